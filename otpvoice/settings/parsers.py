@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
+from otpvoice.addresses import parse_address, parse_ha_url
 from otpvoice.core.speech import clean_name
 
 WHSEC_PREFIX: Final = "whsec_"
@@ -21,14 +22,8 @@ NUMBER_TYPES: Final = ("mobile", "fixed_line_or_mobile", "fixed_line")
 
 _NEVER_CALLED: Final = "premium rate, shared cost, personal, pager, VoIP, satellite and other"
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
-"""A host with colons is in brackets."""
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
-)
-_HA_URL: Final = re.compile(
-    r"redis\+(?P<kind>sentinel|cluster)://(?:[^:@/?]*:[^:@/?]*@)?"
-    r"(?P<hosts>[^@/?]*)(?P<path>[^@?]*)(?:\?(?P<query>.*))?"
 )
 
 
@@ -137,7 +132,8 @@ def parse_proxy_url(text: str) -> str:
 def parse_redis_url(text: str) -> str:
     """Validate a URL that :func:`otpvoice.store.discovery.connect` accepts."""
     if text.startswith("redis+"):
-        return _parse_ha_url(text)
+        parse_ha_url(text)
+        return text
     parts = _split_url(text)
     if parts.scheme == "unix" and parts.path:
         return text
@@ -149,43 +145,17 @@ def parse_redis_url(text: str) -> str:
     return text
 
 
-def _parse_ha_url(text: str) -> str:
-    """Validate ``redis+sentinel://…/service[/db]`` or ``redis+cluster://…``."""
-    url = _HA_URL.fullmatch(text)
-    if url is None or not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("it is not redis+sentinel:// or redis+cluster:// and hosts")
-    if not all(_port_of(host) for host in url["hosts"].split(",")):
-        raise ValueError("hosts with ports, as in host:port,host:port, are expected")
-    is_cluster = url["kind"] == "cluster"
-    if is_cluster and url["path"] not in {"", "/"}:
-        raise ValueError("a cluster has no service and no databases")
-    if not is_cluster and not re.fullmatch(r"/[^/]+(/[0-9]+)?", url["path"]):
-        raise ValueError("/service or /service/database is expected after the hosts")
-    login = "" if is_cluster else "|sentinel_(username|password)=[^&]+"
-    option = rf"(tls=(true|false){login})"
-    if not re.fullmatch(rf"({option}(&{option})*)?", url["query"] or ""):
-        more = "" if is_cluster else " and sentinel_username=…, sentinel_password=…"
-        raise ValueError(f"nothing but ?tls=true{more} may follow")
-    return text
-
-
-def _port_of(text: str) -> int | None:
-    """Return the port of ``host:port``; None if it is malformed."""
-    match = _HOST_AND_PORT.fullmatch(text)
-    return int(match[1]) if match and int(match[1]) <= 65535 else None
-
-
 def parse_bind(text: str) -> str:
     """Validate an address to listen on: ``host:port``, ``[::1]:port`` or ``unix:/path``."""
-    if not re.fullmatch(r"unix:[!-~]+", text) and _port_of(text) is None:
-        raise ValueError("host, colon and port are expected")
+    if not re.fullmatch(r"unix:[!-~]+", text):
+        parse_address(text)
     return text
 
 
 def parse_optional_bind(text: str) -> str:
     """Validate an empty text, ``host:port`` or ``[::1]:port``."""
-    if text and _port_of(text) is None:
-        raise ValueError("host, colon and port are expected")
+    if text:
+        parse_address(text)
     return text
 
 

@@ -5,11 +5,8 @@ slot. The primary is looked up for each new connection, so a failover needs noth
 repeats a command that may have run.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
@@ -17,6 +14,7 @@ from redis.crc import key_slot
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
+from otpvoice.addresses import Address, HaUrl, parse_ha_url
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.keys import TAG
 from otpvoice.store.replies import UNKNOWN_EFFECT, translate_errors
@@ -24,8 +22,6 @@ from otpvoice.store.replies import UNKNOWN_EFFECT, translate_errors
 TIMEOUT_S: Final = 0.5
 """Time to wait for Redis. With a longer one, requests would pile up while the store is away."""
 
-Address = tuple[str, int]
-"""Host and port."""
 Probe = Callable[[Redis, str], Address | None]
 """Asks one node for the primary of a service or tag; returns None if it knows none."""
 
@@ -33,66 +29,6 @@ _MAX_CONNECTIONS: Final = 2**31
 """Each thread uses one at most, and the number of threads is set elsewhere."""
 # The library gives it no types.
 _Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
-_HA_URL: Final = re.compile(
-    r"redis\+(?P<kind>sentinel|cluster)://"
-    r"((?P<user>[^:@/]*):(?P<password>[^:@/]*)@)?"
-    r"(?P<nodes>[^@/?]+)"
-    r"(/(?P<service>[^/?]+)(/(?P<db>[0-9]+))?)?/?"
-    r"(\?(?P<query>.*))?"
-)
-_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
-
-
-@dataclass(frozen=True, slots=True)
-class HaUrl:
-    """A URL of several servers, one of which is the primary."""
-
-    nodes: tuple[Address, ...]
-    """Sentinels, or nodes of the cluster."""
-    service: str | None
-    """The Sentinels' name for the primary; None in a cluster."""
-    db: int
-    user: str | None
-    password: str | None = field(repr=False)
-    """User and password are those of the primary and of a cluster's nodes."""
-    tls: bool
-    sentinel_user: str | None = None
-    sentinel_password: str | None = field(default=None, repr=False)
-    """Sentinels have credentials of their own, or none."""
-
-
-def parse_ha_url(url: str) -> HaUrl:
-    """Parse a ``redis+sentinel://`` or ``redis+cluster://`` URL.
-
-    Raises:
-        ValueError: it is neither; the text does not repeat it.
-    """
-    parsed = _HA_URL.fullmatch(url)
-    nodes = [_ADDRESS.fullmatch(node) for node in parsed["nodes"].split(",")] if parsed else []
-    if not parsed or (parsed["kind"] == "sentinel") != bool(parsed["service"]):
-        raise ValueError("not an address of Sentinels with a service, or of a cluster without")
-    if not all(nodes):
-        raise ValueError("a host has no port")
-    options = _parse_query(parsed["query"])
-    return HaUrl(
-        nodes=tuple((node["host"].strip("[]"), int(node["port"])) for node in nodes if node),
-        service=parsed["service"] and unquote(parsed["service"]),
-        db=int(parsed["db"] or 0),
-        user=unquote(parsed["user"] or "") or None,
-        password=unquote(parsed["password"] or "") or None,
-        tls=options.get("tls") == "true",
-        sentinel_user=options.get("sentinel_username") or None,
-        sentinel_password=options.get("sentinel_password") or None,
-    )
-
-
-def _parse_query(query: str | None) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-    options = {name: unquote(value) for name, _, value in pairs}
-    is_known = {*options} <= {"tls", "sentinel_username", "sentinel_password"}
-    if not is_known or options.get("tls", "true") not in {"true", "false"}:
-        raise ValueError("what follows the service or the port is not a known option")
-    return options
 
 
 class PrimaryDiscovery:

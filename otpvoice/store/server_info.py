@@ -9,17 +9,11 @@ from typing import Any, Final
 
 from redis import Redis
 
+from otpvoice.addresses import Address, HaUrl, parse_ha_url
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.connections import Connections
 from otpvoice.store.decoding import pairs
-from otpvoice.store.discovery import (
-    Address,
-    HaUrl,
-    node_clients,
-    parse_ha_url,
-    query_cluster,
-    query_sentinel,
-)
+from otpvoice.store.discovery import node_clients, query_cluster, query_sentinel
 from otpvoice.store.functions import BaseStore
 from otpvoice.store.keys import TAG
 from otpvoice.store.replies import malformed_reply, translate_errors

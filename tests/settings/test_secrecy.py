@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
+from otpvoice.addresses import parse_ha_url
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.credentials import secret_values
 from otpvoice.settings.schema import SECTIONS
 from otpvoice.settings.types import field_type
-from otpvoice.store.discovery import parse_ha_url
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

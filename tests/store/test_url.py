@@ -3,8 +3,9 @@
 import pytest
 from support.timing import finishes_within
 
+from otpvoice.addresses import parse_ha_url
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.discovery import connect, parse_ha_url
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 
 
@@ -48,7 +49,7 @@ def test_sentinel_url_defaults() -> None:
 )
 def test_invalid_url_is_refused_and_not_repeated(url: str) -> None:
     """It may contain a password."""
-    with pytest.raises(ValueError, match=r"port|service") as refusal:
+    with pytest.raises(ValueError, match=r"port|service|hosts|follow") as refusal:
         connect(url)
     assert "s3cret" not in str(refusal.value)
 
