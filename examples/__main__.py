@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from launcher import LOGIN, SMS, Example, start_pages
-from otpvoice.cli.subprocesses import StopSignals
+from otpvoice.cli.serve import StopSignals
 from otpvoice_demo.command import DemoOptions, choose_port, demo_options, running_stack
 from otpvoice_demo.command import demo as scenario_only
 from otpvoice_demo.printer import Printer

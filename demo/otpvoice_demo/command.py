@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from otpvoice.cli.subprocesses import StopSignals
+from otpvoice.cli.serve import StopSignals
 from otpvoice.settings.parsers import parse_event_url, parse_origin
 from otpvoice_demo.printer import Printer
 from otpvoice_demo.scenario import print_next_steps, run_scenario, write_shell_exports

@@ -4,7 +4,7 @@ import shlex
 import shutil
 from typing import Any, Final
 
-from otpvoice.cli.subprocesses import otpvoice_command
+from otpvoice.cli.serve import otpvoice_command
 from otpvoice_demo.printer import HttpRequest, Printer, ScenarioError
 from otpvoice_demo.settings import FOLDER, write_private_file
 from otpvoice_demo.stack import Stack, StackError

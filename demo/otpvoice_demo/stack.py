@@ -17,7 +17,7 @@ from typing import Final, Self, TypeVar
 import click
 import requests
 
-from otpvoice.cli.subprocesses import otpvoice_command, terminate
+from otpvoice.cli.serve import otpvoice_command, terminate
 from otpvoice_demo.printer import HttpRequest
 from otpvoice_demo.settings import StackOptions, render_settings
 

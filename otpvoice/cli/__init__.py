@@ -1,19 +1,46 @@
 """The ``otpvoice`` command line."""
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from otpvoice.cli.demo import demo
-from otpvoice.cli.doctor import doctor
-from otpvoice.cli.keys import keys
-from otpvoice.cli.limits import limits
-from otpvoice.cli.preview import preview
-from otpvoice.cli.records import find, forget
-from otpvoice.cli.run import api, dialer, serve
-from otpvoice.cli.sandbox import sandbox
-from otpvoice.cli.verify import verify
+_COMMANDS: Final = {
+    "api": ("gunicorn", "Serve the HTTP API."),
+    "demo": ("demo", "Run one verification on this machine, step by step."),
+    "dialer": ("dialer", "Place calls."),
+    "doctor": ("doctor.command", "Check settings, secrets, store, dialers, webhook and provider."),
+    "find": ("admin", "Show verifications with their calls."),
+    "forget": ("admin", "Erase what is stored about a number."),
+    "keys": ("keys", "Create API keys and secrets."),
+    "limits": ("admin", "Show what refuses calls, and why."),
+    "preview": ("preview", "Preview what a call will say, and what the provider will receive."),
+    "sandbox": ("sandbox", "Simulate the provider, without an account and without costs."),
+    "serve": ("serve", "Run the API and a dialer on one machine."),
+    "verify": ("verify", "Call a phone, and check the code that it speaks."),
+}
+"""Name of a command → its module, and the first sentence of its help."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group that imports a command when it is resolved, so that it starts without the others."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the name, the imported command and the remaining arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command:
+            module, _ = _COMMANDS[name]
+            command = getattr(import_module(f"otpvoice.cli.{module}"), name)
+        return name, command, rest
+
+
+@click.group(
+    cls=LazyGroup,
+    commands=[click.Command(name, help=summary) for name, (_, summary) in _COMMANDS.items()],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="otpvoice")
 def main() -> None:
     """Verify phone numbers by voice call.
@@ -21,10 +48,3 @@ def main() -> None:
     A login backend requests a call, the call speaks a code, and the code is accepted exactly once.
     Settings come from the file that OTPVOICE_CONFIG names, and from OTPVOICE_* variables.
     """
-
-
-for command in (
-    *(demo, serve, api, dialer, sandbox, doctor, keys, verify),
-    *(limits, find, forget, preview),
-):
-    main.add_command(command)

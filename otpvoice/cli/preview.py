@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from otpvoice.admin.preview import CallPreview, preview_call
-from otpvoice.app import Container
 from otpvoice.cli.operator import json_option, load_settings, print_json
+from otpvoice.container import Container
 from otpvoice.core.speech import is_locale
 from otpvoice.settings import Settings
 

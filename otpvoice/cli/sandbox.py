@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from otpvoice import logs
-from otpvoice.cli.gunicorn import GunicornLogger
+from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.core.speech import DEFAULT_FLOW, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox

@@ -8,7 +8,8 @@ from flask import Flask
 from redis import Redis
 from support.stack import ApiProcess, running_api
 
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore

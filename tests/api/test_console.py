@@ -13,8 +13,9 @@ from system.leaks import Scanner
 from werkzeug.test import TestResponse
 
 from otpvoice.api.console.auth import LoginThrottle
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
 from otpvoice.cli.keys import hash_key
+from otpvoice.container import store_policy
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.discovery import connect
 from otpvoice.store.models import AuditEntry

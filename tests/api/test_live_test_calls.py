@@ -7,7 +7,7 @@ from api.api_client import WEBHOOK, ApiClient, ManualDialer, bearer
 from redis import Redis
 from support.service import ASHA, BRIDGE, PATH_TOKEN, RING_KEY, WEBHOOK_SECRET
 
-from otpvoice.app import Container
+from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.verification import Call

@@ -8,7 +8,8 @@ from api.api_client import VERIFICATIONS, ApiClient, ManualDialer, assert_proble
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import store_policy
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"

@@ -6,7 +6,8 @@ import pytest
 from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client

@@ -18,7 +18,8 @@ from cli.cli_runner import (
 from redis import Redis
 from support.service import ASHA
 
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import store_policy
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_demo.stack import Stack
 

@@ -11,7 +11,7 @@ import pytest
 from cli.cli_runner import start_command
 from support.processes import Process
 
-from otpvoice.cli.subprocesses import terminate
+from otpvoice.cli.serve import terminate
 from otpvoice_demo.printer import HttpRequest
 from otpvoice_demo.stack import Stack, StackError, StopRequested, free_port, is_free
 

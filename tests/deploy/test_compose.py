@@ -5,13 +5,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml  # type: ignore[import-untyped] # it ships no types
 from deploy.nginx_proxy import CONFIG
 
 from otpvoice.cli import main
-from otpvoice.cli.gunicorn import GRACE_S
-from otpvoice.cli.run import DIALER_GRACE_S
+from otpvoice.cli.serve import DIALER_GRACE_S, GRACE_S
 from otpvoice.settings.sources import collect
 
 COMPOSE = CONFIG / "compose.yaml"
@@ -47,7 +47,8 @@ def command_of(service: dict[str, Any]) -> list[str]:
 def test_command_of_container_exists(name: str) -> None:
     """With its options."""
     command, *options = command_of(OTPVOICE_SERVICES[name])
-    known = main.commands[command]
+    _, known, _ = main.resolve_command(click.Context(main), [command])
+    assert known
     taken = {spelling for option in known.params for spelling in option.opts}
     assert {word for word in options if word.startswith("--")} <= taken
 

@@ -9,8 +9,7 @@ from deploy.nginx_proxy import CONFIG
 from support.processes import find_program
 
 from otpvoice.cli import main
-from otpvoice.cli.gunicorn import GRACE_S
-from otpvoice.cli.run import DIALER_GRACE_S
+from otpvoice.cli.serve import DIALER_GRACE_S, GRACE_S
 
 UNITS = {"api": GRACE_S, "dialer": DIALER_GRACE_S}
 PROGRAM = "/opt/otpvoice/bin/otpvoice"

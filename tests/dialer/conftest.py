@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from support.service import ClientAndDialer, SandboxPhones
 
-from otpvoice.app import create_dialer
+from otpvoice.container import create_dialer
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications

@@ -15,7 +15,7 @@ from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialer
 from support.store_proxy import StoreProxy
 from support.timing import finishes_within
 
-from otpvoice.app import create_dialer
+from otpvoice.container import create_dialer
 from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialers
 
-from otpvoice.app import Container
+from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.dialer.dialer import Dialer

@@ -3,7 +3,8 @@
 from events.receiver import NEW_SECRET, EventReceiver
 from redis import Redis
 
-from otpvoice.app import Container, create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import Container, store_policy
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 

@@ -28,7 +28,7 @@ DYNAMIC: Final = {
     "dialer/maintenance.py",  # notices of the store's functions, checked below
     "logs/exceptions.py",  # the event of an ErrorBoundary, a literal where one is created
     "logs/__init__.py",  # text of libraries, which is redacted
-    "cli/gunicorn.py",  # a table, checked below
+    "cli/gunicorn_log.py",  # a table, checked below
 }
 """Modules that may have a call whose event is not a literal."""
 ANY_LINE: Final = {*COMMON_FIELDS, *EXCEPTION_FIELDS}
@@ -188,8 +188,8 @@ def test_notice_of_every_function_is_declared_with_its_fields() -> None:
 
 
 def gunicorn_events() -> set[str]:
-    """Return the events of the table in cli/gunicorn.py."""
-    text = (PACKAGE / "cli/gunicorn.py").read_text("utf-8")
+    """Return the events of the table in cli/gunicorn_log.py."""
+    text = (PACKAGE / "cli/gunicorn_log.py").read_text("utf-8")
     return set(re.findall(r'"((?:server|worker)\.\w+)"', text))
 
 

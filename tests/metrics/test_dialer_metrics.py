@@ -16,7 +16,7 @@ from redis import Redis
 from support.processes import free_port, wait_until
 from support.service import running_dialers
 
-from otpvoice.app import create_dialer
+from otpvoice.container import create_dialer
 from otpvoice.metrics.exposition import Exposition, MetricsServer
 
 EVENTS = {

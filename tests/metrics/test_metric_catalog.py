@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from otpvoice.api.errors import INTERNAL_ERROR, PROBLEM_TYPES
-from otpvoice.app import store_policy
+from otpvoice.container import store_policy
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.api import ApiMetrics
 from otpvoice.metrics.dialer import (

@@ -18,7 +18,8 @@ from support.processes import Process
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 from support.stack import sandbox_config
 
-from otpvoice.app import create_app, create_dialer, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import create_dialer, store_policy
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from urllib3.connection import HTTPConnection
 
-from otpvoice.app import create_dialer
+from otpvoice.container import create_dialer
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.events.dispatcher import EventDispatcher
 from otpvoice.http_client import HttpClient

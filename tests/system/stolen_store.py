@@ -18,7 +18,8 @@ from redis import Redis
 from support.service import BRIDGE
 from support.valkey import Valkey
 
-from otpvoice.app import create_app, store_policy
+from otpvoice.app import create_app
+from otpvoice.container import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store.keys import TAG, Keys

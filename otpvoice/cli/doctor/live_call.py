@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from otpvoice.app import Container
+from otpvoice.cli.admin import report_store_errors
 from otpvoice.cli.doctor.store import open_store
-from otpvoice.cli.operator import report_store_errors
 from otpvoice.cli.terminal import Terminal
 from otpvoice.cli.verify import CALL_STATES
+from otpvoice.container import Container
 from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications

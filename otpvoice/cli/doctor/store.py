@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-from otpvoice.app import store_policy
 from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
+from otpvoice.container import store_policy
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore, Overview

@@ -1,4 +1,4 @@
-"""``otpvoice`` commands as child processes: start, supervision and termination."""
+"""``otpvoice serve``, and its parts: child processes, their supervision and termination."""
 
 import signal
 import subprocess
@@ -8,10 +8,17 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
+import click
 import structlog
+
+from otpvoice.cli.operator import load_settings
 
 _LOG = structlog.get_logger(__name__)
 
+GRACE_S: Final = 15
+"""Time for the API's requests in flight when a stop is requested."""
+DIALER_GRACE_S: Final = 20.0
+"""A request that was sent has ended by then, and its outcome is recorded."""
 STARTUP_S: Final = 30.0
 """A process that fails this soon after its first start is not restarted."""
 MIN_RESTART_DELAY_S: Final = 1.0
@@ -108,3 +115,30 @@ class SupervisedProcess:
     def _start(self) -> None:
         self._started_at, self._restart_at = time.monotonic(), None
         self.process = subprocess.Popen(otpvoice_command(self.name))
+
+
+@click.command()
+def serve() -> None:
+    """Run the API and a dialer on one machine.
+
+    A process that ends is restarted after 1 second, then 2, up to 60, and the log records its exit
+    status. If a process exits within 30 seconds of its first start, for example because its port
+    is taken, both processes end with status 1. SIGTERM and Ctrl-C end both with status 0.
+    """
+    load_settings()  # so that invalid settings are reported once
+    stop = StopSignals()
+    children = [SupervisedProcess(name) for name in ("api", "dialer")]
+    failed: dict[str, int] = {}
+    while not stop.received and not failed:
+        time.sleep(0.2)
+        statuses = {child.name: child.check() for child in children if not stop.received}
+        failed = {name: status for name, status in statuses.items() if status is not None}
+    running = [child for child in children if child.is_running]
+    codes = terminate([child.process for child in running], DIALER_GRACE_S + GRACE_S)
+    for name, status in failed.items():
+        raise click.ClickException(f"the {name} could not be started: it ended with {status}")
+    if not {*codes} <= {0, -signal.SIGTERM}:  # the latter while it was starting
+        ended = zip((child.name for child in running), codes, strict=True)
+        raise click.ClickException(
+            ", ".join(f"the {name} ended with {code}" for name, code in ended)
+        )

@@ -1,0 +1,239 @@
+"""Wiring: the parts of a process, and the dialer made of them."""
+
+from functools import cached_property
+
+from prometheus_client import CollectorRegistry
+
+from otpvoice import logs
+from otpvoice.admin.service import AdminService
+from otpvoice.api import schemas
+from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
+from otpvoice.core.phone import mask_number, single_region
+from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.verification import Verification
+from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
+from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
+from otpvoice.http_client import HttpClient, parse_proxy
+from otpvoice.metrics.dialer import DialerMetrics, EventMetrics
+from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
+from otpvoice.metrics.store import StoreMetrics
+from otpvoice.providers.base import Provider
+from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.mobtexting.vocabulary import StatusWords
+from otpvoice.settings import Settings
+from otpvoice.store.admin import AdminStore
+from otpvoice.store.connections import OutageLog
+from otpvoice.store.discovery import TIMEOUT_S, address_of, connect
+from otpvoice.store.policy import StorePolicy
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.stats import StoreGauges
+
+_MAX_ATTEMPT_S = 60
+"""The longest that the provider tries to reach the user in one attempt."""
+_MAX_CALLBACK_DELAY_S = 105
+"""The longest that a callback takes to arrive after the end of its call."""
+_BLOCKING_TIMEOUT_S = 3.0
+"""Longer than a dialer ever blocks to wait for a due call."""
+
+
+class Container:
+    """The parts of one process, each built once, on first use.
+
+    Args:
+        settings: the settings of the process.
+        store: a store to use instead of a new one, as tests do to move its clock.
+    """
+
+    def __init__(self, settings: Settings, store: RedisStore | None = None) -> None:
+        self.settings = settings
+        if store:
+            self.store = store
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """The metrics of this process, including those of its log."""
+        registry = CollectorRegistry()
+        logs.DROPPED.subscribe(dropped_lines_counter(registry).inc)
+        return registry
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        """The keys that encrypt and sign."""
+        return KeyRing([each.key for each in self.settings.secrets.keys])
+
+    @cached_property
+    def number_hasher(self) -> NumberHasher:
+        """Hashes numbers and attributes."""
+        return NumberHasher(self.settings.secrets.number_key)
+
+    @cached_property
+    def profiles(self) -> dict[str, ClientProfile]:
+        """The profile of each client."""
+        return {name: self.settings.client_profile(name) for name in self.settings.clients}
+
+    @cached_property
+    def policy(self) -> StorePolicy:
+        """The rules that the store's functions apply."""
+        return store_policy(self.settings)
+
+    @cached_property
+    def store(self) -> RedisStore:
+        """The store of verifications and calls."""
+        metrics = StoreMetrics(self.registry, [*self.settings.clients])
+        return self.connect_store(metrics)
+
+    def connect_store(
+        self,
+        metrics: StoreMetrics,
+        timeout_s: float = TIMEOUT_S,
+        outage_log: OutageLog | None = None,
+    ) -> RedisStore:
+        """Return a store with connections of its own."""
+        client = connect(self.settings.redis.full_url, timeout_s=timeout_s)
+        return RedisStore(
+            client,
+            policy=self.policy,
+            metrics=metrics,
+            outage_log=outage_log or OutageLog(address_of(client)),
+        )
+
+    @cached_property
+    def admin_store(self) -> AdminStore:
+        """The operators' view of the store, over the same connections."""
+        store = self.store
+        return AdminStore(
+            store.redis,
+            policy=store.policy,
+            metrics=store.metrics,
+            clock_offset_ms=store.clock_offset_ms,
+            circuit_breaker=store.circuit_breaker,
+        )
+
+    def create_admin_service(self, store: AdminStore) -> AdminService:
+        """Return the operators' use cases on ``store``."""
+        return AdminService(
+            store=store,
+            ring=self.key_ring,
+            number_hasher=self.number_hasher,
+            limits=self.settings.call_limits(),
+            max_live_calls=self.settings.limits.live_calls,
+            routes=self.settings.provider.routes,
+            region=single_region(self.settings.limits.regions),
+        )
+
+    @cached_property
+    def exposition(self) -> Exposition:
+        """The metrics page."""
+        return Exposition(self.registry, StoreGauges(self.admin_store))
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The telephone company in the settings."""
+        chosen = self.settings.provider
+        connections = self.settings.dialer.threads
+        return Mobtexting(
+            http=HttpClient(connections=connections, proxy=parse_proxy(chosen.proxy)),
+            base_url=chosen.base_url,
+            token=chosen.token,
+            webhook_id=chosen.webhook_id,
+            audio=chosen.audio,
+            campaign=chosen.campaign,
+            interval=chosen.interval,
+            c2c_attempts=chosen.c2c_attempts,
+            c2c_duration=chosen.c2c_duration,
+            timezone=chosen.timezone,
+            region=single_region(self.settings.limits.regions),
+            status_words=StatusWords(chosen.status_words),
+            webhook_secrets=chosen.webhook_secret,
+            path_tokens=chosen.webhook_path_token,
+            validation_key=chosen.validation_key,
+        )
+
+    @cached_property
+    def service(self) -> Verifications:
+        """The use cases of clients and apps, independent of HTTP."""
+        verification = self.settings.verification
+        return Verifications(
+            store=self.store,
+            ring=self.key_ring,
+            number_hasher=self.number_hasher,
+            profiles=self.profiles,
+            routes=self.settings.provider.routes,
+            policy=CodePolicy(
+                code_length=verification.code_length,
+                max_checks=verification.max_checks,
+                min_remaining_life_s=verification.min_remaining_life,
+                retention_s=verification.retention,
+            ),
+        )
+
+    def create_dispatcher(self, metrics: EventMetrics | None = None) -> EventDispatcher:
+        """Return a dispatcher of events, which show numbers masked."""
+        clients, public_url = self.settings.clients, self.settings.server.public_url
+
+        def serialize(verification: Verification) -> schemas.Verification:
+            number = decrypt_number(self.key_ring, verification.id, verification.encrypted_number)
+            return schemas.Verification.of(verification, mask_number(number), public_url)
+
+        endpoints = {
+            name: Endpoint(clients[name].event_url, clients[name].event_secret)
+            for name in sorted(self.policy.clients_with_events)
+        }
+        proxy = parse_proxy(self.settings.events.proxy)
+        http = HttpClient(connections=MAX_IN_FLIGHT, proxy=proxy)
+        return EventDispatcher(self.store, endpoints, serialize, http, metrics=metrics)
+
+
+def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
+    """Return a dialer. It uses Redis and calls the provider, and never serves users.
+
+    Args:
+        settings: the settings of the process.
+        store: a store to use instead of a new one, as tests do to move its clock.
+    """
+    parts = Container(settings, store)
+    max_call_s = _MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S
+    tasks: list[BackgroundTask] = []
+    if clients := parts.policy.clients_with_events:
+        tasks.append(parts.create_dispatcher(EventMetrics(parts.registry, sorted(clients))))
+    if settings.dialer.metrics_bind:
+        tasks.append(MetricsServer(settings.dialer.metrics_bind, parts.exposition))
+    return Dialer(
+        store=parts.store,
+        blocking_store=parts.connect_store(
+            parts.store.metrics, _BLOCKING_TIMEOUT_S, parts.store.circuit_breaker.outage_log
+        ),
+        provider=parts.provider,
+        ring=parts.key_ring,
+        flows={name: profile.flows for name, profile in parts.profiles.items()},
+        rules=DialingRules(
+            threads=settings.dialer.threads,
+            max_live_calls=settings.limits.live_calls,
+            live_for_ms=max_call_s * 1000,
+            call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
+            routes=settings.provider.routes,
+            code_format=settings.provider.otp_format,
+        ),
+        background_tasks=tasks,
+        metrics=DialerMetrics(parts.registry, settings.provider.routes),
+    )
+
+
+def create_admin_service(settings: Settings) -> AdminService:
+    """Return the operators' use cases for a command, with a connection of its own."""
+    parts = Container(settings)
+    store = AdminStore(connect(settings.redis.full_url), policy=parts.policy)
+    return parts.create_admin_service(store)
+
+
+def store_policy(settings: Settings) -> StorePolicy:
+    """Return the rules that the store's functions apply."""
+    clients = settings.clients.items()
+    return StorePolicy(
+        routes=settings.provider.routes,
+        max_redials=settings.verification.max_redials,
+        callback_timeout_ms=settings.verification.callback_timeout * 1000,
+        retention_ms=settings.verification.retention * 1000,
+        limits=settings.call_limits(),
+        clients_with_events=frozenset(name for name, client in clients if client.event_url),
+    )
