@@ -5,7 +5,7 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
-from otpvoice.admin.service import AdminService
+from otpvoice.admin import AdminService
 from otpvoice.api import schemas
 from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
 from otpvoice.core.phone import mask_number, single_region

@@ -6,18 +6,27 @@ from typing import Final
 import click
 
 _COMMANDS: Final = {
-    "api": ("gunicorn", "Serve the HTTP API."),
-    "demo": ("demo", "Run one verification on this machine, step by step."),
-    "dialer": ("dialer", "Place calls."),
-    "doctor": ("doctor.command", "Check settings, secrets, store, dialers, webhook and provider."),
-    "find": ("admin", "Show verifications with their calls."),
-    "forget": ("admin", "Erase what is stored about a number."),
-    "keys": ("keys", "Create API keys and secrets."),
-    "limits": ("admin", "Show what refuses calls, and why."),
-    "preview": ("preview", "Preview what a call will say, and what the provider will receive."),
-    "sandbox": ("sandbox", "Simulate the provider, without an account and without costs."),
-    "serve": ("serve", "Run the API and a dialer on one machine."),
-    "verify": ("verify", "Call a phone, and check the code that it speaks."),
+    "api": (".gunicorn", "Serve the HTTP API."),
+    "demo": ("otpvoice_demo.command", "Run one verification on this machine, step by step."),
+    "dialer": (".dialer", "Place calls."),
+    "doctor": (
+        "otpvoice.cli.doctor.command",
+        "Check settings, secrets, store, dialers, webhook and provider.",
+    ),
+    "find": (".admin", "Show verifications with their calls."),
+    "forget": (".admin", "Erase what is stored about a number."),
+    "keys": (".keys", "Create API keys and secrets."),
+    "limits": (".admin", "Show what refuses calls, and why."),
+    "preview": (
+        "otpvoice.cli.preview",
+        "Preview what a call will say, and what the provider will receive.",
+    ),
+    "sandbox": (
+        "otpvoice.cli.sandbox",
+        "Simulate the provider, without an account and without costs.",
+    ),
+    "serve": (".serve", "Run the API and a dialer on one machine."),
+    "verify": (".verify", "Call a phone, and check the code that it speaks."),
 }
 """Name of a command → its module, and the first sentence of its help."""
 
@@ -31,9 +40,22 @@ class LazyGroup(click.Group):
         """Return the name, the imported command and the remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
         if name and command:
-            module, _ = _COMMANDS[name]
-            command = getattr(import_module(f"otpvoice.cli.{module}"), name)
+            command = _import_command(name)
         return name, command, rest
+
+
+def _import_command(name: str) -> click.Command:
+    module, _ = _COMMANDS[name]
+    try:
+        command: click.Command = getattr(import_module(module, "otpvoice.cli"), name)
+    except ModuleNotFoundError as error:
+        if name != "demo":  # a distribution of its own
+            raise
+        raise click.ClickException(
+            "the demo is not installed. In the folder of otpvoice's source code, run:  "
+            "pip install ./clients/python '.[demo]'"
+        ) from error
+    return command
 
 
 @click.group(

@@ -9,8 +9,8 @@ from typing import Final
 import click
 from redis import Redis
 
-from otpvoice.admin.limits import NumberLimits
-from otpvoice.admin.service import RETENTION_NOTE, AdminService, SearchResult
+from otpvoice.admin import RETENTION_NOTE, AdminService, SearchResult
+from otpvoice.admin.status import NumberLimits
 from otpvoice.cli.operator import (
     json_option,
     load_settings,

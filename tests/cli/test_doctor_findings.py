@@ -7,8 +7,8 @@ import pytest
 from api.api_client import settings_with
 from cli.findings import failed_subjects, finding_about, with_remedies
 
-from otpvoice.cli.doctor.findings import Level, ok, run_check
-from otpvoice.cli.doctor.provider import account_finding
+from otpvoice.cli.doctor import Level, ok, run_check
+from otpvoice.cli.doctor.network import account_finding
 from otpvoice.cli.doctor.settings import flow_findings, number_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.core.verification import Route

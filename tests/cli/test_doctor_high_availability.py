@@ -6,7 +6,7 @@ import pytest
 from cli.findings import doctor_findings, finding_about
 from support.valkey import cluster, sentinels
 
-from otpvoice.cli.doctor.findings import Finding, Level
+from otpvoice.cli.doctor import Finding, Level
 from otpvoice.store.server_info import discovery_nodes
 from otpvoice_demo.stack import free_port
 

@@ -7,7 +7,7 @@ from api.api_client import ApiClient, ManualDialer, settings_with
 from cli.cli_runner import run_as_operator
 from redis import Redis
 
-from otpvoice.cli.doctor.findings import Level
+from otpvoice.cli.doctor import Level
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.container import store_policy
 from otpvoice.store.redis_store import RedisStore

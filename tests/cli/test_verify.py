@@ -8,7 +8,7 @@ import pytest
 from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
 from support.processes import TerminalProcess
 
-from otpvoice.cli.terminal import normalize_code
+from otpvoice.cli.verify import normalize_code
 from otpvoice_client import Client
 from otpvoice_demo.stack import Stack, free_port
 

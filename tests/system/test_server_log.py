@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.processes import Process, free_port, otpvoice_process, wait_until
 from support.stack import running_service
 
-from otpvoice.admin.limits import number_limits
+from otpvoice.admin.status import number_limits
 from otpvoice.cli.keys import hash_key
 from otpvoice.cli.render import number_document
 from otpvoice.core.keys import LogId, NumberHasher

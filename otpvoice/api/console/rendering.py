@@ -11,7 +11,7 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from otpvoice.admin.service import describe_result
+from otpvoice.admin import describe_result
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
 

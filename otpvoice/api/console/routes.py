@@ -9,8 +9,8 @@ from typing import Final
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
+from otpvoice.admin import RETENTION_NOTE, AdminService
 from otpvoice.admin.preview import CallPreview
-from otpvoice.admin.service import RETENTION_NOTE, AdminService
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
 from otpvoice.api.console.rendering import STATIC_FILES, render_page, static_file

@@ -8,10 +8,9 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.doctor.connectivity import event_findings
-from otpvoice.cli.doctor.findings import COLORS, Finding, Level, failure, ok, run_check, warning
+from otpvoice.cli.doctor import COLORS, Finding, Level, failure, ok, run_check, warning
 from otpvoice.cli.doctor.live_call import live_request, run_live_call
-from otpvoice.cli.doctor.provider import provider_findings, webhook_findings
+from otpvoice.cli.doctor.network import event_findings, provider_findings, webhook_findings
 from otpvoice.cli.doctor.settings import (
     file_findings,
     flow_findings,
@@ -28,7 +27,7 @@ from otpvoice.cli.operator import (
     report_invalid_number,
     yes_option,
 )
-from otpvoice.cli.terminal import Terminal
+from otpvoice.cli.verify import Terminal
 from otpvoice.core.phone import mask_number, parse_written_number, single_region
 from otpvoice.core.verification import Route
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context

@@ -11,8 +11,7 @@ import click
 
 from otpvoice.cli.admin import report_store_errors
 from otpvoice.cli.doctor.store import open_store
-from otpvoice.cli.terminal import Terminal
-from otpvoice.cli.verify import CALL_STATES
+from otpvoice.cli.verify import CALL_STATES, Terminal
 from otpvoice.container import Container
 from otpvoice.core.errors import OtpvoiceError
 from otpvoice.core.requests import CheckRequest, CreateRequest

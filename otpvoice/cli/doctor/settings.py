@@ -14,8 +14,7 @@ import phonenumbers
 from msgspec import structs
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from otpvoice.cli.doctor.connectivity import LOOPBACK
-from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
+from otpvoice.cli.doctor import LOOPBACK, Finding, advice, failure, ok, warning
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow

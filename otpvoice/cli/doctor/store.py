@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-from otpvoice.cli.doctor.findings import Finding, advice, failure, ok, warning
+from otpvoice.cli.doctor import Finding, advice, failure, ok, warning
 from otpvoice.container import store_policy
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
