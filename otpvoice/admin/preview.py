@@ -102,7 +102,7 @@ class FlowPreview:
             yield "The code comes at once. Begin with a greeting, so that people can listen first."
 
     def _name_warnings(self) -> Iterator[str]:
-        variables = {found["variable"] for found in self._placeholders()}
+        variables = {found["variable"] for found in _PLACEHOLDER.finditer(self.text)}
         if "Name" not in variables:
             yield "The name is not spoken. Write {Name}, so that people know the call is for them."
         for variable in sorted(variables - {"Name", "otp"}):
@@ -135,10 +135,7 @@ class FlowPreview:
             yield "A number in the text can be taken for the code. Write it in words, or remove it."
 
     def _codes(self) -> list[re.Match[str]]:
-        return [found for found in self._placeholders() if found["variable"] == "otp"]
-
-    def _placeholders(self) -> list[re.Match[str]]:
-        return [*_PLACEHOLDER.finditer(self.text)]
+        return [each for each in _PLACEHOLDER.finditer(self.text) if each["variable"] == "otp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +176,17 @@ def preview_call(
         min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
         max_duration_s=chosen.c2c_duration * 60,
     )
-    calls = {
-        route: OutboundCall(
-            call_id=_CALL_ID,
-            route=route,
-            number=_NUMBER,
-            bridge=profile.bridge,
-            flow_id=flow.id,
-            name=speech.name,
-            code=speech.code_text,
+    requests = {
+        route: provider.preview_request(
+            OutboundCall(
+                call_id=_CALL_ID,
+                route=route,
+                number=_NUMBER,
+                bridge=profile.bridge,
+                flow_id=flow.id,
+                name=speech.name,
+                code=speech.code_text,
+            )
         )
         for route in chosen.routes
     }
@@ -196,7 +195,6 @@ def preview_call(
         *_name_warnings(name, spoken_name),
         *(speech.warnings() if speech.text else [_missing_text(key)]),
     )
-    requests = {route: provider.preview_request(call) for route, call in calls.items()}
     return CallPreview(key, flow, speech, requests, warnings)
 
 

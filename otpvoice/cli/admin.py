@@ -15,7 +15,7 @@ from otpvoice.cli.operator import (
     json_option,
     load_settings,
     parse_duration,
-    print_json,
+    print_result,
     report_invalid_number,
     yes_option,
 )
@@ -99,10 +99,7 @@ def limits(context: click.Context, *, as_json: bool) -> None:
         return
     with open_admin_service() as (admin, _):
         status = admin.status()
-    if as_json:
-        print_json(status_document(status))
-    else:
-        click.echo("\n".join(render_status(status)))
+    print_result(status_document(status), render_status(status), as_json=as_json)
 
 
 @limits.command("explain")
@@ -112,10 +109,7 @@ def explain_number(number: str, *, as_json: bool) -> None:
     """Show which limit refuses calls to a number, and until when."""
     with open_admin_service() as (admin, _):
         found = admin.explain(admin.parse_number(number))
-    if as_json:
-        print_json(number_document(found))
-    else:
-        click.echo("\n".join(render_limits(found)))
+    print_result(number_document(found), render_limits(found), as_json=as_json)
 
 
 @limits.command()
@@ -191,15 +185,12 @@ def find(context: click.Context, text: str, *, as_json: bool) -> None:
     with open_admin_service() as (admin, operator):
         result = admin.search(text, operator)
     number = result.limits
-    if as_json:
-        document = {
-            "searched": result.searched,
-            "verifications": [verification_document(each) for each in result.verifications],
-            "limits": number_document(number) if number else None,
-        }
-        print_json(document)
-    else:
-        click.echo("\n".join(_render_result(result)))
+    document = {
+        "searched": result.searched,
+        "verifications": [verification_document(each) for each in result.verifications],
+        "limits": number_document(number) if number else None,
+    }
+    print_result(document, _render_result(result), as_json=as_json)
     is_known = result.verifications or (number and (number.refusals or number.blocked_until_ms))
     context.exit(0 if is_known else 1)
 

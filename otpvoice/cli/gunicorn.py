@@ -90,19 +90,14 @@ def options(server: Server) -> Mapping[str, Any]:
         "logger_class": GunicornLogger,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
-        "when_ready": _enable_multiprocess_metrics,
+        # The workers share a metrics folder, which exists before the first one starts.
+        "when_ready": lambda _arbiter: enable_multiprocess(),
         "post_worker_init": _start_worker,
         "on_exit": _remove_metrics_folder,
-        # Replaces a stuck worker. Slow clients do not block one, and Redis has its own timeout.
-        "timeout": 30,
         # A few seconds of work may wait. The kernel refuses further connections at once.
         "backlog": 1024,
-        # The longest URL is a callback sent as a query, with less than 1 KiB of members.
-        "limit_request_line": 4094,
         # A client sends about ten, and each proxy adds some. 64 × 8 KiB bounds the memory.
         "limit_request_fields": 64,
-        # The same as nginx's, so both refuse the same requests. A browser's cookies fit.
-        "limit_request_field_size": 8190,
         # X_Y and X-Y are one name to an application. The first is dropped, as nginx does.
         "header_map": "drop",
         # No proxy header is trusted, because none is needed, and a proxy that forwards its
@@ -113,11 +108,6 @@ def options(server: Server) -> Mapping[str, Any]:
     }
 
 
-def _enable_multiprocess_metrics(_arbiter: Any) -> None:
-    """Give the workers a shared metrics folder before the first one starts."""
-    enable_multiprocess()
-
-
 def _remove_metrics_folder(_arbiter: Any) -> None:
     """Remove the shared metrics folder after all workers have ended. Runs in the arbiter only."""
     if folder := multiprocess_directory():
@@ -126,20 +116,14 @@ def _remove_metrics_folder(_arbiter: Any) -> None:
 
 def _start_worker(worker: Any) -> None:
     """Prepare a worker after its application is loaded."""
-    _handle_sigint_as_sigterm(worker)
+    # Ctrl-C ends a worker as SIGTERM does. Gunicorn's own handler shuts the thread pool down, whose
+    # lock the same thread may hold.
+    signal.signal(signal.SIGINT, worker.handle_exit)
     # Logs whether the store serves now, not with the first request. The thread keeps a hanging
     # store from delaying the worker.
     store = worker.wsgi.extensions[STORE]
     check = partial(ErrorBoundary("store.check_failed").run, store.health, None)
     threading.Thread(target=check, name="store check", daemon=True).start()
-
-
-def _handle_sigint_as_sigterm(worker: Any) -> None:
-    """Make Ctrl-C end a worker as SIGTERM does.
-
-    Gunicorn's own handler shuts the thread pool down, whose lock the same thread may hold.
-    """
-    signal.signal(signal.SIGINT, worker.handle_exit)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
@@ -208,16 +192,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
             _LOG.error("request.failed", error=kind, request_id=request_id)
-            _send(client, _problem_response(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id))
+            _send_problem(client, INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
             _LOG.warning("request.malformed", error=kind, http_status=status, request_id=request_id)
-            _send(
-                client, _problem_response(replace(BAD_REQUEST, status=status), _DETAIL, request_id)
-            )
+            _send_problem(client, replace(BAD_REQUEST, status=status), _DETAIL, request_id)
 
 
-def _problem_response(problem: ProblemType, detail: str, request_id: str) -> bytes:
+def _send_problem(client: Any, problem: ProblemType, detail: str, request_id: str) -> None:
     body = msgspec.json.encode(build_problem(problem, detail, request_id))
     headers = {
         "Connection": "close",
@@ -228,9 +210,5 @@ def _problem_response(problem: ProblemType, detail: str, request_id: str) -> byt
     }
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def _send(client: Any, response: bytes) -> None:
     with contextlib.suppress(OSError):  # the client has disconnected
-        write_nonblock(client, response)
+        write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -59,6 +59,6 @@ def parse_duration(_context: click.Context, _parameter: click.Parameter, text: s
     return seconds
 
 
-def print_json(document: Mapping[str, Any]) -> None:
-    """Print a document in ASCII, so that foreign text cannot control the terminal."""
-    click.echo(json.dumps(document, indent=2))
+def print_result(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print lines of text, or a document in ASCII: foreign text must not control the terminal."""
+    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))

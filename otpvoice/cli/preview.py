@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from otpvoice.admin.preview import CallPreview, preview_call
-from otpvoice.cli.operator import json_option, load_settings, print_json
+from otpvoice.cli.operator import json_option, load_settings, print_result
 from otpvoice.container import Container
 from otpvoice.core.speech import is_locale
 from otpvoice.settings import Settings
@@ -32,10 +32,7 @@ def preview(
     settings = load_settings()
     client, provider = _choose_client(settings, client), Container(settings).provider
     shown = preview_call(settings, provider, client, locale, name, text)
-    if as_json:
-        print_json(_document(shown))
-    else:
-        click.echo("\n".join(_render(shown)))
+    print_result(_document(shown), _render(shown), as_json=as_json)
 
 
 def _choose_client(settings: Settings, client: str | None) -> str:

@@ -109,17 +109,8 @@ class Client:
             InvalidRequest: a member is invalid.
             ValueError: an invalid ``idempotency_key``.
         """
-        body = {
-            "to": to,
-            "name": name,
-            "locale": locale,
-            "code": code,
-            "call_after": call_after,
-            "ttl": ttl,
-            "route": route,
-            "reference": reference,
-            "ip": ip,
-        }
+        body: dict[str, Any] = {"to": to, "name": name, "locale": locale, "code": code, "ip": ip}
+        body |= {"call_after": call_after, "ttl": ttl, "route": route, "reference": reference}
         return self._post_once("", body, idempotency_key, parse_verification)
 
     def get(self, verification_id: str) -> Verification:

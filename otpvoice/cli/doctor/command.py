@@ -2,14 +2,14 @@
 
 import os
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
 import click
 
 from otpvoice.cli.doctor import COLORS, Finding, Level, failure, ok, run_check, warning
-from otpvoice.cli.doctor.live_call import live_request, run_live_call
+from otpvoice.cli.doctor.live_call import run_live_call
 from otpvoice.cli.doctor.network import event_findings, provider_findings, webhook_findings
 from otpvoice.cli.doctor.settings import (
     file_findings,
@@ -23,7 +23,7 @@ from otpvoice.cli.doctor.store import store_findings
 from otpvoice.cli.operator import (
     json_option,
     load_settings,
-    print_json,
+    print_result,
     report_invalid_number,
     yes_option,
 )
@@ -89,8 +89,8 @@ def doctor(
     )
     if not yes and not _confirms(terminal, warning_text):
         raise click.Abort
-    request = live_request(settings, client, number, Route(route) if route else None, locale)
-    context.exit(int(not run_live_call(settings, client, request, terminal)))
+    chosen = Route(route) if route else None
+    context.exit(int(not run_live_call(settings, terminal, client, number, chosen, locale)))
 
 
 def run_checks(
@@ -134,18 +134,16 @@ def run_checks(
 
 def _report_findings(*, as_json: bool) -> bool:
     """Run all checks, print the findings, and return whether any is a failure."""
-    findings = run_checks(os.environ)
-    results = [*findings] if as_json else [*_print_findings(findings)]
-    failed = any(each.level is Level.FAILURE for each in results)
+    findings = []
+    for finding in run_checks(os.environ):
+        findings.append(finding)
+        if not as_json:
+            click.secho(str(finding), fg=COLORS[finding.level])
+    failed = any(each.level is Level.FAILURE for each in findings)
     if as_json:
-        print_json({"failed": failed, "findings": [each.as_dict() for each in results]})
+        document = {"failed": failed, "findings": [each.as_dict() for each in findings]}
+        print_result(document, (), as_json=True)
     return failed
-
-
-def _print_findings(findings: Iterable[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        click.secho(str(finding), fg=COLORS[finding.level])
-        yield finding
 
 
 def _client_of_call(settings: Settings, client: str | None) -> str:

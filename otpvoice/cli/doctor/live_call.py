@@ -67,13 +67,26 @@ _QUESTIONS: Final = (
 
 
 def run_live_call(
-    settings: Settings, client: str, request: CreateRequest, terminal: Terminal
+    settings: Settings,
+    terminal: Terminal,
+    client: str,
+    number: str,
+    route: Route | None,
+    locale: str | None,
 ) -> bool:
     """Place the call and report; return whether it was answered and no wrong code was typed.
 
     Raises:
         click.ClickException: the call is refused, or the store cannot be reached.
     """
+    own_code = settings.clients[client].deliver_only
+    request = CreateRequest(
+        to=number,
+        route=route,
+        locale=locale,
+        code=generate_code(settings.verification.code_length) if own_code else None,
+        reference=f"otpvoice doctor {secrets.token_hex(4)}",
+    )
     with open_store(settings) as store:
         container = Container(settings, store)
         capture = ExchangeCapture(store, container.key_ring)
@@ -84,25 +97,11 @@ def run_live_call(
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
     checks = [
-        *_conformance_checks(container, request.to, call, live_call.exchanges),
+        *_conformance_checks(container, number, call, live_call.exchanges),
         *_user_answers(call, live_call, terminal),
     ]
     _print_report(call, checks)
     return call.status is CallStatus.ANSWERED and live_call.code_correct is not False
-
-
-def live_request(
-    settings: Settings, client: str, number: str, route: Route | None, locale: str | None
-) -> CreateRequest:
-    """Return the request for a verification with one live test call."""
-    own_code = settings.clients[client].deliver_only
-    return CreateRequest(
-        to=number,
-        route=route,
-        locale=locale,
-        code=generate_code(settings.verification.code_length) if own_code else None,
-        reference=f"otpvoice doctor {secrets.token_hex(4)}",
-    )
 
 
 class LiveCall:

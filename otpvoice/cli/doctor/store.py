@@ -117,13 +117,7 @@ def _remedy(error: StoreUnavailable, otherwise: str) -> str:
 
 
 def server_findings(server: ServerInfo, *, production: bool, url: str = "") -> Iterator[Finding]:
-    """Check what the server reports about itself.
-
-    Args:
-        server: the report.
-        production: whether real users depend on the store.
-        url: of the settings, which decides whether the server may be a cluster node.
-    """
+    """Check what the server reports about itself. By ``url`` it may be a cluster node."""
     known = f"{server.name} {server.version}"
     if server.redis_version >= _MIN_REDIS_VERSION:
         yield ok("redis", f"{known} responds")
@@ -139,10 +133,8 @@ def server_findings(server: ServerInfo, *, production: bool, url: str = "") -> I
     yield _memory_finding(server)
     yield _replica_finding(server)
     found = f"this machine and redis are {abs(server.clock_offset_s):.1f} s apart"
-    if abs(server.clock_offset_s) > _MAX_CLOCK_SKEW_S:
-        yield warning("clock", found, "synchronize both (NTP)")
-    else:
-        yield ok("clock", found)
+    is_skewed = abs(server.clock_offset_s) > _MAX_CLOCK_SKEW_S
+    yield warning("clock", found, "synchronize both (NTP)") if is_skewed else ok("clock", found)
     found = f"{server.round_trip_s * 1000:.1f} ms round trip"
     if server.round_trip_s > _SLOW_ROUND_TRIP_S:
         todo = "move it closer: every response of the API waits for it"
