@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from otpvoice.core.service import queue_margin_s
@@ -176,20 +177,16 @@ def preview_call(
         min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
         max_duration_s=chosen.c2c_duration * 60,
     )
-    requests = {
-        route: provider.preview_request(
-            OutboundCall(
-                call_id=_CALL_ID,
-                route=route,
-                number=_NUMBER,
-                bridge=profile.bridge,
-                flow_id=flow.id,
-                name=speech.name,
-                code=speech.code_text,
-            )
-        )
-        for route in chosen.routes
-    }
+    order = partial(
+        OutboundCall,
+        call_id=_CALL_ID,
+        number=_NUMBER,
+        bridge=profile.bridge,
+        flow_id=flow.id,
+        name=spoken_name,
+        code=speech.code_text,
+    )
+    requests = {route: provider.preview_request(order(route=route)) for route in chosen.routes}
     warnings = (
         *_flow_warnings(settings, locale, key),
         *_name_warnings(name, spoken_name),

@@ -124,8 +124,8 @@ class Alert:
 
     refuses: bool
     """Whether calls are refused. If not, the alert is a warning."""
-    title: str
     meaning: str
+    title: str = ""
     remedy: str = ""
     until_ms: int | None = None
 
@@ -134,28 +134,24 @@ _BREAKERS: Final = MappingProxyType(
     {
         "conversion_breaker area": Alert(
             refuses=True,
-            title="",
             meaning="Numbers with this prefix are refused: few answered calls led to an approval.",
             remedy="If people there need codes, clear the breaker with any of their numbers: "
             "otpvoice limits clear +91… Otherwise add the prefix to limits.deny_prefixes.",
         ),
         "conversion_breaker region": Alert(
             refuses=False,
-            title="",
             meaning="Few answered calls in this region led to an approval. No call is refused.",
             remedy="Run otpvoice verify and check that the code is spoken in full. If you have no "
             "users in the region, remove it from limits.regions.",
         ),
         "conversion_breaker client": Alert(
             refuses=False,
-            title="",
             meaning="Few answered calls for this client led to an approval. No call is refused.",
             remedy="Ask the client's operator what changed. Set deliver_only if the client checks "
             "codes itself and reports no result.",
         ),
         "wrong_code_breaker": Alert(
             refuses=False,
-            title="",
             meaning="Most submitted codes are wrong. New verifications get 3 checks.",
             remedy="Codes may be guessed. Find the client in the log: verification.checked with "
             "valid false. Have that client limit its users' requests.",

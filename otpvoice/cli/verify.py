@@ -64,6 +64,14 @@ class Terminal:
         self._state = ""
         click.echo(f"{_CLEAR_LINE}{text}" if self._is_live else text)
 
+    def ask(self, question: str, timeout_s: float) -> str:
+        """Ask a question. Return the answer in small letters; it is empty if there is none."""
+        self.print(question)
+        try:
+            return (self.read_line(timeout_s) or "").lower()
+        except EOFError:
+            return ""
+
     def read_line(self, timeout_s: float) -> str | None:
         """Return the typed line, or None after the timeout.
 

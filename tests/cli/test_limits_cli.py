@@ -13,7 +13,6 @@ from cli.cli_runner import (
     call_number,
     report_answered,
     run_as_operator,
-    run_command,
 )
 from redis import Redis
 from support.service import ASHA
@@ -26,7 +25,6 @@ from otpvoice_demo.stack import Stack
 MASKED = "+91******3210"
 RAVI = "+919812345678"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-NUMBER_COMMANDS = ["explain", "clear", "block", "unblock"]
 
 
 def run_json(environ: dict[str, str], *words: str) -> dict[str, Any]:
@@ -59,9 +57,6 @@ def service_with(
     store = RedisStore(redis, policy=store_policy(settings))
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store), chosen
-
-
-# The whole service -------------------------------------------------------------------------------
 
 
 def test_limits_of_an_idle_service_shows_statistics(
@@ -157,9 +152,6 @@ def test_limits_explains_open_breakers_and_clear_closes_an_area(
     assert "Cleared: conversion_breaker." in cleared
     assert api.create_response(newcomer).status_code == 201
     assert "conversion_breaker area" not in run_as_operator(environ, "limits").output
-
-
-# One number --------------------------------------------------------------------------------------
 
 
 def test_explain_of_a_free_number_lists_every_limit(
@@ -293,9 +285,6 @@ def test_block_with_an_invalid_duration_is_a_usage_error(
     assert api.create_response().status_code == 201
 
 
-# Log and help ------------------------------------------------------------------------------------
-
-
 def test_changes_are_logged_by_a_dialer_with_the_operator_s_name(stack: Stack) -> None:
     """One line for each change, with its time and the masked number."""
     environ = {"OTPVOICE_CONFIG": str(stack.config_path)}
@@ -323,10 +312,3 @@ def test_changes_are_logged_by_a_dialer_with_the_operator_s_name(stack: Stack) -
     times = [datetime.fromisoformat(line["happened_at"]) for line in lines]
     assert all(abs((time - now).total_seconds()) < 60 for time in times)
     assert number.removeprefix("+") not in stack.log_path("dialer").read_text()
-
-
-def test_help_lists_the_commands_of_limits() -> None:
-    """Each with one line."""
-    output = run_command("limits", "--help").output
-    for command in NUMBER_COMMANDS:
-        assert re.search(rf"^  {command} +\S", output, re.MULTILINE)

@@ -21,6 +21,24 @@ def test_server_info_has_version_and_durability(redis: Redis) -> None:
     assert abs(server.clock_offset_s) < 1
 
 
+def test_server_info_without_config_command_lacks_the_settings(
+    redis: Redis, redis_url: str
+) -> None:
+    """A managed server may forbid CONFIG."""
+    redis.acl_setuser(
+        "guest", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-config"]
+    )
+    guest = connect(redis_url.replace("://", "://guest:word@"))
+    try:
+        server = read_server_info(guest)
+    finally:
+        guest.close()
+        redis.acl_deluser("guest")
+    assert (server.appendonly, server.appendfsync, server.maxmemory_policy) == (None, None, None)
+    assert server.redis_version >= (7, 0)
+    assert abs(server.clock_offset_s) < 0.5
+
+
 def test_server_info_changes_nothing(redis: Redis) -> None:
     before = redis.dbsize()
     read_server_info(redis)

@@ -87,7 +87,8 @@ def doctor(
         f"One real call to {mask_number(number)} by {route or settings.provider.routes[0]}, "
         f"for the client {client}. It costs what a call costs and counts in the limits."
     )
-    if not yes and not _confirms(terminal, warning_text):
+    question = f"{warning_text} Place it? [y/N]"
+    if not yes and terminal.ask(question, _CONFIRM_TIMEOUT_S) not in {"y", "yes"}:
         raise click.Abort
     chosen = Route(route) if route else None
     context.exit(int(not run_live_call(settings, terminal, client, number, chosen, locale)))
@@ -153,11 +154,3 @@ def _client_of_call(settings: Settings, client: str | None) -> str:
         known = ", ".join(settings.clients)
         raise click.UsageError(f"there is no client of this name; known: {known}")
     return client or next(iter(settings.clients))
-
-
-def _confirms(terminal: Terminal, warning_text: str) -> bool:
-    terminal.print(f"{warning_text} Place it? [y/N]")
-    try:
-        return (terminal.read_line(_CONFIRM_TIMEOUT_S) or "").lower() in {"y", "yes"}
-    except EOFError:
-        return False

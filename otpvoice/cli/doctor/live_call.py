@@ -265,18 +265,11 @@ def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterat
     yield CheckResult("phone.code", "the spoken code is the code", status, observation)
     can_ask = live_call.user_present and call.status is CallStatus.ANSWERED
     for name, expectation, question in _QUESTIONS:
-        answer = _ask_user(terminal, question) if can_ask else None
+        text = f"{question} y, n, or Enter if you do not know."
+        word = terminal.ask(text, _ANSWER_TIMEOUT_S) if can_ask else ""
+        answer = {"y": True, "yes": True, "n": False, "no": False}.get(word)
         observation = {True: "yes", False: "no", None: "no answer"}[answer]
         yield CheckResult(name, expectation, _STATUS_OF_ANSWER[answer], observation)
-
-
-def _ask_user(terminal: Terminal, question: str) -> bool | None:
-    terminal.print(f"{question} y, n, or Enter if you do not know.")
-    try:
-        answer = terminal.read_line(_ANSWER_TIMEOUT_S)
-    except EOFError:
-        return None
-    return {"y": True, "yes": True, "n": False, "no": False}.get((answer or "").lower())
 
 
 def _print_report(call: Call, checks: Iterable[CheckResult]) -> None:

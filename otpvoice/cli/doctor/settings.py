@@ -143,14 +143,13 @@ def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator
         value = overcommit.read_text("ascii").strip()
     except OSError:
         return
+    subject = "vm.overcommit_memory"
     if value == "1":
-        yield ok("vm.overcommit_memory", "1: the store can fork while its memory is large")
+        yield ok(subject, "1: the store can fork while its memory is large")
     else:
-        yield warning(
-            "vm.overcommit_memory",
-            f"is {value}: a rewrite of the append-only file can fail for lack of memory",
-            "sysctl vm.overcommit_memory=1, and a line in /etc/sysctl.d/ for the next boot",
-        )
+        found = f"is {value}: a rewrite of the append-only file can fail for lack of memory"
+        todo = "sysctl vm.overcommit_memory=1, and a line in /etc/sysctl.d/ for the next boot"
+        yield warning(subject, found, todo)
 
 
 def secret_findings(settings: Settings) -> Iterator[Finding]:
@@ -172,7 +171,9 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
     for name, kind, secret in credential_fields(settings):
         if name.startswith("redis.") or kind.is_url:
             continue
-        key = _decode(secret)
+        key = secret
+        if isinstance(secret, str) and secret.startswith(WHSEC_PREFIX):
+            key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
         twin = names.setdefault(key, name)
         if is_sample_secret(secret):
             yield failure(name, "is the published sample's", _secret_remedy(name))
@@ -180,12 +181,6 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
             yield failure(name, f"is the same as {twin}", _secret_remedy(name))
         elif not kind.is_hash and name != "provider.token" and _is_weak(key):
             yield failure(name, "is easy to guess", _secret_remedy(name))
-
-
-def _decode(secret: str | bytes) -> str | bytes:
-    if isinstance(secret, str) and secret.startswith(WHSEC_PREFIX):
-        return base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
-    return secret
 
 
 def _is_weak(secret: str | bytes) -> bool:
@@ -273,8 +268,10 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
         found = f"the provider redials an unanswered number {provider.c2c_attempts} times"
         todo = "set it to 0, and use verification.max_redials"
         yield warning("provider.c2c_attempts", found, todo)
-    for owner, flows in _flows_by_owner(settings):
-        for tag, flow in flows.items():
+    owners: dict[str, Mapping[str, Flow] | None] = {"provider": provider.flows}
+    owners |= {f"clients.{name}": client.flows for name, client in settings.clients.items()}
+    for owner, flows in owners.items():
+        for tag, flow in (flows or {}).items():
             name = f"{owner}.flows.{tag}"
             if not flow.text:
                 found = "its text is not set, so calls cannot report whether the code was spoken"
@@ -283,10 +280,3 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
                 yield failure(name, "its text speaks no {otp}", "correct the flow, or its text")
             elif flow.text.count("otp}") < 2:
                 yield advice(name, "its text speaks {otp} once", "speak it twice, for writing down")
-
-
-def _flows_by_owner(settings: Settings) -> Iterator[tuple[str, Mapping[str, Flow]]]:
-    yield "provider", settings.provider.flows
-    for name, client in settings.clients.items():
-        if client.flows is not None:
-            yield f"clients.{name}", client.flows
