@@ -207,7 +207,7 @@ def _render_result(result: SearchResult) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("number", metavar="NUMBER")
+@_number
 @yes_option
 @click.pass_context
 def forget(context: click.Context, number: str, *, yes: bool) -> None:
@@ -224,17 +224,15 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
         before = admin.explain(identity)
         erased = admin.store.forget(identity, operator)
         after = admin.explain(identity)
-    limits = admin.limits
-    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, limits)]))
+    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, admin.limits)]))
     context.exit(0 if erased or before.refusals else 1)
 
 
 def _render_erased(before: NumberLimits, verifications: int) -> Iterator[str]:
-    masked = before.identity.masked
     if not verifications and not before.refusals:
-        yield f"Nothing was stored about {masked}."
+        yield f"Nothing was stored about {before.identity.masked}."
         return
-    yield f"Erased of {masked}:"
+    yield f"Erased of {before.identity.masked}:"
     yield f"  verifications, with their calls   {verifications}"
     yield f"  refusals                          {len(before.refusals)}"
 

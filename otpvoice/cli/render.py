@@ -13,7 +13,6 @@ from otpvoice.admin.status import Alert, LimitStatus, NumberLimits, ServiceStatu
 from otpvoice.core.limits import DAY_MS, limits_of
 from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Call, Verification
-from otpvoice.store.admin import Refusal
 
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
@@ -134,13 +133,9 @@ def render_refusals(number: NumberLimits) -> Iterator[str]:
     yield "Refused requests, the newest first:"
     for each in number.refusals:
         time = format_time(each.at, number.now_ms)
-        yield f"  {time}  {each.client}: {each.limit}  {_render_subject(each)}".rstrip()
-
-
-def _render_subject(refusal: Refusal) -> str:
-    if refusal.verification:
-        return refusal.verification
-    return f"reference hash {refusal.reference}" if refusal.reference else ""
+        reference = f"reference hash {each.reference}" if each.reference else ""
+        subject = each.verification or reference
+        yield f"  {time}  {each.client}: {each.limit}  {subject}".rstrip()
 
 
 # One verification --------------------------------------------------------------------------------
@@ -170,13 +165,9 @@ def _render_end(verification: Verification) -> str:
 
 def _call_details(call: Call, now_ms: int) -> Iterator[str]:
     yield f"{call.route} {call.locale}"
-    times = {
-        "due": call.due_at,
-        "sent": call.sent_at,
-        "placed": call.placed_at,
-        "ended": call.ended_at,
-    }
-    yield from (f"{name} {format_clock(at, now_ms)}" for name, at in times.items() if at)
+    for name in ("due", "sent", "placed", "ended"):
+        if at := getattr(call, f"{name}_at"):
+            yield f"{name} {format_clock(at, now_ms)}"
     yield from describe_result(call)
 
 

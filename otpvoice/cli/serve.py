@@ -68,11 +68,7 @@ class StopSignals:
 
 
 class SupervisedProcess:
-    """An ``otpvoice`` command that is restarted when it ends, with increasing delays.
-
-    Args:
-        name: name of the command.
-    """
+    """An ``otpvoice`` command that is restarted when it ends, with increasing delays."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -107,11 +103,6 @@ class SupervisedProcess:
         self._restart_delay = min(2 * self._restart_delay, MAX_RESTART_DELAY_S)
         return None
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the process runs."""
-        return self.process.poll() is None
-
     def _start(self) -> None:
         self._started_at, self._restart_at = time.monotonic(), None
         self.process = subprocess.Popen(otpvoice_command(self.name))
@@ -133,7 +124,7 @@ def serve() -> None:
         time.sleep(0.2)
         statuses = {child.name: child.check() for child in children if not stop.received}
         failed = {name: status for name, status in statuses.items() if status is not None}
-    running = [child for child in children if child.is_running]
+    running = [child for child in children if child.process.poll() is None]
     codes = terminate([child.process for child in running], DIALER_GRACE_S + GRACE_S)
     for name, status in failed.items():
         raise click.ClickException(f"the {name} could not be started: it ended with {status}")

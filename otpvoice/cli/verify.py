@@ -4,7 +4,6 @@ import os
 import select
 import sys
 import unicodedata
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -96,14 +95,11 @@ def normalize_code(text: str) -> str:
 
     Letters and other signs stay, so that the API refuses the text without using up a check.
     """
-    return "".join(_digits(text))
-
-
-def _digits(text: str) -> Iterator[str]:
-    for character in unicodedata.normalize("NFKC", text):
-        if character != _MINUS and not unicodedata.category(character).startswith(_SEPARATORS):
-            value = unicodedata.decimal(character, None)
-            yield character if value is None else str(value)
+    return "".join(
+        str(unicodedata.decimal(character, character))
+        for character in unicodedata.normalize("NFKC", text)
+        if character != _MINUS and not unicodedata.category(character).startswith(_SEPARATORS)
+    )
 
 
 @click.command()

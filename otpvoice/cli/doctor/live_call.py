@@ -105,14 +105,7 @@ def run_live_call(
 
 
 class LiveCall:
-    """Places one live test call and follows it until it has ended.
-
-    Args:
-        service: creates and checks the verification, as for any client.
-        capture: has the call's exchanges with the provider.
-        terminal: of the user.
-        client: for which the call is placed.
-    """
+    """Places one live test call for a client, and follows it until it has ended."""
 
     def __init__(
         self, service: Verifications, capture: ExchangeCapture, terminal: Terminal, client: str
@@ -206,7 +199,7 @@ def _headline(exchange: CapturedExchange) -> str:
 
 def _conformance_checks(
     container: Container, number: str, call: Call, exchanges: Sequence[tuple[int, CapturedExchange]]
-) -> Iterator[CheckResult]:
+) -> Iterable[CheckResult]:
     """Check what the provider sent, and query the call's status as a dialer does."""
     replies = [each for _, each in exchanges if isinstance(each, CapturedResponse)]
     callbacks = [(at, each) for at, each in exchanges if isinstance(each, CapturedCallback)]
@@ -220,16 +213,15 @@ def _conformance_checks(
         provider_id=parse_reply_id(reply) if reply else None,
         sent_at_ms=call.sent_at or call.due_at,  # without a time, the call certainly did not ring
     )
+    provider = container.settings.provider
     responses: list[CapturedResponse] = []
     report = None
     if call.sent_at is not None:
         responses, report = _fetch_status(container.provider, query)
-    provider = container.settings.provider
-    words = StatusWords(provider.status_words)
-    yield from check_conformance(
+    return check_conformance(
         CapturedEvidence(
             query=query,
-            form=CallbackFormat(ZoneInfo(provider.timezone), words),
+            form=CallbackFormat(ZoneInfo(provider.timezone), StatusWords(provider.status_words)),
             status=call.status,
             reply=reply,
             callback=callback,

@@ -6,6 +6,7 @@ They send nothing over the network.
 import base64
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -94,14 +95,10 @@ def _check_configuration(environ: Mapping[str, str], settings: Settings) -> Iter
     if not (config := environ.get("OTPVOICE_CONFIG")):
         return
     path = Path(config)
-    mode = path.stat().st_mode
-    if mode & _WRITABLE_BY_OTHERS:
-        yield _permission_failure("OTPVOICE_CONFIG", path, "can be changed by others", "go-w")
     text = path.read_text("utf-8")
     has_secrets = any(secret in text for secret in secret_values(settings))
-    if has_secrets and mode & stat.S_IROTH and _is_accessible(path):
-        found = "has secrets and can be read by everyone"
-        yield _permission_failure("OTPVOICE_CONFIG", path, found, "o-r")
+    readable = "has secrets and can be read by everyone" if has_secrets else ""
+    yield from _permission_failures("OTPVOICE_CONFIG", path, readable)
 
 
 def _check_secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -114,24 +111,23 @@ def _check_secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
         listed = (path for path in Path(directory).iterdir() if not path.name.startswith("."))
         files |= {f"OTPVOICE_SECRETS_DIR/{path.name}": path for path in listed}
     for name, path in sorted(files.items()):
-        mode = path.stat().st_mode
-        if mode & _WRITABLE_BY_OTHERS:
-            yield _permission_failure(name, path, "can be changed by others", "go-w")
-        elif mode & stat.S_IROTH and _is_accessible(path):
-            yield _permission_failure(name, path, "can be read by everyone", "o-r")
+        yield from islice(_permission_failures(name, path, "can be read by everyone"), 1)
 
 
-def _is_accessible(path: Path) -> bool:
-    """Whether every directory above lets every user through.
+def _permission_failures(subject: str, path: Path, readable: str) -> Iterator[Finding]:
+    """Yield what others can do to a file. ``readable`` is empty if everyone may read it.
 
-    Container secrets are files with mode 0444 in a directory that is closed.
+    Container secrets are files with mode 0444 in a directory that is closed to others.
     """
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
-
-
-def _permission_failure(subject: str, path: Path, found: str, change: str) -> Finding:
-    permissions = stat.filemode(path.stat().st_mode)
-    return failure(subject, f"{path} ({permissions}) {found}", f"chmod {change} {path}")
+    mode = path.stat().st_mode
+    is_accessible = all(each.stat().st_mode & stat.S_IXOTH for each in path.resolve().parents)
+    for is_open, found, change in (
+        (mode & _WRITABLE_BY_OTHERS, "can be changed by others", "go-w"),
+        (readable and mode & stat.S_IROTH and is_accessible, readable, "o-r"),
+    ):
+        if is_open:
+            text = f"{path} ({stat.filemode(mode)}) {found}"
+            yield failure(subject, text, f"chmod {change} {path}")
 
 
 def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator[Finding]:
