@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from otpvoice.cli.serve import StopSignals
-from otpvoice.settings.parsers import parse_event_url, parse_origin
+from otpvoice.settings.types import parse_origin, parse_web_url
 from otpvoice_demo.printer import Printer
 from otpvoice_demo.scenario import print_next_steps, run_scenario, write_shell_exports
 from otpvoice_demo.settings import StackOptions, load_keys
@@ -42,7 +42,7 @@ def _validator(parse: Callable[[str], str]) -> Callable[..., Any]:
 
     def validate(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
         try:
-            return tuple(map(parse, value)) if isinstance(value, tuple) else parse(value)
+            return tuple(map(parse, value)) if isinstance(value, tuple) else value and parse(value)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
 
@@ -73,7 +73,7 @@ _OPTIONS: Final = (
     click.option(
         "--event-url",
         default="",
-        callback=_validator(parse_event_url),
+        callback=_validator(parse_web_url),
         envvar="DEMO_EVENT_URL",
         show_envvar=True,
         help="Deliver signed events to this URL of your backend.",

@@ -11,7 +11,7 @@ import click
 from otpvoice.bootstrap import initialize
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.settings import Settings, SettingsError
-from otpvoice.settings.parsers import parse_seconds
+from otpvoice.settings.types import parse_seconds
 
 _MAX_DURATION_S: Final = 365 * 86_400
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
+from otpvoice.core.phone import mask_number
 from otpvoice.core.speech import Flow
 from otpvoice.settings.schema import SECTIONS, Client, Section, Settings
 from otpvoice.settings.sources import (
@@ -18,144 +19,179 @@ from otpvoice.settings.sources import (
     RawValues,
     SettingPath,
     SettingsError,
+    collect,
     dotted_name,
     is_table,
     variable_name,
 )
-from otpvoice.settings.tables import parse_pairs
 from otpvoice.settings.types import (
     FieldType,
     Flows,
-    TableParser,
     TestNumbers,
     expected_format,
     field_type,
-    member_type,
-    required_type,
+    type_parts,
 )
+from otpvoice.settings.validation import cross_field_errors, setting_warnings
 
 CLIENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _INVALID: Final = object()
 """Stands for a value that was reported."""
+_NO_FILE: Final = InvalidSetting(
+    "OTPVOICE_CONFIG",
+    "not set",
+    "names no file, so only variables were read; set it to the path of your otpvoice.toml "
+    "(`otpvoice keys new CLIENT --secrets` writes the beginning of one)",
+)
 
 
-def build_settings(values: RawValues) -> Settings:
-    """Build the settings.
+class LoadedSettings(Struct, frozen=True):
+    """Settings, and warnings for the operator."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def load(environ: Mapping[str, str]) -> LoadedSettings:
+    """Load the settings.
+
+    ``OTPVOICE_CONFIG`` names the file and ``OTPVOICE_SECRETS_DIR`` the directory of secret files.
+    Variables and secret files override the file.
 
     Raises:
-        SettingsError: names every setting that is missing, unknown or invalid by itself.
+        SettingsError: names every setting that is invalid by itself; if there is none, every
+            setting that contradicts another one, or is not fit for production.
     """
-    loader = _Loader(values)
-    sections = {name: loader.section(kind, (name,)) for name, kind in SECTIONS.items()}
-    clients = {name: loader.client(name) for name in _client_names(values)}
-    test_numbers = loader.field(TestNumbers, TEST_NUMBERS) if TEST_NUMBERS in values else {}
-    loader.report_unknown_keys()
-    loader.raise_if_invalid()
-    tree: dict[str, Any] = {name: kind(**sections[name]) for name, kind in SECTIONS.items()}
-    tree["clients"] = MappingProxyType({name: Client(**clients[name]) for name in clients})
-    return Settings(**tree, test_numbers=test_numbers)
+    values, warnings = collect(environ)
+    try:
+        settings = _build_settings(values)
+    except SettingsError as error:
+        is_missing = any(each.source == "not set" for each in error.invalid)
+        if environ.get("OTPVOICE_CONFIG") or not is_missing:
+            raise
+        raise SettingsError([_NO_FILE, *error.invalid]) from None  # the likely reason comes first
+    sources = {dotted_name(path): raw.source for path, raw in values.items()}
+    invalid = [
+        InvalidSetting(name, sources.get(name.partition("[")[0], "not set"), detail)
+        for name, detail in cross_field_errors(settings)
+    ]
+    if invalid:
+        raise SettingsError(invalid)
+    return LoadedSettings(settings, (*warnings, *setting_warnings(settings)))
 
 
-def build_flows(values: RawValues) -> Mapping[str, Mapping[str, Flow]]:
-    """Return the flows of ``[provider]`` and of clients by the dotted names of their settings.
+def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
+    """Load only the flows, by dotted name: ``provider.flows``, ``clients.app.flows``.
 
     Every other setting may be missing or invalid.
 
     Raises:
-        SettingsError: flows are invalid, or ``[provider]`` has none.
+        SettingsError: the file cannot be read, flows are invalid, or ``provider.flows`` is missing.
     """
-    loader = _Loader(values)
-    clients = [("clients", name, "flows") for name in _client_names(values)]
-    paths: list[SettingPath] = [
-        ("provider", "flows"),
-        *(path for path in clients if path in values),
-    ]
+    loader = _Loader(collect(environ)[0])
+    of_clients = [("clients", name, "flows") for name in loader.client_names]
+    paths = [("provider", "flows"), *(path for path in of_clients if path in loader.values)]
     flows = {dotted_name(path): loader.field(Flows, path) for path in paths}
     loader.raise_if_invalid()
     return flows
 
 
-def _client_names(values: RawValues) -> list[str]:
-    """Return the names of all sources, each once and in order."""
-    return list(dict.fromkeys(p[1] for p in values if p[0] == "clients" and len(p) > 1))
+def _build_settings(values: RawValues) -> Settings:
+    loader = _Loader(values)
+    tree: dict[SettingPath, dict[str, Any]] = {}
+    tables: dict[SettingPath, type[Section]] = {(name,): kind for name, kind in SECTIONS.items()}
+    tables |= {("clients", name): Client for name in loader.client_names}
+    for path, kind in tables.items():
+        fields = {(*path, field.name): field for field in structs.fields(kind)}
+        loader.known.update([path, *fields])
+        tree[path] = {
+            field.name: loader.field(field.type, here)
+            for here, field in fields.items()
+            if here in values or field.required
+        }
+    test_numbers = loader.field(TestNumbers, TEST_NUMBERS) if TEST_NUMBERS in values else {}
+    loader.report_unknown_keys()
+    loader.raise_if_invalid()
+    built: dict[SettingPath, Any] = {path: kind(**tree[path]) for path, kind in tables.items()}
+    clients = {name: built["clients", name] for name in loader.client_names}
+    return Settings(
+        **{name: built[name,] for name in SECTIONS},
+        clients=MappingProxyType(clients),
+        test_numbers=test_numbers,
+    )
+
+
+class _HiddenTable(dict[Any, Any]):
+    """Test numbers. Anyone who has a number and its code can sign in, so no repr shows them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} test numbers>"
 
 
 class _Loader:
     """Validates one field after the other and collects errors, so that one start shows them all."""
 
     def __init__(self, values: RawValues) -> None:
-        self._values = values
+        self.values = values
+        self.known: set[SettingPath] = {("clients",), TEST_NUMBERS}
         self._invalid: list[InvalidSetting] = []
-        self._known: set[SettingPath] = {("clients",), TEST_NUMBERS}
+        names = [path[1] for path in values if path[0] == "clients" and len(path) > 1]
+        self.client_names = list(dict.fromkeys(names))
 
     def raise_if_invalid(self) -> None:
         if self._invalid:
             raise SettingsError(self._invalid)
 
-    def client(self, name: str) -> dict[str, Any]:
-        path = ("clients", name)
-        if path in self._values and not CLIENT_NAME.fullmatch(name):
-            rule = "a client's name has 1 to 64 of a-z, 0-9 and -, and does not begin with -"
-            self._report(dotted_name(path), self._values[path].source, rule)
-        return self.section(Client, path)
-
-    def section(self, kind: type[Section], path: SettingPath) -> dict[str, Any]:
-        """Return the fields that are set in the table at ``path``."""
-        self._known.add(path)
-        fields = {(*path, field.name): field for field in structs.fields(kind)}
-        self._known.update(fields)
-        return {
-            each.name: self.field(each.type, here)
-            for here, each in fields.items()
-            if here in self._values or each.required
-        }
-
     def field(self, annotation: Any, path: SettingPath) -> Any:
         """Return the value at ``path``, or report why there is none."""
-        name, annotation = dotted_name(path), required_type(annotation)
-        raw = self._values.get(path)
+        name, raw = dotted_name(path), self.values.get(path)
         if raw is None:
             expected = f"must be {expected_format(annotation)}; or set {variable_name(path)}[_FILE]"
             return self._report(name, "not set", f"is missing, {expected}")
         if raw.error:
             return self._report(name, raw.source, raw.error)
-        kind = field_type(annotation)
-        if kind.parse_table:
-            return self._table(kind, kind.parse_table, name, raw)
-        if member_type(annotation):
-            return self._list(annotation, name, raw)
-        return self._value(annotation, name, raw.value, raw)
+        base = type_parts(annotation)[0]
+        if get_origin(base) is tuple:
+            return self._list(annotation, get_args(base)[0], name, raw)
+        if get_origin(base) is Mapping:
+            return self._table(annotation, name, raw)
+        return self._value(annotation, name, raw)
 
     def report_unknown_keys(self) -> None:
         """Report keys that are not settings, and values where a table belongs."""
-        for path, raw in self._values.items():
+        for path, raw in self.values.items():
             detail = ""
-            if path in self._known:
+            if path[:-1] == ("clients",) and not CLIENT_NAME.fullmatch(path[1]):
+                detail = "a client's name has 1 to 64 of a-z, 0-9 and -, and does not begin with -"
+            elif path in self.known:
                 if is_table(path) and not isinstance(raw.value, dict):
                     detail = "must be a table"
             elif present := FORMER_NAMES.get(path):
                 new = f"{dotted_name(present)} (or {variable_name(present)})"
                 detail = f"was renamed: set {new} instead"
-            elif len(path) == 1 or path[:-1] in self._known:
-                known = sorted(each[-1] for each in self._known if each[:-1] == path[:-1])
+            elif len(path) == 1 or path[:-1] in self.known:
+                known = sorted(each[-1] for each in self.known if each[:-1] == path[:-1])
                 detail = f"is unknown; known here: {', '.join(known)}"
             if detail:
                 self._report(dotted_name(path), raw.source, detail)
 
-    def _value(self, annotation: Any, name: str, value: object, raw: RawValue) -> Any:
-        reason = ""
+    def _value(self, annotation: Any, name: str, raw: RawValue) -> Any:
+        """Parse and convert. Only a struct is built from a table: :class:`Flow`."""
+        kind, value, reason = field_type(annotation), raw.value, ""
+        base = type_parts(annotation)[0]
+        is_struct = isinstance(base, type) and issubclass(base, Struct)
         try:
-            # A single value is never a table or a list, even if msgspec could build it from one.
-            if not isinstance(value, dict | list):
-                parsed = _parse(field_type(annotation), value) if isinstance(value, str) else value
+            if is_struct or not isinstance(value, dict | list):
+                parsed = _parse(kind, value) if isinstance(value, str) else value
                 return msgspec.convert(parsed, annotation, strict=not raw.is_text)
-        except msgspec.ValidationError:  # its text adds nothing to the expected format
-            pass
+        except msgspec.ValidationError as error:
+            # Of other values its text adds nothing to the expected format.
+            reason = f": {error}" if is_struct else ""
         except ValueError as error:
             reason = f": {error}"
         return self._report(name, raw.source, f"must be {expected_format(annotation)}{reason}")
 
-    def _list(self, annotation: Any, name: str, raw: RawValue) -> Any:
+    def _list(self, annotation: Any, member: Any, name: str, raw: RawValue) -> Any:
         """Parse a list. Text is a list of one member; from a variable it is split."""
         items = raw.value
         if isinstance(items, str):
@@ -163,20 +199,40 @@ class _Loader:
             items = [part.strip() for part in parts if part.strip()]
         if not isinstance(items, list):
             return self._report(name, raw.source, f"must be {expected_format(annotation)}")
-        member = member_type(annotation)
-        values = [self._value(member, f"{name}[{i}]", item, raw) for i, item in enumerate(items)]
-        return _INVALID if _INVALID in values else self._value(annotation, name, tuple(values), raw)
+        values = tuple(
+            self._value(member, f"{name}[{i}]", raw._replace(value=item))
+            for i, item in enumerate(items)
+        )
+        return (
+            values
+            if _INVALID in values
+            else self._value(annotation, name, raw._replace(value=values))
+        )
 
-    def _table(self, kind: FieldType, parse: TableParser, name: str, raw: RawValue) -> Any:
+    def _table(self, annotation: Any, name: str, raw: RawValue) -> Any:
+        """Parse each key and value. Two keys must not mean the same."""
+        kind = field_type(annotation)
+        key_type, value_type = get_args(type_parts(annotation)[0])
         try:
-            pairs = parse_pairs(raw.value)
+            pairs = _parse_pairs(raw.value)
         except ValueError as error:
-            reason = "" if kind.is_secret else f": {error}"  # the text may repeat the value
-            return self._report(name, raw.source, f"must be {kind.expected_format}{reason}")
-        table = parse(pairs)
-        for key, detail in table.errors:
-            self._report(f"{name}.{key}", raw.source, detail)
-        return MappingProxyType(table.entries)
+            return self._report(name, raw.source, f"must be {kind.expected_format}: {error}")
+        table: dict[Any, Any] = _HiddenTable() if kind.is_secret else {}
+        spellings: dict[object, str] = {}
+        for key, value in pairs.items():
+            shown = key
+            if kind.is_secret:
+                shown = mask_number(key) if key.startswith("+") else "***"
+            parsed = self._value(key_type, f"{name}.{shown}", raw._replace(value=key))
+            first = spellings.setdefault(parsed, key)
+            if first != key and parsed is not _INVALID:
+                detail = f"is given twice: {first!r} means the same"
+                self._report(f"{name}.{shown}", raw.source, detail)
+            table[parsed] = self._value(value_type, f"{name}.{shown}", raw._replace(value=value))
+        if kind.required_key and kind.required_key not in table:
+            detail = "is missing: it speaks when no language fits"
+            self._report(f"{name}.{kind.required_key}", raw.source, detail)
+        return MappingProxyType(table)
 
     def _report(self, name: str, source: str, detail: str) -> object:
         self._invalid.append(InvalidSetting(name, source, detail))
@@ -184,6 +240,20 @@ class _Loader:
 
 
 def _parse(kind: FieldType, text: str) -> object:
-    if kind.pattern and not re.fullmatch(kind.pattern, text):
+    if kind.is_optional and not text:
+        return text
+    if not re.fullmatch(kind.pattern, text, re.DOTALL):
         raise msgspec.ValidationError
     return kind.parse(text)
+
+
+def _parse_pairs(value: object) -> dict[str, object]:
+    """Parse a table, text like ``default=24,hi=25``, or JSON. No error repeats a value."""
+    if not isinstance(value, str):
+        return msgspec.convert(value, dict[str, object])
+    if value.lstrip().startswith("{"):
+        return msgspec.json.decode(value, type=dict[str, object])
+    pairs = [pair.partition("=") for pair in re.split(r"[,\n]", value) if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("a pair has no =")
+    return {name.strip(): text.strip() for name, _, text in pairs}

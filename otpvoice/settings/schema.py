@@ -3,20 +3,22 @@
 ``config/otpvoice.toml`` documents every field. Durations are whole seconds.
 """
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit
 
 from msgspec import Meta, Struct, structs
 
+from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings import types
-from otpvoice.settings.types import Positive, Seconds, field_type
+from otpvoice.settings.types import WHSEC_PREFIX, FieldType, Positive, Seconds, field_type
 
 T = TypeVar("T")
 
@@ -194,6 +196,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Each E.164 number with its fixed code. The ``repr`` hides both."""
     log: Log
 
+    def tables(self) -> dict[str, Section]:
+        """Return each section and each client by its dotted name."""
+        clients = {f"clients.{name}": client for name, client in self.clients.items()}
+        return {name: getattr(self, name) for name in SECTIONS} | clients
+
     def client_profile(self, name: str) -> ClientProfile:
         """Return the client's values over the common ones. Its ``flows`` replace the common table.
 
@@ -227,9 +234,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
             for name, client in self.clients.items()
         }
-        common = {
-            each.name: getattr(self.limits, each.name) for each in structs.fields(LimitSettings)
-        }
+        common = {name: getattr(self.limits, name) for name in LimitSettings.__struct_fields__}
         return CallLimits(clients=clients, **common)
 
 
@@ -249,3 +254,50 @@ def _masked(section: Section, field: structs.FieldInfo) -> object:
 
 def _override(own: T | None, common: T) -> T:
     return common if own is None else own
+
+
+def credential_fields(settings: Settings) -> Iterator[tuple[str, FieldType, str | bytes]]:
+    """Yield name, field type and value of each secret and each hash of a credential that is set.
+
+    Members of lists are named ``secrets.keys[0]``. Keys are bytes.
+    """
+    for table, section in settings.tables().items():
+        for field in structs.fields(section):
+            kind, value = field_type(field.type), getattr(section, field.name)
+            if not (kind.is_secret or kind.is_hash):
+                continue
+            name = f"{table}.{field.name}"
+            is_list = isinstance(value, tuple)
+            for i, each in enumerate(value if is_list else [value]):
+                text = each.key if isinstance(each, RingKey) else each
+                if text:
+                    yield f"{name}[{i}]" if is_list else name, kind, text
+
+
+def secret_values(settings: Settings) -> tuple[str, ...]:
+    """Return every secret's text: of keys the base64, of URLs the passwords in each encoding."""
+    texts: list[str] = []
+    for _, kind, value in credential_fields(settings):
+        if isinstance(value, bytes):
+            texts.append(base64.b64encode(value).decode())
+        elif kind.is_url:
+            texts.extend(filter(None, _passwords(value)))
+        elif kind.is_secret:
+            texts.append(value.removeprefix(WHSEC_PREFIX))
+    return tuple(texts)
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """Yield the passwords of a URL, as they are written and as they are sent.
+
+    A proxy receives user and password together in base64.
+    """
+    parts = urlsplit(url)
+    query = [pair.partition("=") for pair in parts.query.split("&")]
+    written = [parts.password or ""]
+    written += [text for name, _, text in query if name in {"password", "sentinel_password"}]
+    for text in written:
+        yield from (text, unquote(text), unquote_plus(text))
+    if parts.scheme == "http" and parts.password:
+        pair = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
+        yield base64.b64encode(pair.encode()).decode()

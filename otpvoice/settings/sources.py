@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from msgspec import structs
-
 from otpvoice.settings.schema import SECTIONS, Client
 
 SettingPath = tuple[str, ...]
@@ -32,7 +30,7 @@ _OTHER_VARIABLES: Final = frozenset(
     f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "API_KEY", "REQUIRE", "SECRETS_DIR")
 )
 """Variables of the commands, which are not settings."""
-_CLIENT_FIELDS: Final = "|".join(field.name.upper() for field in structs.fields(Client))
+_CLIENT_FIELDS: Final = "|".join(Client.__struct_fields__).upper()
 # The name matches as little as possible, so that the longest field name wins.
 _CLIENT_VARIABLE: Final = re.compile(
     rf"{_PREFIX}CLIENTS_([A-Z0-9][A-Z0-9_]{{0,63}}?)_({_CLIENT_FIELDS})"
@@ -96,11 +94,7 @@ def is_table(path: SettingPath) -> bool:
 _VARIABLES: Final[Mapping[str, SettingPath]] = {
     variable_name(path): path
     for path in (
-        *(
-            (section, field.name)
-            for section in SECTIONS
-            for field in structs.fields(SECTIONS[section])
-        ),
+        *((table, field) for table, kind in SECTIONS.items() for field in kind.__struct_fields__),
         *FORMER_NAMES,
         TEST_NUMBERS,
     )
@@ -130,7 +124,7 @@ def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
         else:
             values[path] = RawValue(environ[source], source, is_text=True)
     config = environ.get("OTPVOICE_CONFIG")
-    return (_read_toml(Path(config)) if config else {}) | values, warnings
+    return (_read_toml(config) if config else {}) | values, warnings
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[_Origin]:
@@ -160,40 +154,44 @@ def _secret_files(environ: Mapping[str, str]) -> Iterator[_Origin]:
             yield _PREFIX + file.name.upper().removeprefix(_PREFIX), str(file), str(file)
 
 
-def _read_toml(path: Path) -> RawValues:
+def _read_toml(path: str) -> RawValues:
     """Read every table and every value of a TOML file.
 
     Raises:
         SettingsError: the file cannot be read, or is not TOML.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        detail = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        detail = "is not UTF-8"
+        tree = tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         detail = f"is not TOML: {error}"
+    except ValueError as error:
+        detail = str(error)
     else:
-        return {each: RawValue(value, str(path)) for each, value in _walk(tree)}
-    raise SettingsError([InvalidSetting("OTPVOICE_CONFIG", str(path), detail)])
+        return {each: RawValue(value, path) for each, value in _walk(tree)}
+    raise SettingsError([InvalidSetting("OTPVOICE_CONFIG", path, detail)])
+
+
+def _read_secret_file(path: str, source: str) -> RawValue:
+    """Read a secret file. Messages omit its path, because it may be the secret by mistake."""
+    try:
+        return RawValue(_read_text(path).rstrip("\r\n"), source, is_text=True)
+    except ValueError as error:
+        return RawValue(None, source, error=f"its file {error}")
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
 
 
 def _path_of(variable: str) -> SettingPath | None:
     if match := _CLIENT_VARIABLE.fullmatch(variable):
         return ("clients", match[1].lower().replace("_", "-"), match[2].lower())
     return _VARIABLES.get(variable)
-
-
-def _read_secret_file(path: str, source: str) -> RawValue:
-    """Read a secret file. Messages omit its path, because it may be the secret by mistake."""
-    try:
-        text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        return RawValue(None, source, error=f"its file cannot be read: {error.strerror}")
-    except ValueError:
-        return RawValue(None, source, error="its file is not UTF-8 text")
-    return RawValue(text, source, is_text=True)
 
 
 def _walk(

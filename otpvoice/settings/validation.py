@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
-from otpvoice.settings.credentials import credential_fields
-from otpvoice.settings.parsers import WHSEC_PREFIX
-from otpvoice.settings.schema import Section, Settings
+from otpvoice.settings.schema import Settings, credential_fields
+from otpvoice.settings.types import WHSEC_PREFIX
 
 FieldProblem = tuple[str, str]
 """The dotted name of a setting, and what is wrong with it."""
@@ -55,25 +54,20 @@ def is_sample_secret(secret: str | bytes) -> bool:
     return text.startswith(sample) or text == _SAMPLE_HASH
 
 
-def _repeated(name: str, words: Sequence[str]) -> Iterator[FieldProblem]:
+def _repeated(name: str, words: Sequence[object], detail: str = "") -> Iterator[FieldProblem]:
     for i, word in enumerate(words):
         if word in words[:i]:
-            yield f"{name}[{i}]", f"{word!s} is already in the list"
+            yield f"{name}[{i}]", detail or f"{word} is already in the list"
 
 
 def _duplicate_windows(settings: Settings) -> Iterator[FieldProblem]:
     """Yield quotas with equal windows: only the smaller one could ever refuse."""
-    sections: dict[str, Section] = {"limits": settings.limits}
-    sections |= {f"clients.{name}": client for name, client in settings.clients.items()}
-    for name, section in sections.items():
-        for field in structs.fields(section):
-            value = getattr(section, field.name)
-            quotas = value if isinstance(value, tuple) else ()
-            windows = [quota.window_ms for quota in quotas if isinstance(quota, Quota)]
-            for i, window in enumerate(windows):
-                if window in windows[:i]:
-                    detail = "has the window of one before it; only the smaller count would hold"
-                    yield f"{name}.{field.name}[{i}]", detail
+    detail = "has the window of one before it; only the smaller count would hold"
+    for table, section in settings.tables().items():
+        for name, value in structs.asdict(section).items():
+            if isinstance(value, tuple) and value and isinstance(value[0], Quota):
+                windows = [quota.window_ms for quota in value]
+                yield from _repeated(f"{table}.{name}", windows, detail)
 
 
 def _client_errors(settings: Settings) -> Iterator[FieldProblem]:

@@ -9,8 +9,7 @@ from msgspec import structs
 
 from otpvoice.addresses import parse_ha_url
 from otpvoice.settings import LoadedSettings
-from otpvoice.settings.credentials import secret_values
-from otpvoice.settings.schema import SECTIONS
+from otpvoice.settings.schema import SECTIONS, secret_values
 from otpvoice.settings.types import field_type
 
 Start = Callable[..., LoadedSettings]

@@ -161,7 +161,7 @@ def test_valid_value_is_accepted_in_normal_form(
         ("redis.url", '"redis+sentinel://a:1/main/0?tls=yes"', "nothing but ?tls=true"),
         ("redis.url", '"redis:///0"', "host"),
         ("redis.url", '"unix://"', "socket"),
-        ("redis.url", '"unix:/run/redis.sock"', "scheme://"),
+        ("redis.url", '"unix:/run/redis.sock"', "path of the socket"),
         ("redis.url", '"redis://store/main"', "not a number"),
         ("secrets.keys", "[]", "1 or more"),
         ("secrets.keys[0]", f'["{KEY}"]', "id before the colon"),
@@ -243,7 +243,6 @@ def test_number_type_that_is_never_called_is_an_error(
 ) -> None:
     """With the reason."""
     errors = errors_of(*setting("limits.number_types", f'["mobile", "{number_type}"]')[:1])
-    assert f"'{number_type}'" in errors["limits.number_types[1]"]
     for never in ("premium rate", "shared cost", "personal", "pager", "VoIP", "satellite"):
         assert never in errors["limits.number_types[1]"]
 

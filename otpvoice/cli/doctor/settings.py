@@ -21,8 +21,8 @@ from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.settings import Settings
-from otpvoice.settings.credentials import credential_fields, secret_values
-from otpvoice.settings.parsers import WHSEC_PREFIX
+from otpvoice.settings.schema import credential_fields, secret_values
+from otpvoice.settings.types import WHSEC_PREFIX
 from otpvoice.settings.validation import (
     MIN_PRODUCTION_CODE_LENGTH,
     cross_field_errors,
