@@ -29,7 +29,9 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file. Its ``repr`` masks secrets."""
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(field.name, _masked(self, field)) for field in structs.fields(self)]
+        secret = {each.name for each in structs.fields(self) if field_type(each.type).is_secret}
+        values = structs.asdict(self).items()
+        return [(name, "***" if value and name in secret else value) for name, value in values]
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
@@ -59,13 +61,9 @@ class Redis(Section, frozen=True, kw_only=True):
     @property
     def full_url(self) -> str:
         """``url`` with the credentials of the Sentinels. A secret."""
-        login = {
-            "sentinel_username": self.sentinel_username,
-            "sentinel_password": self.sentinel_password,
-        }
-        query = urlencode({name: text for name, text in login.items() if text}, quote_via=quote)
-        separator = "&" if "?" in self.url else "?"
-        return f"{self.url}{separator}{query}" if query else self.url
+        names = [name for name in ("sentinel_username", "sentinel_password") if getattr(self, name)]
+        query = urlencode({name: getattr(self, name) for name in names}, quote_via=quote)
+        return f"{self.url}{'&' if '?' in self.url else '?'}{query}" if query else self.url
 
 
 class Secrets(Section, frozen=True, kw_only=True):
@@ -247,11 +245,6 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
 )
 
 
-def _masked(section: Section, field: structs.FieldInfo) -> object:
-    value = getattr(section, field.name)
-    return "***" if value and field_type(field.type).is_secret else value
-
-
 def _override(own: T | None, common: T) -> T:
     return common if own is None else own
 
@@ -266,12 +259,10 @@ def credential_fields(settings: Settings) -> Iterator[tuple[str, FieldType, str 
             kind, value = field_type(field.type), getattr(section, field.name)
             if not (kind.is_secret or kind.is_hash):
                 continue
-            name = f"{table}.{field.name}"
-            is_list = isinstance(value, tuple)
-            for i, each in enumerate(value if is_list else [value]):
-                text = each.key if isinstance(each, RingKey) else each
-                if text:
-                    yield f"{name}[{i}]" if is_list else name, kind, text
+            for i, each in enumerate(value if isinstance(value, tuple) else [value]):
+                index = f"[{i}]" if isinstance(value, tuple) else ""
+                if text := each.key if isinstance(each, RingKey) else each:
+                    yield f"{table}.{field.name}{index}", kind, text
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:

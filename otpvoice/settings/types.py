@@ -128,8 +128,7 @@ def _split_url(text: str, *schemes: str) -> SplitResult:
         has_form = re.fullmatch(r"[a-z]+://[!-~]+", text) and parts.hostname and parts.port != 0
         if has_form and parts.scheme in schemes:
             return parts
-    beginning = " or ".join(f"{scheme}://" for scheme in schemes)
-    raise ValueError(f"{beginning} in lower case, a host and maybe a port are expected")
+    raise ValueError("the scheme in lower case, a host and maybe a port are expected, no spaces")
 
 
 def parse_web_url(text: str) -> str:

@@ -16,9 +16,32 @@ FieldProblem = tuple[str, str]
 
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
+_NEEDS_TLS: Final = "production needs an https:// URL"
+_PRODUCTION_RULES: Final = {
+    "provider.webhook_secret": (
+        "production needs it, or provider.webhook_path_token: every callback would be 401"
+    ),
+    "server.public_url": _NEEDS_TLS,
+    "provider.base_url": (
+        f"{_NEEDS_TLS}, because codes travel over it; "
+        "to use the sandbox, set server.production = false"
+    ),
+    "verification.code_length": (
+        f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits: with fewer, "
+        "the permitted guesses of one day find one code in a few hundred"
+    ),
+    "limits.wrong_codes_per_number": (
+        "production needs a limit, because each new verification brings new guesses; "
+        'remove the line for the default or set one like ["15/1h", "50/24h"]'
+    ),
+    "limits.conversion_breaker": (
+        "production needs this breaker or limits.wrong_code_breaker: with both off, nothing stops "
+        'a flood of calls that lead to no approval; remove the line or set "15%/1h"'
+    ),
+}
+"""What production needs of settings that are valid elsewhere."""
 _SAMPLE: Final = "SAMPLE-REPLACE-ME"
-"""Every secret of the sample file begins with it, also in base64."""
-_SAMPLE_EVENT_KEY: Final = "SAMPLE"
+"""Every secret of the sample file begins with it, also in base64; event secrets have no hyphens."""
 _SAMPLE_HASH: Final = "0" * 64
 
 
@@ -26,7 +49,13 @@ def cross_field_errors(settings: Settings) -> Iterator[FieldProblem]:
     """Yield every violation of a rule between settings."""
     yield from _repeated("secrets.keys", [key.id for key in settings.secrets.keys])
     yield from _repeated("provider.routes", settings.provider.routes)
-    yield from _duplicate_windows(settings)
+    # Of quotas with equal windows only the smaller one could ever refuse.
+    detail = "has the window of one before it; only the smaller count would hold"
+    for table, section in settings.tables().items():
+        for name, value in structs.asdict(section).items():
+            if isinstance(value, tuple) and value and isinstance(value[0], Quota):
+                windows = [quota.window_ms for quota in value]
+                yield from _repeated(f"{table}.{name}", windows, detail)
     yield from _client_errors(settings)
     if not settings.redis.url.startswith("redis+sentinel://"):
         for name in ("sentinel_username", "sentinel_password"):
@@ -50,24 +79,13 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
 def is_sample_secret(secret: str | bytes) -> bool:
     """Return whether a secret or a key hash is the one of the sample file."""
     text = base64.urlsafe_b64encode(secret).decode() if isinstance(secret, bytes) else secret
-    sample = (_SAMPLE, WHSEC_PREFIX + _SAMPLE_EVENT_KEY)
-    return text.startswith(sample) or text == _SAMPLE_HASH
+    return text.startswith((_SAMPLE, f"{WHSEC_PREFIX}SAMPLE")) or text == _SAMPLE_HASH
 
 
 def _repeated(name: str, words: Sequence[object], detail: str = "") -> Iterator[FieldProblem]:
     for i, word in enumerate(words):
         if word in words[:i]:
             yield f"{name}[{i}]", detail or f"{word} is already in the list"
-
-
-def _duplicate_windows(settings: Settings) -> Iterator[FieldProblem]:
-    """Yield quotas with equal windows: only the smaller one could ever refuse."""
-    detail = "has the window of one before it; only the smaller count would hold"
-    for table, section in settings.tables().items():
-        for name, value in structs.asdict(section).items():
-            if isinstance(value, tuple) and value and isinstance(value[0], Quota):
-                windows = [quota.window_ms for quota in value]
-                yield from _repeated(f"{table}.{name}", windows, detail)
 
 
 def _client_errors(settings: Settings) -> Iterator[FieldProblem]:
@@ -92,58 +110,22 @@ def _has_webhook_secret(settings: Settings) -> bool:
 
 
 def _production_errors(settings: Settings) -> Iterator[FieldProblem]:
-    if not _has_webhook_secret(settings):
-        yield (
-            "provider.webhook_secret",
-            "production needs it, or provider.webhook_path_token: every callback would be 401",
-        )
-    if not settings.server.public_url.startswith("https://"):
-        yield "server.public_url", "production needs an https:// URL"
-    if not settings.provider.base_url.startswith("https://"):
-        yield (
-            "provider.base_url",
-            (
-                "production needs an https:// URL, because codes travel over it; "
-                "to use the sandbox, set server.production = false"
-            ),
-        )
-    yield from _guessing_errors(settings)
+    limits = settings.limits
+    unfit = {
+        "provider.webhook_secret": not _has_webhook_secret(settings),
+        "server.public_url": not settings.server.public_url.startswith("https://"),
+        "provider.base_url": not settings.provider.base_url.startswith("https://"),
+        "verification.code_length": settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH,
+        "limits.wrong_codes_per_number": not limits.wrong_codes_per_number,
+        "limits.conversion_breaker": not (limits.conversion_breaker or limits.wrong_code_breaker),
+    }
+    yield from ((name, _PRODUCTION_RULES[name]) for name in unfit if unfit[name])
     for name, client in settings.clients.items():
         if client.event_url and not _is_private(client.event_url):
-            yield f"clients.{name}.event_url", "production needs an https:// URL"
+            yield f"clients.{name}.event_url", _NEEDS_TLS
     for name, kind, secret in credential_fields(settings):
         if not kind.is_url and is_sample_secret(secret):
             yield name, "production needs a secret of its own: this is the sample's"
-
-
-def _guessing_errors(settings: Settings) -> Iterator[FieldProblem]:
-    """Yield settings that leave code guessing or the cost of calls without a bound."""
-    limits = settings.limits
-    if settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH:
-        yield (
-            "verification.code_length",
-            (
-                f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits: with fewer, "
-                "the permitted guesses of one day find one code in a few hundred"
-            ),
-        )
-    if not limits.wrong_codes_per_number:
-        yield (
-            "limits.wrong_codes_per_number",
-            (
-                "production needs a limit, because each new verification brings new guesses; "
-                'remove the line for the default or set one like ["15/1h", "50/24h"]'
-            ),
-        )
-    if limits.conversion_breaker is None and limits.wrong_code_breaker is None:
-        yield (
-            "limits.conversion_breaker",
-            (
-                "production needs this breaker or limits.wrong_code_breaker: with both off, "
-                "nothing stops a flood of calls that lead to no approval; remove the line or "
-                'set "15%/1h"'
-            ),
-        )
 
 
 def _is_private(url: str) -> bool:
