@@ -203,11 +203,9 @@ class _Loader:
             self._value(member, f"{name}[{i}]", raw._replace(value=item))
             for i, item in enumerate(items)
         )
-        return (
-            values
-            if _INVALID in values
-            else self._value(annotation, name, raw._replace(value=values))
-        )
+        if _INVALID in values:
+            return _INVALID
+        return self._value(annotation, name, raw._replace(value=values))
 
     def _table(self, annotation: Any, name: str, raw: RawValue) -> Any:
         """Parse each key and value. Two keys must not mean the same."""

@@ -155,11 +155,7 @@ class Limits(Section, LimitSettings, frozen=True, kw_only=True):
         "fixed_line_or_mobile",
     )
     deny_prefixes: tuple[types.Prefix, ...] = ("+91140", "+91160")
-    call_gap: Annotated[tuple[Annotated[Seconds, Meta(ge=0, le=_DAY)], ...], Meta(min_length=1)] = (
-        60,
-        60,
-        300,
-    )
+    call_gap: Annotated[tuple[types.CallGap, ...], Meta(min_length=1)] = (60, 60, 300)
     live_calls: Positive = 200
 
 

@@ -229,6 +229,7 @@ Seconds = Annotated[
     int, FieldType('seconds, as a number or like "90s", "10m", "24h", "7d"', parse_seconds)
 ]
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
+CallGap = Annotated[Seconds, Meta(ge=0, le=86_400)]
 Zone = Annotated[str, FieldType('a time zone such as "Asia/Kolkata"', _parse_zone)]
 
 Bind = Annotated[str, FieldType('"host:port" or "unix:/path"', _parse_bind)]
