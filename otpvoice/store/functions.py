@@ -3,16 +3,18 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics.store import StoreMetrics
+from otpvoice.store import TAG, Keys
 from otpvoice.store.connections import Argument, CircuitBreaker, Connections, OutageLog
-from otpvoice.store.decoding import Fields, to_fields
-from otpvoice.store.keys import TAG, Keys
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import (
     UNKNOWN_EFFECT,
@@ -20,23 +22,49 @@ from otpvoice.store.replies import (
     FunctionMissing,
     translate_errors,
 )
-from otpvoice.store.schema import UnreadableRecord
 
 Value = Argument | list[Any] | tuple[Any, ...] | None
 """The value of a named argument. None and False are left out; a list is numbered."""
+Fields = dict[bytes, Any]
+"""A reply or a record by name. Values of a record are bytes."""
 
-_T = TypeVar("_T")
-_LUA: Final = files("otpvoice.store") / "lua"
-_FILES: Final = sorted(
-    file.name.removesuffix(".lua") for file in _LUA.iterdir() if file.name.endswith(".lua")
-)
-_PRELUDES: Final = tuple(name for name in _FILES if name.startswith("_") and name != "_base")
-_FUNCTIONS: Final = tuple(name for name in _FILES if not name.startswith("_"))
+_Item = TypeVar("_Item")
+_Decoded = TypeVar("_Decoded")
 _ALLOWED_WHEN_FULL: Final = frozenset({"get", "explain", "health", "overview"})
 """Functions that read. A server at its ``maxmemory`` runs these and refuses all others."""
 _MAX_LIBRARIES: Final = 16
 """Libraries of other releases and settings that a server keeps."""
 _MAX_ATTEMPTS: Final = 3
+
+
+class UnreadableRecord(Exception):
+    """A stored record that does not have its format.
+
+    Args:
+        record: its key, without the prefix.
+        reason: what is wrong; never a value of the record.
+        text: what could not be decoded, where it is no record of its own.
+    """
+
+    def __init__(self, record: str, reason: str, text: bytes | None = None) -> None:
+        super().__init__(f"{record}: {reason}")
+        self.record = record
+        self.reason = reason
+        self.text = text
+
+
+@contextmanager
+def decoding(record: str, text: bytes | None = None) -> Iterator[None]:
+    """Turn every error of the block, which decodes ``record`` or its ``text``, into one.
+
+    Raises:
+        UnreadableRecord: the block failed.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        reason = f"cannot be decoded ({type(error).__name__})"
+        raise UnreadableRecord(record, reason, text) from error
 
 
 class FunctionLibrary:
@@ -47,13 +75,14 @@ class FunctionLibrary:
     """
 
     def __init__(self, policy: StorePolicy) -> None:
-        preludes = "".join(f"do\n{_source(name)}\nend\n" for name in _PRELUDES)
-        shared = policy.render_lua() + _source("_base") + preludes
-        text = shared + "".join(_function(name, name) for name in _FUNCTIONS)
+        sources = _sources()
+        shared = [text for name, text in sources.items() if name[0] == "_" and name != "_base"]
+        preludes = "".join(f"do\n{text}\nend\n" for text in shared)
+        functions = "".join(_registration(name) for name in sources if name[0] != "_")
+        text = f"{policy.render_lua()}{sources['_base']}{preludes}{functions}"
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self._name = f"otpvoice_{digest[:16]}"
-        functions = (_function(f"{self._name}_{name}", name) for name in _FUNCTIONS)
-        self._text = f"#!lua name={self._name}\n{shared}{''.join(functions)}"
+        self._text = f"#!lua name={self._name}\nlocal LIBRARY = '{self._name}_'\n{text}"
 
     def call(
         self, connections: Connections, name: str, key: str, arguments: Sequence[Argument]
@@ -89,10 +118,10 @@ class FunctionLibrary:
             StoreUnavailable: the server cannot load it.
         """
         self._delete_old_libraries(connections)
-        connections.execute("FUNCTION", "LOAD", "REPLACE", self._text, is_valid=self._is_loaded)
-
-    def _is_loaded(self, reply: Any) -> bool:
-        return bool(reply == self._name.encode())
+        connections.execute(
+            *("FUNCTION", "LOAD", "REPLACE", self._text),
+            is_valid=lambda reply: bool(reply == self._name.encode()),
+        )
 
     def _delete_old_libraries(self, connections: Connections) -> None:
         """Delete the other libraries if there are too many. A process that misses one reloads it.
@@ -120,7 +149,8 @@ class BaseStore:
         clock_offset_ms: added to the server's time. Tests move the clock with it.
         metrics: count what the functions change.
         circuit_breaker: of another store with the same client, to share its connections.
-        outage_log: shared by the stores of a process, so that each outage is logged once.
+        outage_log: shared by the stores of a process, so that each outage is logged once. None
+            where the caller reports outages, as commands do.
     """
 
     def __init__(
@@ -141,15 +171,12 @@ class BaseStore:
         self.policy = policy or StorePolicy()
         self._library = FunctionLibrary(self.policy)
         self.circuit_breaker = circuit_breaker or CircuitBreaker(
-            Connections(redis.connection_pool), self._probe, outage_log
+            Connections(redis.connection_pool), self._probe, outage_log or OutageLog(None)
         )
 
-    def quarantine(self, error: UnreadableRecord, text: bytes | None = None) -> None:
-        """Move an unreadable record out of the way, and report it.
-
-        ``text``: what could not be decoded, where it is no record of its own.
-        """
-        self._call("quarantine", record=error.record, reason=error.reason, text=text)
+    def quarantine(self, error: UnreadableRecord) -> None:
+        """Move an unreadable record out of the way, and report it."""
+        self._call("quarantine", record=error.record, reason=error.reason, text=error.text)
 
     def _call(self, function: str, **arguments: Value) -> Fields:
         """Return the reply of ``lua/<function>.lua`` by name.
@@ -158,11 +185,11 @@ class BaseStore:
             StoreUnavailable: no reply in time, or a server that cannot serve.
             FunctionError: the function failed.
         """
-        values = [self.clock_offset_ms, *_pairs(arguments)]
+        values = [self.clock_offset_ms, *_flatten(arguments)]
         began = time.perf_counter()
         try:
             reply, changes = self.circuit_breaker.run(
-                function, lambda to: self._library.call(to, function, self._keys.prefix, values)
+                function, self._library.call, function, self._keys.prefix, values
             )
         except (StoreUnavailable, FunctionError):
             self.metrics.count_failure(function)
@@ -170,7 +197,9 @@ class BaseStore:
         self.metrics.observe_function(function, time.perf_counter() - began, changes)
         return to_fields(reply)
 
-    def _decode_each(self, items: Iterable[Fields], decode: Callable[[Fields], _T]) -> Iterator[_T]:
+    def _decode_each(
+        self, decode: Callable[[_Item], _Decoded], items: Iterable[_Item]
+    ) -> Iterator[_Decoded]:
         """Decode each item, and quarantine what cannot be decoded."""
         for item in items:
             try:
@@ -199,7 +228,12 @@ class BaseStore:
         self._library.call(connections, "health", self._keys.prefix, [self.clock_offset_ms])
 
 
-def _pairs(arguments: Mapping[str, Value]) -> list[Argument]:
+def to_fields(flat: Sequence[Any]) -> Fields:
+    """Return ``[name, value, ...]`` as a mapping."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _flatten(arguments: Mapping[str, Value]) -> list[Argument]:
     """Return name, value, … as ``_base.lua`` reads them; a sequence as ``name1`` and so on."""
     flat: list[Argument] = []
     for name, value in arguments.items():
@@ -228,16 +262,19 @@ def _is_reply(reply: Any) -> bool:
     return False
 
 
-def _source(name: str) -> str:
-    return (_LUA / f"{name}.lua").read_text("utf-8")
+@cache
+def _sources() -> dict[str, str]:
+    """Return the texts of the files in ``lua/`` by name."""
+    paths = sorted(Path(__file__).with_name("lua").glob("*.lua"))
+    return {path.stem: path.read_text("utf-8") for path in paths}
 
 
-def _function(name: str, file: str) -> str:
-    """Return the Lua text that registers a function under ``name``."""
-    flags = "'allow-oom'" if file in _ALLOWED_WHEN_FULL else ""
+def _registration(name: str) -> str:
+    """Return the Lua text that registers ``lua/<name>.lua`` as a function of the library."""
+    flags = "'allow-oom'" if name in _ALLOWED_WHEN_FULL else ""
     return (
-        f"do local function run()\n{_source(file)}\nend\n"
-        f"redis.register_function{{ function_name = '{name}', flags = {{ {flags} }},\n"
+        f"do local function run()\n{_sources()[name]}\nend\n"
+        f"redis.register_function{{ function_name = LIBRARY .. '{name}', flags = {{ {flags} }},\n"
         "callback = function(keys, arguments)\n"
         "init(keys, arguments)\nreturn reply_of(run())\nend } end\n"
     )

@@ -1,11 +1,20 @@
 """The store's values about calls, call reports, events and its own state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Final, TypedDict
+
+import msgspec
+from msgspec import Struct
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
+from otpvoice.store.functions import UnreadableRecord, decoding, to_fields
+
+_AUDIT_LOG: Final = "audit_log"
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")]
+_Time = Annotated[int, msgspec.Meta(ge=0, lt=10**14)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +62,7 @@ class ReportOutcome(StrEnum):
     zone is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallUpdate:
+class CallUpdate(Struct, frozen=True):
     """A provider's report of a call, with everything that may identify the call."""
 
     fingerprint: str | None
@@ -132,14 +140,13 @@ class RecordResult:
     """``closed``, ``opened`` or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusQuery:
+class StatusQuery(Struct, frozen=True, kw_only=True, rename={"number_hash": "number"}):
     """A live call whose status is to be queried."""
 
     call_id: str
     route: str
     bridge: str
-    provider_id: str | None
+    provider_id: str | None = None
     sent_at: int
     verification_id: str
     encrypted_number: bytes
@@ -211,6 +218,26 @@ class Health:
     """How far the functions are ahead of the server's clock, which was set back."""
 
 
+class _AuditDetails(TypedDict, total=False):
+    """The members of an audit entry. Members of another release are left out."""
+
+    number: str
+    to: str
+    operator: str
+    query: str
+    record: str
+    reason: str
+    breaker: str
+    open_for: float
+    ended: int
+    approved: int
+    checks: int
+    wrong: int
+    seconds: float
+    verifications: int
+    results: int
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """An alarm or an operator's action, for the log."""
@@ -226,3 +253,34 @@ class SweepResult:
 
     has_more: bool
     audit_entries: tuple[AuditEntry, ...]
+
+
+def decode_audit_entry(text: bytes) -> AuditEntry:
+    """Decode one entry of the audit log.
+
+    Raises:
+        UnreadableRecord: it has another format.
+    """
+    with decoding(_AUDIT_LOG, text):
+        details = msgspec.json.decode(text, type=dict[str, str | int | float | None])
+        return AuditEntry(
+            msgspec.convert(details.pop("event"), _EventName),
+            msgspec.convert(details.pop("at"), _Time),
+            msgspec.convert(details, _AuditDetails),
+        )
+
+
+def decode_quarantine(summary: Sequence[Any]) -> Quarantine:
+    """Decode what ``Records.quarantine_summary()`` returns, without unreadable entries."""
+    fields = to_fields(summary)
+    found: dict[str, list[QuarantineEntry]] = {"quarantine": [], "undialable": []}
+    for name, text, at in fields[b"entries"]:
+        with suppress(UnreadableRecord), decoding("quarantine"):
+            entry = msgspec.json.decode(text, type=dict[str, str])
+            found[name.decode()].append(QuarantineEntry(entry["record"], entry["reason"], at))
+    return Quarantine(
+        quarantined=fields[b"quarantined"],
+        undialable=fields[b"undialable"],
+        records=tuple(found["quarantine"]),
+        calls=tuple(found["undialable"]),
+    )

@@ -27,7 +27,7 @@ from otpvoice.core.limits import (
     longest_window_ms,
 )
 from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus, Route
-from otpvoice.store.schema import SCHEMAS
+from otpvoice.store import SCHEMAS
 
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000

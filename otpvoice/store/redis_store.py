@@ -1,127 +1,38 @@
 """The store on Redis or Valkey. Every method but ``wait`` calls one function, in one round trip."""
 
 import secrets
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
-from otpvoice.core.verification import CallReason, EndReason, Route, Status
+from otpvoice.core.verification import CallReason, CallStatus, Route, parse_route
 from otpvoice.store.connections import Connections
-from otpvoice.store.decoding import (
-    decode_audit_entry,
-    decode_claim,
-    decode_quarantine,
-    decode_record_result,
-    decode_report_result,
-    decode_result,
-    decode_status_query,
-    pairs,
-    to_fields,
-)
-from otpvoice.store.events import EventStore
-from otpvoice.store.functions import Value
+from otpvoice.store.functions import Fields, decoding, to_fields
 from otpvoice.store.models import (
-    AuditEntry,
     CallResult,
     CallUpdate,
     Claim,
+    Event,
+    EventBatch,
     Health,
     RecordResult,
+    ReportOutcome,
     ReportResult,
     StatusQuery,
     SweepResult,
+    decode_audit_entry,
+    decode_quarantine,
 )
 from otpvoice.store.replies import TIMEOUT
-from otpvoice.store.schema import UnreadableRecord
-
-_NOT_FOUND: Final = StoreResult("not_found")
+from otpvoice.store.verifications import VerificationStore, texts, to_call, to_verification
 
 
-class RedisStore(EventStore):
+class RedisStore(VerificationStore):
     """Verifications, calls, events and the queue."""
-
-    # The port of the service: see otpvoice.core.store_port.Store ---------------------------------
-
-    def create(self, new: NewVerification) -> StoreResult:
-        """Start a verification or return the pending one, and queue its call."""
-        keys, limits = new.limit_keys, self.policy.limits
-        client = limits.clients.get(new.client)
-        return self._call_step(
-            "create",
-            new.id,
-            new.client,
-            new.idempotency,
-            call_after_ms=new.call_after_ms,
-            ttl_ms=new.ttl_ms,
-            retention_ms=new.retention_ms,
-            queue_margin_ms=new.queue_margin_ms,
-            speech=new.encrypted_speech,
-            number=new.number_hash,
-            ip=keys.address_hash,
-            encrypted_number=new.encrypted_number,
-            digest=new.code_digest,
-            request_digest=new.request_digests,
-            route=new.route,
-            locale=new.locale,
-            flow=new.flow,
-            code_length=new.code_length,
-            checks_left=new.max_checks,
-            own_code=new.own_code,
-            test=new.is_test_number,
-            live_test=new.is_live_test,
-            # Stored for processes whose settings lack the client.
-            events=new.client in self.policy.clients_with_events,
-            deliver_only=client is not None and client.deliver_only,
-            reference=new.reference,
-            prefix=keys.prefix_hash,
-            area=keys.area,
-            region=keys.region,
-            reference_hash=keys.reference_hash or None,
-            **_call_arguments(new.call),
-        )
-
-    def get(self, verification_id: str, client: str) -> StoreResult:
-        """Return a verification."""
-        return self._call_step("get", verification_id, client)
-
-    def check(
-        self,
-        verification_id: str,
-        client: str,
-        length: int,
-        digests: list[bytes],
-        idempotency: Idempotency | None = None,
-    ) -> StoreResult:
-        """Count, compare and consume one code."""
-        return self._call_step(
-            "check", verification_id, client, idempotency, code_length=length, digest=digests
-        )
-
-    def close_verification(
-        self, verification_id: str, client: str, status: Status, reason: EndReason
-    ) -> StoreResult:
-        """Cancel or approve a verification."""
-        return self._call_step(
-            "close_verification", verification_id, client, status=status, reason=reason
-        )
-
-    def request_call(
-        self,
-        verification_id: str,
-        client: str,
-        call: NewCall,
-        idempotency: Idempotency | None = None,
-    ) -> StoreResult:
-        """Queue a call, or bring a delayed one forward."""
-        return self._call_step(
-            "request_call",
-            verification_id,
-            client,
-            idempotency,
-            flow=call.flow,
-            **_call_arguments(call),
-        )
 
     # Calls, for the dialer -----------------------------------------------------------------------
 
@@ -135,11 +46,7 @@ class RedisStore(EventStore):
         reply = self._call("claim", holder=holder, max_live_calls=max_live_calls)
         if b"wait_ms" in reply:
             return int(reply[b"wait_ms"])
-        try:
-            return decode_claim(holder, reply)
-        except UnreadableRecord as error:
-            self.quarantine(error)
-            return 0
+        return next(self._decode_each(partial(_decode_claim, holder), [reply]), 0)
 
     def mark_sent(
         self,
@@ -183,7 +90,9 @@ class RedisStore(EventStore):
             next_route=result.next_route,
             tried=" ".join([*claim.tried_routes, claim.route]),
         )
-        return decode_record_result(reply)
+        outcome = reply[b"outcome"].decode()
+        status = None if outcome == "lost" else CallStatus(outcome)
+        return RecordResult(status, reply[b"route_change"].decode())
 
     def report_undialable(self, claim: Claim, reason: str) -> None:
         """Show operators that this process could not place a call because of its settings."""
@@ -202,14 +111,13 @@ class RedisStore(EventStore):
     def sweep(self, dialer: str) -> SweepResult:
         """Expire what has ended, record the dialer's heartbeat, and fetch the audit log."""
         reply = self._call("sweep", dialer=dialer)
-        return SweepResult(
-            bool(reply[b"has_more"]), tuple(self._audit_entries(reply[b"audit_entries"]))
-        )
+        entries = self._decode_each(decode_audit_entry, reply[b"audit_entries"])
+        return SweepResult(bool(reply[b"has_more"]), tuple(entries))
 
     def due_status_queries(self, at_most: int) -> list[StatusQuery]:
         """Return the live calls whose status is to be queried now."""
         reply = self._call("claim_status_queries", max_calls=at_most)
-        return [*self._decode_each(map(to_fields, reply[b"queries"]), decode_status_query)]
+        return [*self._decode_each(_decode_status_query, reply[b"queries"])]
 
     def wait(self, seconds: float) -> bool:
         """Return true when a call may have become due, or after ``seconds``.
@@ -231,23 +139,18 @@ class RedisStore(EventStore):
 
     def apply_report(self, report: CallUpdate) -> ReportResult:
         """Apply a report to its call, if the call is known and its status may change."""
-        reply = self._call(
-            "apply_report",
-            fingerprint=report.fingerprint,
-            call_id=report.call_id,
-            provider_id=report.provider_ids,
-            bridge=report.bridges,
-            number=report.number_hash,
-            has_bridge=report.has_bridge,
-            route=report.route,
-            started_at_ms=report.started_at,
-            status=report.status,
-            reason=report.reason,
-            raw=report.raw,
-            duration_s=report.duration_s,
-            next_call_id=_new_call_id(),
+        arguments = structs.asdict(report)
+        reply = self._call("apply_report", **arguments, next_call_id=_new_call_id())
+        outcome = ReportOutcome(reply[b"outcome"].decode())
+        if b"call_id" not in reply:
+            return ReportResult(outcome)
+        return ReportResult(
+            outcome=outcome,
+            call_id=reply[b"call_id"].decode(),
+            call_status=CallStatus(reply[b"status"].decode()),
+            verification_id=reply[b"verification_id"].decode(),
+            is_live_test=reply[b"live_test"] == b"1",
         )
-        return decode_report_result(reply)
 
     def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
         """Keep an exchange with the provider about a live test call."""
@@ -255,8 +158,8 @@ class RedisStore(EventStore):
 
     def captured(self, call_id: str) -> list[tuple[int, bytes]]:
         """Return the kept exchanges, each with its time; the oldest first."""
-        reply = self._call("get_captured", call_id=call_id)
-        return [(int(at), exchange) for at, exchange in pairs(reply[b"exchanges"])]
+        found = self._call("get_captured", call_id=call_id)[b"exchanges"]
+        return [(int(at), exchange) for at, exchange in zip(found[::2], found[1::2], strict=True)]
 
     def health(self) -> Health:
         """Return whether calls can be placed."""
@@ -269,53 +172,45 @@ class RedisStore(EventStore):
             clock_lead_ms=int(reply[b"clock_lead_ms"]),
         )
 
-    def _call_step(
-        self,
-        function: str,
-        verification_id: str,
-        client: str,
-        idempotency: Idempotency | None = None,
-        **arguments: Value,
-    ) -> StoreResult:
-        """Return the result of a function about one verification.
+    # Events, for the dispatcher ------------------------------------------------------------------
 
-        A record that cannot be decoded is quarantined, and the verification is not found.
-        """
+    def claim_events(self, at_most: Mapping[str, int]) -> EventBatch:
+        """Claim due events: of each client at most the given number."""
+        holder = secrets.token_hex(8)
         reply = self._call(
-            function,
-            id=verification_id,
-            client=client,
-            idempotency_key=f"{client}:{idempotency.key_hash}" if idempotency else None,
-            body_hash=idempotency.body_hash if idempotency else None,
-            **arguments,
+            "claim_events",
+            holder=holder,
+            client=[*at_most],
+            max_events=[*at_most.values()],
         )
-        try:
-            return decode_result(reply)
-        except UnreadableRecord as error:
-            self.quarantine(error)
-            return _NOT_FOUND
+        events = self._decode_each(partial(_decode_event, holder), reply[b"events"])
+        dropped = to_fields(reply[b"dropped"])
+        return EventBatch(
+            tuple(events), {client.decode(): int(count) for client, count in dropped.items()}
+        )
 
-    def _audit_entries(self, texts: Sequence[bytes]) -> Iterator[AuditEntry]:
-        for text in texts:
-            try:
-                yield decode_audit_entry(text)
-            except UnreadableRecord as error:
-                self.quarantine(error, text)
+    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
+        """End an event, or retry it after ``retry_in_ms``; unless its lease has lapsed."""
+        self._ack(event, retry_in_ms, was_sent=True)
+
+    def release_event(self, event: Event) -> None:
+        """Make an event due again at once. It was not sent, so the attempt does not count."""
+        self._ack(event, 0, was_sent=False)
+
+    def _ack(self, event: Event, retry_in_ms: int | None, *, was_sent: bool) -> None:
+        self._call(
+            "ack_event",
+            id=event.id,
+            client=event.client,
+            holder=event.holder,
+            retry_in_ms=retry_in_ms,
+            was_sent=was_sent,
+        )
 
 
 def _is_token(reply: Any) -> bool:
     """Return whether this can be the reply to ``BLPOP``. Anything else must not end a wait."""
     return reply is None or isinstance(reply, list)
-
-
-def _call_arguments(call: NewCall) -> dict[str, Value]:
-    return {
-        "call_id": call.id,
-        "bridge": call.bridge,
-        "caller_id": call.caller_id,
-        "call_route": call.route,
-        "call_locale": call.locale,
-    }
 
 
 def _new_call_id() -> str:
@@ -328,3 +223,70 @@ def _unsent_kind(result: CallResult) -> str | None:
         return None
     is_refused = result.is_refused or result.reason is CallReason.REFUSED
     return "refused" if is_refused else "unsent"
+
+
+def _decode_claim(holder: str, reply: Fields) -> Claim:
+    """Decode the claimed call of ``claim.lua``.
+
+    Raises:
+        UnreadableRecord: the call cannot be dialed.
+    """
+    with decoding(f"call:{_text(reply[b'call_id'])}"):
+        call, verification = to_fields(reply[b"call"]), to_fields(reply[b"verification"])
+        return Claim(
+            call_id=reply[b"call_id"].decode(),
+            holder=holder,
+            verification_id=reply[b"verification_id"].decode(),
+            client=verification[b"client"].decode(),
+            encrypted_number=verification[b"encrypted_number"],
+            number_hash=verification[b"number"].decode(),
+            encrypted_speech=reply[b"speech"],
+            route=parse_route(call[b"route"].decode()),
+            locale=call[b"locale"].decode(),
+            flow_id=call[b"flow"].decode() if b"flow" in call else None,
+            bridge=call[b"bridge"].decode(),
+            tried_routes=tuple(call.get(b"tried", b"").decode().split()),
+            requests=int(call.get(b"requests", b"0")),
+            is_test=b"test" in verification,
+            is_live_test=b"live_test" in verification,
+        )
+
+
+def _decode_status_query(flat: Sequence[Any]) -> StatusQuery:
+    """Decode one query of ``claim_status_queries.lua``.
+
+    Raises:
+        UnreadableRecord: the call cannot be queried.
+    """
+    query = to_fields(flat)
+    with decoding(f"call:{_text(query[b'call_id'])}"):
+        members = texts(to_fields(query.pop(b"call")))
+        encrypted_number = query.pop(b"encrypted_number")
+        route = parse_route(members["route"])
+        members |= texts(query) | {"route": route, "encrypted_number": encrypted_number}
+        return msgspec.convert(members, StatusQuery, strict=False)
+
+
+def _decode_event(holder: str, flat: Sequence[Any]) -> Event:
+    """Decode one event of ``claim_events.lua``.
+
+    Raises:
+        UnreadableRecord: the event cannot be delivered.
+    """
+    claimed = to_fields(flat)
+    with decoding(f"event:{_text(claimed[b'id'])}"):
+        event = to_fields(claimed[b"event"])
+        snapshot = msgspec.json.decode(event[b"snapshot"], type=dict[str, Any])
+        calls = [to_call(call) for call in snapshot.get("calls", ())]
+        return Event(
+            id=claimed[b"id"].decode(),
+            client=claimed[b"client"].decode(),
+            type=event[b"type"].decode(),
+            verification=to_verification(snapshot, claimed[b"encrypted_number"], calls),
+            attempts=int(event[b"attempts"]),
+            holder=holder,
+        )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

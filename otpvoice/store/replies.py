@@ -43,9 +43,9 @@ UNKNOWN_EFFECT: Final = (
     "known: repeat it."
 )
 
-_REDIRECTS: Final = (MovedError, ClusterDownError)
+REDIRECTS: Final = (MovedError, ClusterDownError)
 """Replies of a node that is not, or no longer, the primary of the keys. It has run nothing."""
-_NO_LONGER_PRIMARY: Final = (*_REDIRECTS, ReadOnlyError)
+_NO_LONGER_PRIMARY: Final = (*REDIRECTS, ReadOnlyError)
 """Replies after which the address may lead to another server: the connection is not kept."""
 _RAISED_INSIDE: Final = re.compile(r"script: (?:\w+, )?on @user_function:(?P<line>\d+)\.$")
 """How Redis 7 and Valkey end an error that was raised inside a function."""
@@ -128,11 +128,6 @@ def translate_errors() -> Iterator[None]:
         yield
     except Exception as error:
         raise translate_error(error) from error
-
-
-def is_redirect(error: BaseException) -> bool:
-    """Return whether the node refused because another one is the primary of the keys."""
-    return isinstance(error, _REDIRECTS)
 
 
 def is_connection_usable(error: BaseException) -> bool:

@@ -13,8 +13,8 @@ from otpvoice.cli.doctor.settings import flow_findings, number_findings, service
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.core.verification import Route
 from otpvoice.providers.mobtexting.queries import AccountStatus
+from otpvoice.store.discovery import DiscoveryNode, ServerInfo
 from otpvoice.store.models import Health, Quarantine
-from otpvoice.store.server_info import DiscoveryNode, ServerInfo
 
 MIB = 1024 * 1024
 HEALTHY_SERVER = ServerInfo(

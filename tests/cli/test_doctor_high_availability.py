@@ -7,7 +7,7 @@ from cli.findings import doctor_findings, finding_about
 from support.valkey import cluster, sentinels
 
 from otpvoice.cli.doctor import Finding, Level
-from otpvoice.store.server_info import discovery_nodes
+from otpvoice.store.discovery import discovery_nodes
 from otpvoice_demo.stack import free_port
 
 OK, ADVICE, WARN, FAIL = Level

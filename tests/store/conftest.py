@@ -17,8 +17,8 @@ from store.driver import StoreDriver
 from support.processes import find_program
 from support.valkey import Valkey
 
+from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
-from otpvoice.store.keys import Keys
 from otpvoice.store.redis_store import RedisStore
 
 BOTH_ENGINES = {

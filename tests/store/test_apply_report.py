@@ -5,7 +5,7 @@ from redis import Redis
 from store.driver import RAVI, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
 OTHER_BRIDGE = "918068280001"

@@ -12,8 +12,8 @@ from store.driver import CODE, RAVI, RING, StoreDriver
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
+from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
-from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
 

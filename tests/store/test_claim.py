@@ -6,7 +6,7 @@ from store.driver import CODE, RAVI, RING, StoreDriver
 
 from otpvoice.core.keys import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import Claim
 
 OTHER_BRIDGE = "918068280001"

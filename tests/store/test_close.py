@@ -7,7 +7,7 @@ from redis import Redis
 from store.driver import CODE, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 
 each_ending = pytest.mark.parametrize(
     ("status", "reason"),

@@ -8,7 +8,7 @@ from redis import Redis
 from store.driver import RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 from otpvoice.store.redis_store import RedisStore
 

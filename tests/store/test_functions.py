@@ -11,11 +11,10 @@ from support.service import ASHA
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics.store import StoreMetrics
-from otpvoice.store.admin import AdminStore
+from otpvoice.store.admin import AdminStore, SelfTest
+from otpvoice.store.functions import UnreadableRecord
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.schema import UnreadableRecord
-from otpvoice.store.server_info import SelfTest
 
 FUNCTIONS = {
     file.name.removesuffix(".lua")

@@ -8,7 +8,7 @@ from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.redis_store import RedisStore
 
 SAID = Idempotency("one key", "one body")

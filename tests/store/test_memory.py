@@ -12,7 +12,7 @@ from store.driver import CODE, NUMBERS, StoreDriver
 
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.redis_store import RedisStore
 
 PENDING = 200

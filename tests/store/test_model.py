@@ -31,7 +31,7 @@ from support.service import ASHA
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
 STEP = 0.2

@@ -7,7 +7,7 @@ from redis import Redis
 from store.driver import PLACED, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, ReportOutcome
 
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")

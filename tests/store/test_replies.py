@@ -16,10 +16,9 @@ from support.valkey import Valkey
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.discovery import connect
+from otpvoice.store.discovery import connect, read_server_info
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import FunctionError
-from otpvoice.store.server_info import read_server_info
 
 KEEP = 60_000
 ERROR_REPLIES = {

@@ -8,7 +8,7 @@ from store.driver import StoreDriver, driver_with_limits, driver_with_quotas
 from support.service import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, RecordResult, RouteHealth
 
 GOOD = CallResult(CallStatus.PLACED, route_health=RouteHealth.GOOD)

@@ -5,8 +5,7 @@ from redis import Redis
 from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.store.discovery import connect
-from otpvoice.store.server_info import read_server_info
+from otpvoice.store.discovery import connect, read_server_info
 
 
 def test_server_info_has_version_and_durability(redis: Redis) -> None:

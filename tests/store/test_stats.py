@@ -8,7 +8,7 @@ from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
 from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.policy import STATS_BUCKET_MS
 from otpvoice.store.stats import BUCKETS_PER_DAY, Bucket, StatsReader

@@ -11,8 +11,8 @@ from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallReason, CallStatus, Status
+from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
-from otpvoice.store.keys import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
 

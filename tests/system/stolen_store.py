@@ -22,7 +22,7 @@ from otpvoice.app import create_app
 from otpvoice.container import store_policy
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
-from otpvoice.store.keys import TAG, Keys
+from otpvoice.store import TAG, Keys
 from otpvoice.store.redis_store import RedisStore
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake2b")

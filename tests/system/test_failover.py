@@ -16,9 +16,8 @@ from support.valkey import SLOT, Servers, cluster, move_slot, name_of, sentinels
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.discovery import connect
+from otpvoice.store.discovery import connect, read_server_info
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.server_info import read_server_info
 
 KEEP = 60_000
 AT_ONCE = 1.15

@@ -24,7 +24,7 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from support.stack import Stack, is_ready, running_service
 from system.concurrency import NO_RESPONSE, concurrently
 
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 
 GUESSES = int(os.environ.get("OTPVOICE_TEST_GUESSES", "200"))
 ALLOWED, CHECKS = 15, 5

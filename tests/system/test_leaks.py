@@ -32,8 +32,8 @@ from support.valkey import DURABLE, Valkey
 from system.leaks import Leak, Scanner, everything_in
 
 from otpvoice.core.speech import CodeFormat, format_code
+from otpvoice.store import TAG
 from otpvoice.store.discovery import connect
-from otpvoice.store.keys import TAG
 
 ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
 OWN_CODE: Final = "8306175294"

@@ -31,7 +31,7 @@ from support.valkey import Valkey
 from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.core.store_port import NewVerification, StoreResult
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.keys import Keys
+from otpvoice.store import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore

@@ -8,18 +8,18 @@ from otpvoice.cli.doctor import Finding, advice, failure, ok, warning
 from otpvoice.container import store_policy
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
-from otpvoice.store.admin import AdminStore, Overview
-from otpvoice.store.discovery import address_of, connect
-from otpvoice.store.models import Health
-from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
-from otpvoice.store.server_info import (
+from otpvoice.store.admin import AdminStore, Overview, SelfTest
+from otpvoice.store.discovery import (
     DiscoveryNode,
-    SelfTest,
     ServerInfo,
+    address_of,
+    connect,
     discovery_nodes,
     read_server_info,
 )
+from otpvoice.store.models import Health
+from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
 
 _EVENT_OVERDUE_MS: Final = 60_000
 """An event that is due for longer is delivered by no dialer."""

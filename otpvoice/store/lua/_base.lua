@@ -4,7 +4,7 @@
 -- Each further prelude (_*.lua) is a block that fills its own table, so the order of the files does not matter.
 -- Each function is one file without an underscore. It reads its arguments from ARGS, by name.
 --
--- KEYS 1     the prefix of all keys, such as "{otpvoice}:"; store/keys.py lists the keys
+-- KEYS 1     the prefix of all keys, such as "{otpvoice}:"; store/__init__.py lists the keys
 -- ARGV 1     offset of the clock in ms: 0 in production, tests move the clock with it
 -- ARGV 2-    name, value, ... of the arguments
 -- Returns    {reply} or {reply, metrics}; a reply is {name, value, ...}

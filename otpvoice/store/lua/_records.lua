@@ -4,7 +4,7 @@
 -- undialable         zset  the same for calls that a dialer could not place because of its settings
 -- quarantined:<key>  any   the record itself, as it was found, under its former name
 --
--- POLICY.records has the format of each kind of record (store/schema.py).
+-- POLICY.records has the format of each kind of record (store/__init__.py).
 
 -- Remove what could break a log line or a list. `text` never contains a value of a record.
 local function printable(text) return (text:gsub('[^%w_:. -]', '?'):sub(1, 96)) end

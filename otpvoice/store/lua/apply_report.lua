@@ -2,11 +2,11 @@
 --
 -- Arguments  fingerprint: of the message, so that it is applied once; none for the reply to a status query, which may
 --            repeat
---            call_id: our id; provider_id1, ...: the provider's ids in the message
---            bridge1, ...: the caller lines by which the user may have been called; number: the user's number hash;
+--            call_id: our id; provider_ids1, ...: the provider's ids in the message
+--            bridges1, ...: the caller lines by which the user may have been called; number_hash: the user's;
 --            has_bridge: "1" if the message names the line. Otherwise the call may use one that only another
 --            process's settings have.
---            route, started_at_ms
+--            route, started_at
 --            status, reason, raw, duration_s, next_call_id
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
@@ -16,7 +16,7 @@
 local seen_key = ARGS.fingerprint and PREFIX .. 'callback_seen:' .. ARGS.fingerprint
 if seen_key and redis.call('EXISTS', seen_key) == 1 then return { 'outcome', 'seen' } end
 
-local provider_ids = list_argument('provider_id')
+local provider_ids = list_argument('provider_ids')
 local report = { status = ARGS.status, reason = ARGS.reason, raw = ARGS.raw, duration = ARGS.duration_s,
   next_id = ARGS.next_call_id }
 
@@ -36,13 +36,13 @@ end
 -- Return the live calls of the route, caller line and number that the message names.
 local function find_by_number()
   local ids, found = {}, {}
-  if ARGS.call_id or not ARGS.number then return found end
-  for _, bridge in ipairs(list_argument('bridge')) do
-    local id = NumberLock.call_of(bridge, ARGS.number)
+  if ARGS.call_id or not ARGS.number_hash then return found end
+  for _, bridge in ipairs(list_argument('bridges')) do
+    local id = NumberLock.call_of(bridge, ARGS.number_hash)
     if id then ids[id] = true end
   end
   if not ARGS.has_bridge then
-    for id in pairs(Numbers.calls(ARGS.number)) do ids[id] = true end
+    for id in pairs(Numbers.calls(ARGS.number_hash)) do ids[id] = true end
   end
   for id in pairs(ids) do
     local call = Calls.load(id)
@@ -53,7 +53,7 @@ end
 
 -- Return whether the message is about this call and not an earlier one. A message without a start is not trusted.
 local function start_matches(call)
-  local started_at, slack = tonumber(ARGS.started_at_ms), POLICY.start_slack_ms
+  local started_at, slack = tonumber(ARGS.started_at), POLICY.start_slack_ms
   return started_at and started_at >= call.sent_at - slack and started_at <= NOW + slack
 end
 

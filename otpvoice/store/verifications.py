@@ -1,0 +1,202 @@
+"""Clients' verifications in the store: the operations of the service, and their replies."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
+from otpvoice.core.verification import (
+    Call,
+    CallReason,
+    EndReason,
+    Status,
+    Verification,
+    parse_route,
+)
+from otpvoice.store.functions import (
+    BaseStore,
+    Fields,
+    UnreadableRecord,
+    Value,
+    decoding,
+    to_fields,
+)
+
+_NOT_FOUND: Final = StoreResult("not_found")
+_CALL_REASONS: Final = frozenset(CallReason)
+_END_REASONS: Final = frozenset(EndReason)
+
+
+class VerificationStore(BaseStore):
+    """Implements :class:`otpvoice.core.store_port.Store`, whose outcomes it returns."""
+
+    def create(self, new: NewVerification) -> StoreResult:
+        """Start a verification or return the pending one, and queue its call."""
+        keys, limits = new.limit_keys, self.policy.limits
+        client = limits.clients.get(new.client)
+        return self._call_step(
+            "create",
+            new.id,
+            new.client,
+            new.idempotency,
+            call_after_ms=new.call_after_ms,
+            ttl_ms=new.ttl_ms,
+            retention_ms=new.retention_ms,
+            queue_margin_ms=new.queue_margin_ms,
+            speech=new.encrypted_speech,
+            number=new.number_hash,
+            ip=keys.address_hash,
+            encrypted_number=new.encrypted_number,
+            digest=new.code_digest,
+            request_digest=new.request_digests,
+            route=new.route,
+            locale=new.locale,
+            flow=new.flow,
+            code_length=new.code_length,
+            checks_left=new.max_checks,
+            own_code=new.own_code,
+            test=new.is_test_number,
+            live_test=new.is_live_test,
+            # Stored for processes whose settings lack the client.
+            events=new.client in self.policy.clients_with_events,
+            deliver_only=client is not None and client.deliver_only,
+            reference=new.reference,
+            prefix=keys.prefix_hash,
+            area=keys.area,
+            region=keys.region,
+            reference_hash=keys.reference_hash or None,
+            **_call_arguments(new.call),
+        )
+
+    def get(self, verification_id: str, client: str) -> StoreResult:
+        """Return a verification."""
+        return self._call_step("get", verification_id, client)
+
+    def check(
+        self,
+        verification_id: str,
+        client: str,
+        length: int,
+        digests: list[bytes],
+        idempotency: Idempotency | None = None,
+    ) -> StoreResult:
+        """Count, compare and consume one code."""
+        return self._call_step(
+            "check", verification_id, client, idempotency, code_length=length, digest=digests
+        )
+
+    def close_verification(
+        self, verification_id: str, client: str, status: Status, reason: EndReason
+    ) -> StoreResult:
+        """Cancel or approve a verification."""
+        return self._call_step(
+            "close_verification", verification_id, client, status=status, reason=reason
+        )
+
+    def request_call(
+        self,
+        verification_id: str,
+        client: str,
+        call: NewCall,
+        idempotency: Idempotency | None = None,
+    ) -> StoreResult:
+        """Queue a call, or bring a delayed one forward."""
+        arguments = {**_call_arguments(call), "flow": call.flow}
+        return self._call_step("request_call", verification_id, client, idempotency, **arguments)
+
+    def _call_step(
+        self,
+        function: str,
+        verification_id: str,
+        client: str,
+        idempotency: Idempotency | None = None,
+        **arguments: Value,
+    ) -> StoreResult:
+        """Return the result of a function about one verification.
+
+        A record that cannot be decoded is quarantined, and the verification is not found.
+        """
+        reply = self._call(
+            function,
+            id=verification_id,
+            client=client,
+            idempotency_key=f"{client}:{idempotency.key_hash}" if idempotency else None,
+            body_hash=idempotency.body_hash if idempotency else None,
+            **arguments,
+        )
+        try:
+            return decode_result(reply)
+        except UnreadableRecord as error:
+            self.quarantine(error)
+            return _NOT_FOUND
+
+
+def _call_arguments(call: NewCall) -> dict[str, Value]:
+    return {
+        "call_id": call.id,
+        "bridge": call.bridge,
+        "caller_id": call.caller_id,
+        "call_route": call.route,
+        "call_locale": call.locale,
+    }
+
+
+def decode_result(reply: Fields) -> StoreResult:
+    """Decode what ``Verifications.result()`` returns.
+
+    Raises:
+        UnreadableRecord: the verification, or one of its calls.
+    """
+    outcome = reply[b"outcome"].decode()
+    first_outcome = outcome.removeprefix("replayed ")
+    return StoreResult(
+        outcome=first_outcome,
+        verification=_decode_verification(reply) if b"id" in reply else None,
+        retry_after_ms=reply.get(b"retry_after_ms", 0),
+        is_replayed=first_outcome != outcome,
+    )
+
+
+def _decode_verification(reply: Fields) -> Verification:
+    calls = []
+    for row in reply[b"calls"]:
+        members = texts(to_fields(row))
+        with decoding(f"call:{members['id']}"):
+            calls.append(to_call(members))
+    with decoding(f"verification:{reply[b'id'].decode('utf-8', 'replace')}"):
+        fields = to_fields(reply[b"verification"])
+        members = {
+            **texts(fields),
+            "id": reply[b"id"].decode(),
+            "gap_until": reply.get(b"gap_until_ms", 0),
+            "limit": reply.get(b"limit", b"").decode(),
+            "limit_until": reply.get(b"limit_until_ms", 0),
+            "wrong_codes_until": reply.get(b"wrong_codes_until_ms", 0),
+            "now": reply[b"now_ms"],
+        }
+        return to_verification(members, fields[b"encrypted_number"], calls)
+
+
+def to_verification(
+    members: dict[str, Any], encrypted_number: bytes, calls: Iterable[Call]
+) -> Verification:
+    """Convert the members of a record. A reason of another release is left out."""
+    if members.get("reason") not in _END_REASONS:
+        members.pop("reason", None)
+    members |= {"encrypted_number": encrypted_number, "calls": [*calls]}
+    return msgspec.convert(members, Verification, strict=False)
+
+
+def to_call(members: dict[str, Any]) -> Call:
+    """Convert the members of a record. A reason of another release is left out."""
+    members["route"] = parse_route(members["route"])
+    if members.get("reason") not in _CALL_REASONS:
+        members.pop("reason", None)
+    defaults = {"not_before": 0, "caller_id": f"+{members['bridge']}"}
+    return msgspec.convert(defaults | members, Call, strict=False)
+
+
+def texts(fields: Fields) -> dict[str, Any]:
+    """Decode names and values. Binary values become nonsense that no one reads."""
+    return {str(name, "utf-8"): str(value, "utf-8", "replace") for name, value in fields.items()}
