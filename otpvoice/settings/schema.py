@@ -233,12 +233,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
-    {
-        field.name: field.type
-        for field in structs.fields(Settings)
-        if field.name not in {"clients", "test_numbers"}
-    }
+    {each.name: each.type for each in structs.fields(Settings) if isinstance(each.type, type)}
 )
+"""The tables of single settings. Clients and test numbers have other types."""
 
 
 def _override(own: T | None, common: T) -> T:
