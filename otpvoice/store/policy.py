@@ -37,16 +37,8 @@ LEASE_MS: Final = 20_000
 """Length of a claim: longer than all of a dialer's deadlines together."""
 EVENT_LEASE_MS: Final = 20_000
 """Length of a delivery attempt: longer than the deadlines of its request."""
-DIALER_LIVENESS_MS: Final = 30_000
-"""A dialer without a heartbeat for this long does not count as running."""
-QUEUE_OVERDUE_MS: Final = 60_000
-"""A dialable call that has waited this long shows that the service is over capacity."""
-STATUS_QUERY_INTERVAL_MS: Final = 15_000
-"""Time between two status queries for one call."""
 CAPTURE_TTL_MS: Final = 15 * _MINUTE_MS
 """How long the captured exchanges of a live test call are kept."""
-ROUTE_MAX_FAILURES: Final = 5
-"""Consecutive requests, over different numbers, whose failure closes a route."""
 STATS_BUCKET_MS: Final = 5 * _MINUTE_MS
 ANSWER_BOUNDS_S: Final = (5, 10, 15, 20, 30, 45, 60)
 """Upper bounds of the slots for the time from sending a call to its answer."""
@@ -68,8 +60,10 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "clock_lead_divisor": 10,
         # Dialing
         "lease_ms": LEASE_MS,
-        "dialer_liveness_ms": DIALER_LIVENESS_MS,
-        "queue_overdue_ms": QUEUE_OVERDUE_MS,
+        # A dialer without a heartbeat for this long does not count as running.
+        "dialer_liveness_ms": 30 * _SECOND_MS,
+        # A dialable call that has waited this long shows that the service is over capacity.
+        "queue_overdue_ms": _MINUTE_MS,
         # A claim may come later than a call may be queued for, and still leave time to ring.
         "claim_slack_ms": 15 * _SECOND_MS,
         # Many postponed calls or clients must not keep the server busy: the next claim continues.
@@ -82,13 +76,15 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         # A lock outlives its call, because keys expire by the server's clock, which may be ahead.
         "number_lock_ttl_ms": DAY_MS,
         # Routes: each closing lasts twice as long as the one before, up to the longest.
-        "route_max_failures": ROUTE_MAX_FAILURES,
+        # Consecutive requests, over different numbers, whose failure closes a route.
+        "route_max_failures": 5,
         "route_pause_ms": 10 * _SECOND_MS,
         "route_max_pause_ms": _MINUTE_MS,
         "route_state_ttl_ms": _HOUR_MS,
         # Call reports
         "first_status_query_ms": 3 * _SECOND_MS,
-        "status_query_interval_ms": STATUS_QUERY_INTERVAL_MS,
+        # Time between two status queries for one call.
+        "status_query_interval_ms": 15 * _SECOND_MS,
         # How far the start that a provider reports may differ from ours.
         "start_slack_ms": 2 * _MINUTE_MS,
         "callback_memory_ms": DAY_MS,

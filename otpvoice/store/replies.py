@@ -49,7 +49,6 @@ _NO_LONGER_PRIMARY: Final = (*REDIRECTS, ReadOnlyError)
 """Replies after which the address may lead to another server: the connection is not kept."""
 _RAISED_INSIDE: Final = re.compile(r"script: (?:\w+, )?on @user_function:(?P<line>\d+)\.$")
 """How Redis 7 and Valkey end an error that was raised inside a function."""
-_FUNCTION_NOT_FOUND: Final = "Function not found"
 _COMMAND: Final = re.compile(r"^.{0,60}?(?:run the|command) '([A-Za-z|_-]{1,40})'")
 """The command that a refusal names, first of all."""
 _FIRST_WORD: Final = re.compile(r"[A-Za-z]{1,24}")
@@ -82,7 +81,7 @@ class FunctionError(Exception):
     """A function of the library failed. It may have run half way; nothing is repeated.
 
     Args:
-        word: first word of the reply, such as ``WRONGTYPE``.
+        code: first word of the reply, such as ``WRONGTYPE``.
         line: line of the library's text.
         function: the function's name.
     """
@@ -112,7 +111,8 @@ def translate_error(error: Exception) -> Exception:
         return error
     if isinstance(error, ResponseError):
         return _from_reply(error)
-    return _from_connection(error)
+    reply = str(getattr(error, "status_code", None) or "")
+    return StoreUnavailable(UNKNOWN_EFFECT, reason=_reason_of(error), reply=reply, is_lost=True)
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def malformed_reply() -> StoreUnavailable:
 
 def _from_reply(error: ResponseError) -> Exception:
     text = str(error)
-    if text == _FUNCTION_NOT_FOUND:
+    if text == "Function not found":
         return FunctionMissing(text)
     # redis-py takes the first word off for the replies that it knows.
     whole = f"{error.status_code} {text}" if error.status_code else text
@@ -172,13 +172,6 @@ def _refused_command(reason: str, text: str) -> str:
         return ""
     named = _COMMAND.search(text)
     return f" for {named[1].lower()}" if named else ""
-
-
-def _from_connection(error: Exception) -> StoreUnavailable:
-    reply = getattr(error, "status_code", None) or ""
-    return StoreUnavailable(
-        UNKNOWN_EFFECT, reason=_reason_of(error), reply=str(reply), is_lost=True
-    )
 
 
 def _reason_of(error: Exception) -> str:
