@@ -62,23 +62,23 @@ class ReportOutcome(StrEnum):
     zone is wrong."""
 
 
-class CallUpdate(Struct, frozen=True):
+class CallUpdate(Struct, frozen=True, kw_only=True):
     """A provider's report of a call, with everything that may identify the call."""
 
     fingerprint: str | None
     """A keyed hash of the whole message, so that it is applied once. None for the reply to a
     status query, which may repeat."""
-    call_id: str | None
+    call_id: str | None = None
     """Our id, if the message has it."""
-    provider_ids: tuple[str, ...]
-    bridges: tuple[str, ...]
+    provider_ids: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
     """The caller lines over which the user may have been called."""
-    route: str | None
-    started_at: int | None
+    route: str | None = None
+    started_at: int | None = None
     status: CallStatus
-    reason: CallReason | None
+    reason: CallReason | None = None
     raw: str | None
-    duration_s: int | None
+    duration_s: int | None = None
     number_hash: str | None = None
     """Of the user's number, if the message has it."""
     has_bridge: bool = True

@@ -19,7 +19,6 @@ from otpvoice.core.phone import Number, mask_number
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
     Call,
-    CallReason,
     CallStatus,
     EndReason,
     Route,
@@ -128,33 +127,9 @@ class StoreDriver:
         )
         return self.store.create(new)
 
-    def create(
-        self,
-        to: str = ASHA,
-        *,
-        client: str = "login",
-        code: str = CODE,
-        reference: str | None = None,
-        call_after: float = 0,
-        ttl: float = 300,
-        bridge: str = BRIDGE,
-        ip: str | None = None,
-        is_test: bool = False,
-        own_code: bool = False,
-    ) -> Verification:
+    def create(self, to: str = ASHA, **members: Any) -> Verification:
         """Create a verification and expect success."""
-        answer = self.try_create(
-            to,
-            client=client,
-            code=code,
-            reference=reference,
-            call_after=call_after,
-            ttl=ttl,
-            bridge=bridge,
-            ip=ip,
-            is_test=is_test,
-            own_code=own_code,
-        )
+        answer = self.try_create(to, **members)
         assert answer.outcome == "created"
         assert answer.verification
         return answer.verification
@@ -290,37 +265,26 @@ class StoreDriver:
         self,
         status: CallStatus = CallStatus.ANSWERED,
         *,
-        call_id: str | None = None,
-        provider_ids: tuple[str, ...] = (),
         to: str = ASHA,
         bridges: tuple[str, ...] = (BRIDGE,),
-        route: Route | None = None,
-        started_at: int | None = None,
-        reason: CallReason | None = None,
-        duration_s: int | None = None,
         message: str = "",
-        has_bridge: bool = True,
+        **members: Any,
     ) -> ReportResult:
         """Apply a callback; each is a new message unless ``message`` names one."""
         report = CallUpdate(
             fingerprint=message or f"message {next(_messages)}",
-            call_id=call_id,
-            provider_ids=provider_ids,
             bridges=bridges,
-            route=route,
-            started_at=started_at,
             status=status,
-            reason=reason,
             raw=status.upper(),
-            duration_s=duration_s,
             number_hash=NUMBERS.hash(to),
-            has_bridge=has_bridge,
+            **members,
         )
         return self.store.apply_report(report)
 
     def apply_queried_status(self, status: CallStatus, call_id: str) -> ReportResult:
         """Apply the reply to a status query."""
-        report = CallUpdate(None, call_id, (), (), None, None, status, None, status.upper(), 7)
+        raw = status.upper()
+        report = CallUpdate(fingerprint=None, call_id=call_id, status=status, raw=raw, duration_s=7)
         return self.store.apply_report(report)
 
 

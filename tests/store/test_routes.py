@@ -9,7 +9,7 @@ from support.service import BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
 from otpvoice.store import Keys
-from otpvoice.store.models import CallResult, RecordResult, RouteHealth
+from otpvoice.store.models import CallResult, Claim, RecordResult, RouteHealth
 
 GOOD = CallResult(CallStatus.PLACED, route_health=RouteHealth.GOOD)
 BAD = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, route_health=RouteHealth.BAD)
@@ -442,6 +442,13 @@ def still_queued(driver: StoreDriver, held: list[Verification]) -> int:
     return sum(call.status is CallStatus.QUEUED for call in calls)
 
 
+def claim_probes(driver: StoreDriver) -> tuple[Claim, Claim]:
+    """Let the first pause of both routes pass, and claim the probe of each."""
+    driver.seconds_until_due()
+    driver.advance_time(FIRST_PAUSE)
+    return driver.claim(), driver.claim()
+
+
 def test_calls_wait_while_all_routes_are_closed(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
@@ -454,9 +461,7 @@ def test_one_call_at_a_time_probes_a_route(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """The rest wait."""
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    probes = [driver.claim(), driver.claim()]
+    probes = claim_probes(driver)
     assert {probe.route for probe in probes} == set(BOTH)
     assert driver.seconds_until_due() == LEASE
     assert still_queued(driver, waiting) == 3
@@ -466,10 +471,7 @@ def test_successful_probe_releases_all_waiting_calls(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """Also those of the other route."""
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    probe = driver.claim()
-    driver.claim()
+    probe, _ = claim_probes(driver)
     driver.seconds_until_due()
     driver.mark_sent(probe)
     assert driver.record(probe, GOOD).route_change == "opened"
@@ -480,10 +482,7 @@ def test_successful_probe_releases_all_waiting_calls(
 def test_successful_probe_wakes_a_dialer(
     driver: StoreDriver, waiting: list[Verification], redis: Redis
 ) -> None:
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    probe = driver.claim()
-    driver.claim()
+    probe, _ = claim_probes(driver)
     driver.seconds_until_due()
     redis.delete(Keys().of("wake"))
     driver.mark_sent(probe)
@@ -575,9 +574,7 @@ def test_probe_of_killed_dialer_is_followed_by_another(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
     """After its lease."""
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    lost = [driver.claim(), driver.claim()]
+    lost = claim_probes(driver)
     driver.advance_time(LEASE - 1)
     assert driver.seconds_until_due() == 1
     driver.advance_time(1)
@@ -588,9 +585,7 @@ def test_probe_of_killed_dialer_is_followed_by_another(
 def test_released_probe_is_claimed_again_at_once(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    first, second = driver.claim(), driver.claim()
+    first, second = claim_probes(driver)
     assert driver.record(first, GIVEN_BACK).status is CallStatus.QUEUED
     again = driver.claim()
     assert again.route is first.route
@@ -604,9 +599,7 @@ def test_released_probe_is_claimed_again_at_once(
 def test_opened_route_does_not_shorten_the_providers_pause(
     driver: StoreDriver, waiting: list[Verification]
 ) -> None:
-    driver.seconds_until_due()
-    driver.advance_time(FIRST_PAUSE)
-    backs_off, good = driver.claim(), driver.claim()
+    backs_off, good = claim_probes(driver)
     driver.mark_sent(backs_off)
     driver.record(backs_off, replace(GIVEN_BACK, is_refused=True, retry_in_ms=30_000))
     driver.mark_sent(good)
