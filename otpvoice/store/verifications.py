@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
@@ -33,41 +34,15 @@ class VerificationStore(BaseStore):
 
     def create(self, new: NewVerification) -> StoreResult:
         """Start a verification or return the pending one, and queue its call."""
-        keys, limits = new.limit_keys, self.policy.limits
-        client = limits.clients.get(new.client)
-        return self._call_step(
-            "create",
-            new.id,
-            new.client,
-            new.idempotency,
-            call_after_ms=new.call_after_ms,
-            ttl_ms=new.ttl_ms,
-            retention_ms=new.retention_ms,
-            queue_margin_ms=new.queue_margin_ms,
-            speech=new.encrypted_speech,
-            number=new.number_hash,
-            ip=keys.address_hash,
-            encrypted_number=new.encrypted_number,
-            digest=new.code_digest,
-            request_digest=new.request_digests,
-            route=new.route,
-            locale=new.locale,
-            flow=new.flow,
-            code_length=new.code_length,
-            checks_left=new.max_checks,
-            own_code=new.own_code,
-            test=new.is_test_number,
-            live_test=new.is_live_test,
-            # Stored for processes whose settings lack the client.
-            events=new.client in self.policy.clients_with_events,
-            deliver_only=client is not None and client.deliver_only,
-            reference=new.reference,
-            prefix=keys.prefix_hash,
-            area=keys.area,
-            region=keys.region,
-            reference_hash=keys.reference_hash or None,
-            **_call_arguments(new.call),
-        )
+        client = self.policy.limits.clients.get(new.client)
+        arguments = structs.asdict(new) | structs.asdict(new.limit_keys)
+        for name in ("id", "client", "idempotency", "limit_keys"):
+            del arguments[name]
+        # Stored for processes whose settings lack the client.
+        arguments["events"] = new.client in self.policy.clients_with_events
+        arguments["deliver_only"] = client is not None and client.deliver_only
+        arguments |= _call_arguments(arguments.pop("call"))
+        return self._call_step("create", new.id, new.client, new.idempotency, **arguments)
 
     def get(self, verification_id: str, client: str) -> StoreResult:
         """Return a verification."""

@@ -1,24 +1,27 @@
 -- Start a verification and queue its call, or return the one that is pending for the same reference. Verifications of
 -- other references stay as they are, up to `pending_per_number`.
 --
--- Arguments  id, call_after_ms, ttl_ms, retention_ms, queue_margin_ms, speech: name and code, encrypted
---            FIELDS below: fields of the record as they are stored; `number` and `ip` are hashes
---            prefix, area, region: the number's limit keys; reference_hash
---            request_digest1, ...: one for each key of the ring
+-- Arguments  id, call_after_ms, ttl_ms, retention_ms, queue_margin_ms, encrypted_speech: name and code
+--            FIELDS below: fields of the record, stored under these names or those in STORED_AS
+--            prefix_hash, area, region: the number's limit keys; reference_hash, which may be empty
+--            request_digests1, ...: one for each key of the ring
 --            call_id, bridge, caller_id, call_route, call_locale: of the call; see Calls.queue()
 --            idempotency_key, body_hash
 -- Outcomes   created, existing, either after "replayed "; idempotency_mismatch, over_capacity, calls_unavailable;
 --            call_gap and "rate_limited <limit>" with retry_after_ms
 
-local FIELDS = { 'client', 'number', 'ip', 'encrypted_number', 'digest', 'route', 'locale', 'flow', 'code_length',
-  'checks_left', 'own_code', 'test', 'live_test', 'events', 'deliver_only', 'reference' }
+local FIELDS = { 'client', 'number_hash', 'address_hash', 'encrypted_number', 'code_digest', 'route', 'locale', 'flow',
+  'code_length', 'max_checks', 'own_code', 'is_test_number', 'is_live_test', 'events', 'deliver_only', 'reference' }
+local STORED_AS = { number_hash = 'number', address_hash = 'ip', code_digest = 'digest', max_checks = 'checks_left',
+  is_test_number = 'test', is_live_test = 'live_test' }
 
 local replay = Idempotency.replay()
 if replay then return replay end
 
-local client, number, reference_hash = ARGS.client, ARGS.number, ARGS.reference_hash
+local client, number, is_test = ARGS.client, ARGS.number_hash, ARGS.is_test_number
+local reference_hash = ARGS.reference_hash ~= '' and ARGS.reference_hash or nil
 local is_delayed = tonumber(ARGS.call_after_ms) > 0
-local request_digests = list_argument('request_digest')
+local request_digests = list_argument('request_digests')
 local spec = { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale, bridge = ARGS.bridge,
   caller_id = ARGS.caller_id, flow = ARGS.call_locale and ARGS.flow }
 
@@ -35,7 +38,7 @@ if old and old.status ~= 'pending' then old = nil end
 
 local is_new_code = old and ARGS.own_code and not has_code(old)
 local same = old and not is_new_code and old
-local due = math.max(NOW + ARGS.call_after_ms, Limits.gap_until({ number = number, test = ARGS.test }))
+local due = math.max(NOW + ARGS.call_after_ms, Limits.gap_until({ number = number, test = is_test }))
 
 -- A code that a newer one replaces is never spoken, even when the newer one is refused.
 local function refuse(outcome, retry_after_ms)
@@ -71,8 +74,8 @@ if same and due <= Calls.latest_due(same) then
   return Idempotency.result('existing', same)
 end
 
-local keys = { prefix = ARGS.prefix, area = ARGS.area, region = ARGS.region }
-local new = { number = number, client = client, ip = ARGS.ip, limit_keys = keys, test = ARGS.test }
+local keys = { prefix = ARGS.prefix_hash, area = ARGS.area, region = ARGS.region }
+local new = { number = number, client = client, ip = ARGS.address_hash, limit_keys = keys, test = is_test }
 -- A verification is superseded only if no call was sent for it, or if its own client sent a newer code.
 local superseded, more = old, Limits.of_creates(new)
 if not old then superseded, more[#more + 1] = Verifications.make_room(new) end
@@ -88,14 +91,14 @@ local key, expires_at, kept_ms = Verifications.key(ARGS.id), NOW + ARGS.ttl_ms, 
 local record = { 'status', 'pending', 'created_at', NOW, 'expires_at', expires_at, 'version', 0,
   'queue_margin', ARGS.queue_margin_ms, 'request_digest', request_digests[1] }
 for _, name in ipairs(FIELDS) do
-  if ARGS[name] then record[#record + 1], record[#record + 2] = name, ARGS[name] end
+  if ARGS[name] then record[#record + 1], record[#record + 2] = STORED_AS[name] or name, ARGS[name] end
 end
 redis.call('HSET', key, unpack(record))
 if Breakers.is_wrong_code_open() then
-  redis.call('HSET', key, 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.checks_left))
+  redis.call('HSET', key, 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.max_checks))
 end
 redis.call('PEXPIRE', key, kept_ms)
-redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.speech, 'PX', ARGS.ttl_ms)
+redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.encrypted_speech, 'PX', ARGS.ttl_ms)
 redis.call('ZADD', EXPIRING, expires_at, ARGS.id)
 Numbers.set(number, { [field] = ARGS.id, scopes = table.concat({ keys.prefix, keys.area, keys.region }, ' ') })
 if reference_hash then
@@ -105,5 +108,5 @@ if reference_hash then
 end
 local verification = Verifications.load(ARGS.id)
 Calls.queue(verification, spec, due)
-if not ARGS.test then Stats.verification_created() end
+if not is_test then Stats.verification_created() end
 return Idempotency.result('created', verification)
