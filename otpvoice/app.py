@@ -6,12 +6,12 @@ from flask import Flask
 
 from otpvoice.admin.preview import preview_call
 from otpvoice.api.application import Api, endpoints_of
-from otpvoice.api.auth import Authenticator
 from otpvoice.api.console.auth import AdminAuth, LoginThrottle
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleContext, console_blueprint
 from otpvoice.api.docs import docs_endpoints
 from otpvoice.api.error_handlers import register_error_handlers
+from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.verifications import VerificationViews
 from otpvoice.api.webhooks import WebhookViews

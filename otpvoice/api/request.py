@@ -1,4 +1,9 @@
-"""The API's request class: caller, strict JSON body, and what the response reports about it."""
+"""The API's requests: caller, strict JSON body, and what the response reports about them.
+
+A client sends its API key and can access all of its verifications. An app sends the client token of
+one verification: it can read, check, call and cancel that one. The app sees the number masked and
+does not see which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
+"""
 
 import json
 import re
@@ -6,18 +11,20 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, NoReturn, TypeVar, cast
 
 import msgspec
 from flask import Request, request
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
-from otpvoice.api.errors import UnreadableBody, UnsupportedMediaType
-from otpvoice.api.validation import type_errors, unknown_members
-from otpvoice.core.errors import FieldError, InvalidRequest
-from otpvoice.core.phone import mask_number
+from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
+from otpvoice.core.errors import FieldError, InvalidRequest, NotFound, TokenInvalid
+from otpvoice.core.keys import KeyHashes
 from otpvoice.core.requests import RequestBody
+from otpvoice.core.tokens import PREFIX, ClientTokens
 
 MAX_BODY_BYTES: Final = 16 * 1024
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
@@ -40,10 +47,6 @@ class Principal:
     def is_app(self) -> bool:
         """Return whether the caller sent a client token instead of an API key."""
         return self.verification_id is not None
-
-    def visible_number(self, number: str) -> str:
-        """Return ``number`` as the caller may see it: masked for an app."""
-        return number if self.verification_id is None else mask_number(number)
 
 
 class ApiRequest(Request):
@@ -145,6 +148,57 @@ def current_request() -> ApiRequest:
     return cast("ApiRequest", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - werkzeug's documented way
 
 
+class Authenticator:
+    """Verifies the credential of a request.
+
+    Args:
+        key_hashes: SHA-256 of the API keys in hex, by client.
+        tokens: signs and verifies client tokens.
+    """
+
+    def __init__(self, key_hashes: Mapping[str, Sequence[str]], tokens: ClientTokens) -> None:
+        self._key_hashes = KeyHashes(
+            (client, digest) for client, digests in key_hashes.items() for digest in digests
+        )
+        self._clients = frozenset(key_hashes)
+        self.tokens = tokens
+
+    def authenticate(self, request: ApiRequest, verification_id: str | None = None) -> Principal:
+        """Authenticate a client, or the app of ``verification_id``; None admits no app.
+
+        Raises:
+            Unauthorized, TokenRefused: the credential is missing or invalid.
+            Forbidden: the credential is an app's, and no app is admitted.
+            NotFound: the client token is for another verification.
+        """
+        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
+        if credential.startswith(PREFIX):
+            principal = self._authenticate_app(credential)
+        elif client := self._key_hashes.holder_of(credential):
+            principal = Principal(client)
+        else:
+            raise Unauthorized("This API key is not known. Check the key, or create a new one.")
+        bind_contextvars(client=principal.client)
+        request.principal = principal
+        if principal.is_app and verification_id is None:
+            raise Forbidden("Apps cannot call this endpoint: it requires the client's API key.")
+        if principal.is_app and principal.verification_id != verification_id:
+            raise NotFound
+        return principal
+
+    def _authenticate_app(self, credential: str) -> Principal:
+        # This uses the local clock, unlike the store's checks: an expired token costs no round
+        # trip, and tokens outlive their code by more than clocks differ.
+        token = self.tokens.verify(credential, time.time())
+        if token.client not in self._clients:
+            raise TokenInvalid("The client of this token no longer exists.")
+        bind_contextvars(app=True)
+        return Principal(token.client, token.verification_id)
+
+
 def _parse_object(raw: bytes) -> dict[str, Any]:
     try:
         value = _JSON_DECODER.decode(raw.decode("utf-8"))
@@ -186,13 +240,53 @@ _JSON_DECODER: Final = json.JSONDecoder(
 def _convert(members: dict[str, Any], body_type: type[_Body]) -> _Body:
     try:
         body = msgspec.convert(members, body_type)
-    except msgspec.ValidationError as error:
-        found = unknown_members(members, body_type) or [*type_errors(members, body_type)]
-        raise _invalid(found) from error
-    if found := body.field_errors():
-        raise _invalid(found)
+        errors = body.field_errors()
+    except msgspec.ValidationError:
+        errors = _type_errors(members, body_type)
+    if errors:
+        detail = "; ".join(f"{each.pointer} {each.detail}" for each in errors) + "."
+        raise InvalidRequest(detail, errors)
     return body
 
 
-def _invalid(found: Sequence[FieldError]) -> InvalidRequest:
-    return InvalidRequest("; ".join(f"{e.pointer} {e.detail}" for e in found) + ".", found)
+def _type_errors(members: Mapping[str, Any], body_type: type[RequestBody]) -> list[FieldError]:
+    """Return the unknown members; if there is none, those that are missing or of another type.
+
+    msgspec's own messages name Python types, so the expected value is described from its schema.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(body_type)}
+    if unknown := [name for name in members if name not in fields]:
+        return [_unknown_member(name, [*fields]) for name in unknown]
+    errors = []
+    for name, field in fields.items():
+        if name not in members:
+            if field.required:
+                errors.append(FieldError(f"/{name}", "is missing"))
+            continue
+        try:
+            msgspec.convert(members[name], field.type)
+        except msgspec.ValidationError:
+            errors.append(FieldError(f"/{name}", f"must be {_describe(field.type)}"))
+    return errors
+
+
+def _describe(member_type: Any) -> str:
+    """Describe words, a string or a whole number, or null. Members have no other types."""
+    whole = msgspec.json.schema(member_type)
+    for words in whole.get("$defs", {}).values():
+        return " or ".join(f'"{word}"' for word in words["enum"])
+    schema = next(each for each in whole.get("anyOf", [whole]) if each["type"] != "null")
+    if schema["type"] == "integer":
+        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    longest = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    return f"a string{longest}"
+
+
+def _unknown_member(name: str, known: list[str]) -> FieldError:
+    """Suggest the member that was probably meant, or all members."""
+    snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    hint = f"the members are {', '.join(known)}" if known else "this request has no members"
+    if close := get_close_matches(snake_case, known, n=1):
+        hint = f"did you mean {close[0]}?"
+    pointer = name.replace("~", "~0").replace("/", "~1")  # RFC 6901
+    return FieldError(f"/{pointer}", f"is unknown; {hint}")

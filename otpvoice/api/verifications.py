@@ -8,10 +8,15 @@ from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import schemas
 from otpvoice.api.application import api_endpoint, json_response
-from otpvoice.api.auth import Authenticator
 from otpvoice.api.openapi import examples
 from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import IDEMPOTENCY_KEY, ApiRequest, Principal, current_request
+from otpvoice.api.request import (
+    IDEMPOTENCY_KEY,
+    ApiRequest,
+    Authenticator,
+    Principal,
+    current_request,
+)
 from otpvoice.core import errors
 from otpvoice.core.phone import mask_number
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
@@ -75,42 +80,31 @@ class VerificationViews:
             request=CreateRequest,
             example={"to": "+919876543210", "name": "Asha", "reference": "login-81"},
             responses=tuple(
-                ResponseSpec(
-                    status,
-                    description,
-                    (examples.CREATED,),
-                    ("Location", "Idempotent-Replayed"),
-                    links=_LINKS,
-                )
+                ResponseSpec(status, description, (examples.CREATED,), ("Location",), links=_LINKS)
                 for status, description in (
                     (201, "The verification was created and its call is queued."),
                     (200, "The verification was already pending."),
                 )
             ),
-            errors=(
-                errors.InvalidNumber,
-                errors.NumberNotAllowed,
-                errors.IdempotencyMismatch,
-                *_CALL_ERRORS,
-            ),
+            errors=(errors.InvalidNumber, errors.NumberNotAllowed, *_CALL_ERRORS),
         ),
         count=lambda metrics, client, outcome: metrics.creates(client, outcome).inc(),
     )
     def create(self) -> Response:
         request = current_request()
-        principal = self._authenticator.require_client(request)
+        principal = self._authenticator.authenticate(request)
         body = request.parse_body(CreateRequest)
         created = self._service.create(
             principal.client, body, self._idempotency(request, principal)
         )
-        verification, is_replayed = created.verification, created.is_replayed
-        is_begun = created.is_new and not is_replayed
-        request.record(
-            "verification.created" if is_begun else "verification.repeated",
-            outcome="replayed" if is_replayed else "created" if created.is_new else "existing",
-            status=verification.status,
+        if created.is_new:
+            _record(request, created, "verification.created", "created")
+        else:
+            _record(request, created, "verification.repeated", "existing")
+        verification = created.verification
+        token = self._authenticator.tokens.issue(
+            verification.client, verification.id, verification.expires_at
         )
-        token = self._authenticator.client_token(verification)
         response = self._respond(
             created,
             principal,
@@ -135,9 +129,9 @@ class VerificationViews:
         )
     )
     def get(self, verification_id: str) -> Response:
-        principal = self._authenticator.require_client_or_app(current_request(), verification_id)
+        principal = self._authenticator.authenticate(current_request(), verification_id)
         found = self._service.get(principal.client, verification_id)
-        return self._respond(found, principal, schemas.Verification)
+        return self._respond(found, principal)
 
     @api_endpoint(
         Operation(
@@ -155,43 +149,27 @@ class VerificationViews:
             example={"code": "471102"},
             responses=(
                 ResponseSpec(
-                    200,
-                    "The code was compared.",
-                    (examples.CORRECT_CODE, examples.WRONG_CODE),
-                    ("Idempotent-Replayed",),
+                    200, "The code was compared.", (examples.CORRECT_CODE, examples.WRONG_CODE)
                 ),
             ),
-            errors=(
-                errors.IdempotencyMismatch,
-                errors.VerificationClosed,
-                errors.NoCallYet,
-                errors.TooManyWrongCodes,
-            ),
+            errors=(errors.NoCallYet, errors.TooManyWrongCodes),
         ),
         count=lambda metrics, client, outcome: metrics.checks(client, outcome).inc(),
     )
     def check(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.require_client_or_app(request, verification_id)
+        principal = self._authenticator.authenticate(request, verification_id)
         body = request.parse_body(CheckRequest)
         checked = self._service.check(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
-        verification, is_replayed = checked.verification, checked.is_replayed
-        request.record(
-            "verification.repeated" if is_replayed else "verification.checked",
-            outcome="replayed" if is_replayed else "right" if checked.valid else "wrong",
-            status=verification.status,
-            valid=checked.valid,
-        )
+        valid, verification = checked.valid, checked.verification
+        outcome = "right" if valid else "wrong"
+        _record(request, checked, "verification.checked", outcome, valid=valid)
         # The receipt depends on the verification alone, so a replay returns the same one.
-        receipt = self._receipts.sign(verification, checked.number) if checked.valid else UNSET
+        receipt = self._receipts.sign(verification, checked.number) if valid else UNSET
         return self._respond(
-            checked,
-            principal,
-            schemas.CheckedVerification,
-            valid=checked.valid,
-            receipt=receipt,
+            checked, principal, schemas.CheckedVerification, valid=valid, receipt=receipt
         )
 
     @api_endpoint(
@@ -207,38 +185,23 @@ class VerificationViews:
             request=CallRequest,
             example={"route": "obd"},
             responses=(
-                ResponseSpec(
-                    202,
-                    "A call is queued or in progress.",
-                    (examples.VERIFICATION,),
-                    ("Idempotent-Replayed",),
-                ),
+                ResponseSpec(202, "A call is queued or in progress.", (examples.VERIFICATION,)),
             ),
-            errors=(
-                errors.IdempotencyMismatch,
-                errors.VerificationClosed,
-                errors.TooLate,
-                *_CALL_ERRORS,
-            ),
+            errors=(errors.TooLate, *_CALL_ERRORS),
         ),
         count=lambda metrics, client, outcome: metrics.call_requests(client, outcome).inc(),
     )
     def request_call(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.require_client_or_app(request, verification_id)
+        principal = self._authenticator.authenticate(request, verification_id)
         body = request.parse_body(CallRequest)
         if body.route and principal.is_app:
             raise errors.InvalidRequest.for_field("/route", "cannot be set by apps")
         result = self._service.request_call(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
-        is_replayed = result.is_replayed
-        request.record(
-            "verification.repeated" if is_replayed else "verification.call_requested",
-            outcome="replayed" if is_replayed else "coming",
-            status=result.verification.status,
-        )
-        return self._respond(result, principal, schemas.Verification, 202)
+        _record(request, result, "verification.call_requested", "coming")
+        return self._respond(result, principal, http_status=202)
 
     @api_endpoint(
         Operation(
@@ -252,16 +215,15 @@ class VerificationViews:
             credentials=_CLIENT_OR_APP,
             request=EmptyRequest,
             responses=(ResponseSpec(200, "The verification is canceled.", (examples.CANCELED,)),),
-            errors=(errors.VerificationClosed,),
         )
     )
     def cancel(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.require_client_or_app(request, verification_id)
+        principal = self._authenticator.authenticate(request, verification_id)
         request.parse_body(EmptyRequest)
         result = self._service.cancel(principal.client, verification_id)
-        request.record("verification.canceled", status=result.verification.status)
-        return self._respond(result, principal, schemas.Verification)
+        _record(request, result, "verification.canceled")
+        return self._respond(result, principal)
 
     @api_endpoint(
         Operation(
@@ -276,16 +238,15 @@ class VerificationViews:
             responses=(
                 ResponseSpec(200, "The verification is approved.", (examples.APPROVED_ELSEWHERE,)),
             ),
-            errors=(errors.VerificationClosed,),
         )
     )
     def approve(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.require_client(request)
+        principal = self._authenticator.authenticate(request)
         request.parse_body(EmptyRequest)
         result = self._service.approve(principal.client, verification_id)
-        request.record("verification.approved_elsewhere", status=result.verification.status)
-        return self._respond(result, principal, schemas.Verification)
+        _record(request, result, "verification.approved_elsewhere")
+        return self._respond(result, principal)
 
     def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
         key = request.headers.get("Idempotency-Key")
@@ -304,20 +265,28 @@ class VerificationViews:
         self,
         result: Result,
         principal: Principal,
-        schema: type[schemas.Verification],
-        status: int = 200,
+        schema: type[schemas.Verification] = schemas.Verification,
+        http_status: int = 200,
         **members: Any,
     ) -> Response:
         verification, number = result.verification, result.number
+        masked = mask_number(number)
         # For all further log lines of this request, including that of its response.
         bind_contextvars(
-            verification=verification.id,
-            to=mask_number(number),
-            number=self._service.log_id(number),
+            verification=verification.id, to=masked, number=self._service.log_id(number)
         )
-        visible = principal.visible_number(number)
+        visible = masked if principal.is_app else number
         body = schema.of(verification, visible, self._public_url, **members)
-        response = json_response(body, status)
+        response = json_response(body, http_status)
         if result.is_replayed:
             response.headers["Idempotent-Replayed"] = "true"
         return response
+
+
+def _record(
+    request: ApiRequest, result: Result, event: str, outcome: str = "", **details: Any
+) -> None:
+    """Record a result for the log and the metric; a replay has an event and outcome of its own."""
+    if result.is_replayed:
+        event, outcome = "verification.repeated", "replayed"
+    request.record(event, outcome=outcome, status=result.verification.status, **details)

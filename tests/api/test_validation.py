@@ -1,13 +1,9 @@
 """Type errors in plain words, independent of Python."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from api.api_client import ApiClient, assert_problem
-from msgspec import Meta, Struct
-
-from otpvoice.api.validation import type_errors, unknown_members
-from otpvoice.core.requests import RequestBody
 
 
 def field_errors(api: ApiClient, path: str, members: Any) -> dict[str, str]:
@@ -105,49 +101,3 @@ def test_unknown_member_gets_a_suggestion(api: ApiClient, name: str, meant: str)
     """For a typo and for another spelling."""
     found = field_errors(api, "/v1/verifications", {"to": "+919876543210", name: 1})
     assert found == {f"/{name}": f"is unknown; did you mean {meant}?"}
-
-
-class Payment(Struct, forbid_unknown_fields=True):
-    amount: Annotated[str, Meta(max_length=13)]
-    splits: list[int] = []
-    notes: dict[str, bool] = {}
-
-
-class NestedRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
-    payment: Payment | None = None
-    tags: Annotated[list[str] | None, Meta(description="any")] = None
-    size: Annotated[int, Meta(ge=1)] | str | None = None
-
-
-@pytest.mark.parametrize(
-    ("members", "pointer", "detail"),
-    [
-        ({"payment": 5}, "/payment", "must be an object"),
-        ({"payment": {}}, "/payment/amount", "is missing"),
-        (
-            {"payment": {"amount": 5}},
-            "/payment/amount",
-            "must be a string of at most 13 characters",
-        ),
-        ({"payment": {"amount": "5", "x": 1}}, "/payment/x", "is unknown"),
-        ({"payment": {"amount": "5", "splits": {}}}, "/payment/splits", "must be a list"),
-        (
-            {"payment": {"amount": "5", "splits": [1, "2"]}},
-            "/payment/splits/1",
-            "must be a whole number",
-        ),
-        (
-            {"payment": {"amount": "5", "notes": {"a": 1}}},
-            "/payment/notes/...",
-            "must be true or false",
-        ),
-        ({"tags": "x"}, "/tags", "must be a list"),
-        ({"tags": ["a", None]}, "/tags/1", "must be a string"),
-        ({"size": []}, "/size", "must be a whole number, at least 1 or a string"),
-    ],
-)
-def test_nested_error_has_its_pointer(members: dict[str, Any], pointer: str, detail: str) -> None:
-    """In objects and lists of any depth."""
-    assert not unknown_members(members, NestedRequest)
-    (fault,) = type_errors(members, NestedRequest)
-    assert (fault.pointer, fault.detail) == (pointer, detail)

@@ -65,7 +65,7 @@ def _operation(operation: Operation) -> _Json:
         "description": operation.description,
         "parameters": [_ref("parameters", each) for each in operation.parameters],
         "requestBody": _request_body(operation),
-        "responses": {str(spec.status): _response(spec) for spec in operation.responses}
+        "responses": {str(spec.status): _response(operation, spec) for spec in operation.responses}
         | _error_responses(operation.all_errors),
         "x-codeSamples": [{"lang": "Shell", "label": "curl", "source": operation.curl}],
     }
@@ -83,11 +83,12 @@ def _request_body(operation: Operation) -> _Json:
     return {"content": {media_type: {"schema": {}} for media_type in operation.accepts}}
 
 
-def _response(spec: ResponseSpec) -> _Json:
+def _response(operation: Operation, spec: ResponseSpec) -> _Json:
+    replayed = ("Idempotent-Replayed",) if operation.is_replayable else ()
     return _without_empty(
         {
             "description": spec.description,
-            "headers": _headers(spec.headers),
+            "headers": _headers((*spec.headers, *replayed)),
             "content": {media_type: _content(spec) for media_type in spec.media_types},
             "links": {name: _ref("links", name) for name in spec.links},
         }

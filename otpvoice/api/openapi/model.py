@@ -54,7 +54,7 @@ class ResponseSpec:
     examples: tuple[ResponseSchema, ...] = ()
     """Possible JSON bodies: their types are the schemas."""
     headers: tuple[str, ...] = ()
-    """Headers in addition to Request-Id."""
+    """Headers in addition to Request-Id and Idempotent-Replayed."""
     media_types: tuple[str, ...] = (JSON,)
     """Empty if there is no body."""
     links: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Operation:
     summary: str
     responses: tuple[ResponseSpec, ...]
     errors: tuple[type[Exception], ...] = ()
-    """Errors in addition to those that follow from credentials, path and request body."""
+    """Errors in addition to those that follow from the other members."""
     description: str = ""
     credentials: tuple[str, ...] = ()
     """Alternatives: any one of them is sufficient."""
@@ -98,14 +98,21 @@ class Operation:
     @property
     def all_errors(self) -> tuple[type[Exception], ...]:
         """Return the errors that a well-formed HTTP request can cause."""
-        needs_client = self.credentials == (CLIENT_AUTH,)
+        has_id = "{verification_id}" in self.path
         return (
             *(_AUTH_ERRORS if CLIENT_AUTH in self.credentials else ()),
-            *((Forbidden,) if needs_client else ()),
-            *((errors.NotFound,) if "{verification_id}" in self.path else ()),
+            *((Forbidden,) if self.credentials == (CLIENT_AUTH,) else ()),
+            *((errors.NotFound,) if has_id else ()),
+            *((errors.VerificationClosed,) if has_id and self.request else ()),
             *(_BODY_ERRORS if self.request else ()),
             *self.errors,
+            *((errors.IdempotencyMismatch,) if self.is_replayable else ()),
         )
+
+    @property
+    def is_replayable(self) -> bool:
+        """Return whether a repeated request can return the first response."""
+        return "Idempotency-Key" in self.headers
 
     @property
     def flask_rule(self) -> str:
