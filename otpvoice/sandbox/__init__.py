@@ -6,7 +6,7 @@ implementations of the vendor's protocol are independent.
 """
 
 from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
-from otpvoice.sandbox.server import RunningSandbox, create_app, serve
+from otpvoice.sandbox.server import RunningSandbox, serve
 
 __all__ = [
     "CallbackTemplate",
@@ -14,6 +14,5 @@ __all__ = [
     "RunningSandbox",
     "SandboxConfig",
     "Webhook",
-    "create_app",
     "serve",
 ]

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from otpvoice.sandbox.config import CallbackTemplate, Webhook
 from otpvoice.sandbox.network import current_sandbox
-from otpvoice.sandbox.parsing import FieldRule, RequestRejected, parse_fields, parse_json_object
+from otpvoice.sandbox.parsing import FieldRule, RequestRejected, parse_fields, received_object
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, parse_phone
 
 control_api: Final = Blueprint("control_api", __name__)
@@ -73,13 +73,13 @@ def healthz() -> ResponseReturnValue:
 @control_api.get("/phones/<number>/calls")
 def list_phone_calls(number: str) -> ResponseReturnValue:
     """List the calls to a phone, oldest first."""
-    return current_sandbox().network.phone_calls(_require_digits(number))
+    return current_sandbox().phone_calls(_require_digits(number))
 
 
 @control_api.put("/phones/<number>")
 def set_phone(number: str) -> ResponseReturnValue:
     """Set the behaviour of a phone for its next calls."""
-    current_sandbox().network.set_phone(_require_digits(number), parse_phone(_json_body()))
+    current_sandbox().set_phone(_require_digits(number), parse_phone(received_object()))
     return "", 204
 
 
@@ -87,8 +87,8 @@ def set_phone(number: str) -> ResponseReturnValue:
 def press_button(number: str) -> ResponseReturnValue:
     """Press a button of a ringing phone, or hang up."""
     number = _require_digits(number)
-    button = parse_fields(_json_body(), _PRESS_FIELDS)["button"]
-    if not current_sandbox().network.press_button(number, button):
+    button = parse_fields(received_object(), _PRESS_FIELDS)["button"]
+    if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "button: no call is in the state for it")
     return "", 204
 
@@ -96,14 +96,14 @@ def press_button(number: str) -> ResponseReturnValue:
 @control_api.delete("/phones/<number>")
 def reset_phone(number: str) -> ResponseReturnValue:
     """Reset a phone: it answers, and its calls are forgotten."""
-    current_sandbox().network.reset_phone(_require_digits(number))
+    current_sandbox().reset_phone(_require_digits(number))
     return "", 204
 
 
 @control_api.get("/ledger")
 def list_requests() -> ResponseReturnValue:
     """List every request for a call."""
-    return current_sandbox().network.request_log()
+    return current_sandbox().request_log()
 
 
 @control_api.get("/callbacks")
@@ -115,7 +115,7 @@ def list_callbacks() -> ResponseReturnValue:
 @control_api.post("/callbacks/replay")
 def replay_callback() -> ResponseReturnValue:
     """Send a call's callback again."""
-    call_id = parse_fields(_json_body(), _REPLAY_FIELDS)["call"]
+    call_id = parse_fields(received_object(), _REPLAY_FIELDS)["call"]
     if not current_sandbox().callbacks.replay(call_id):
         raise RequestRejected(404, "call: has no callback yet")
     return "", 202
@@ -124,7 +124,7 @@ def replay_callback() -> ResponseReturnValue:
 @control_api.put("/webhooks/<int:webhook_id>")
 def put_webhook(webhook_id: int) -> ResponseReturnValue:
     """Set a webhook as in the portal: without a challenge, and composed if wanted."""
-    current_sandbox().callbacks.webhooks[str(webhook_id)] = _parse_webhook(_json_body())
+    current_sandbox().callbacks.webhooks[str(webhook_id)] = _parse_webhook(received_object())
     return "", 204
 
 
@@ -146,10 +146,6 @@ def _parse_strings(value: object, name: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise RequestRejected(422, f"{name}: must be an object of strings")
     return value
-
-
-def _json_body() -> dict[str, Any]:
-    return parse_json_object(request.mimetype, request.get_data())
 
 
 def _require_digits(number: str) -> str:

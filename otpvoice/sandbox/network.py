@@ -1,54 +1,96 @@
 """State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
+import time
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from flask import current_app
 
 from otpvoice.sandbox.callbacks import CallbackSender
 from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry, detect_language, render
 from otpvoice.sandbox.config import Route, SandboxConfig
-from otpvoice.sandbox.parsing import Account, CallRequest
-from otpvoice.sandbox.phones import BUTTONS, HANG_UP, Phone, PhoneList
+from otpvoice.sandbox.parsing import CallRequest
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone, PhoneList
 from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
 
 EXTENSION: Final = "otpvoice.sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
-_DEFAULT_PHONE: Final = Phone()
-T = TypeVar("T")
+_RATE_WINDOW_S: Final = 60.0
 
 
-class PhoneNetwork:
-    """Phones and their calls. Thread-safe: ``changes`` is the lock, and counts every step."""
+class Sandbox:
+    """Everything that one sandbox server holds in memory. ``close`` ends its threads.
 
-    def __init__(
-        self,
-        config: SandboxConfig,
-        scheduler: Scheduler,
-        changes: ChangeCondition,
-        on_call_ended: Callable[[Call], None],
-    ) -> None:
-        self._config = config
-        self._scheduler = scheduler
-        self._changes = changes
-        self._on_call_ended = on_call_ended
+    Thread-safe: ``changes`` is the lock, and counts every step.
+    """
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.changes = ChangeCondition()
+        self.scheduler = Scheduler(config.callback_threads)
+        self.callbacks = CallbackSender(config, self.scheduler, self.changes)
+        self.phone_list = PhoneList()
+        self._stopped = False
         self._phones: dict[str, Phone] = {}
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
         self._calls: list[Call] = []
         self._request_log: list[RequestLogEntry] = []
-        self.phone_list = PhoneList()
+        self._get_times: deque[float] = deque(maxlen=config.gets_per_minute)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a condition holds, and return whether it does.
+
+        The condition is evaluated after each step of a call and each delivery, while the lock is
+        held. ``stop`` ends the wait.
+        """
+        with self.changes:
+            self.changes.wait_for(lambda: self._stopped or condition(), timeout_s)
+            return condition()
+
+    def wait_for_change(self, seen_count: int, timeout_s: float) -> int | None:
+        """Wait for more changes than ``seen_count``, which this method returned before.
+
+        Return their count: the same one after ``timeout_s``, None after ``stop``.
+        """
+        with self.changes:
+            self.changes.wait_for(
+                lambda: self._stopped or self.changes.count > seen_count, timeout_s
+            )
+            return None if self._stopped else self.changes.count
+
+    def stop(self) -> None:
+        """Release waiting requests and stop calls and callbacks, without waiting for them."""
+        with self.changes:
+            self._stopped = True
+            self.changes.notify_all()
+        self.scheduler.stop()
+
+    def close(self) -> None:
+        """Stop, and wait for the threads."""
+        self.stop()
+        self.scheduler.close()
+
+    def admit_get(self) -> bool:
+        """Count a GET request to the vendor; return whether the limit of a minute allows it."""
+        now = time.monotonic()
+        with self.changes:
+            times = self._get_times
+            if len(times) == times.maxlen and now - times[0] < _RATE_WINDOW_S:
+                return False
+            times.append(now)
+            return True
 
     def get_phone(self, number: str) -> Phone:
         """Return the phone with this number. A phone without a behaviour answers."""
-        return self._phones.get(number, _DEFAULT_PHONE)
+        return self._phones.get(number, BEHAVIOURS["answer"])
 
     def take_phone(self, number: str) -> Phone:
         """Return the phone for the next call, and count this call."""
-        with self._changes:
+        with self.changes:
             phone = self.get_phone(number)
             if phone.calls == 1:
                 self._phones.pop(number, None)
@@ -58,22 +100,22 @@ class PhoneNetwork:
 
     def set_phone(self, number: str, phone: Phone) -> None:
         """Set the behaviour for future calls. Current calls keep theirs."""
-        with self._changes:
+        with self.changes:
             self._phones[number] = phone
             self.phone_list.add(number)
-            self._changes.notify_all()
+            self.changes.notify_all()
 
     def reset_phone(self, number: str) -> None:
         """Remove a phone's behaviour and calls. The request log and the call log keep them."""
-        with self._changes:
+        with self.changes:
             self._phones.pop(number, None)
             self._calls_by_number.pop(number, None)
             self.phone_list.remove(number)
-            self._changes.notify_all()
+            self.changes.notify_all()
 
     def press_button(self, number: str, button: str) -> bool:
         """Press one of ``BUTTONS`` or ``HANG_UP``; return whether a call was waiting for it."""
-        with self._changes:
+        with self.changes:
             call = self.current_call(number)
             if call is None or call.status != ("talking" if button == HANG_UP else "ringing"):
                 return False
@@ -94,46 +136,46 @@ class PhoneNetwork:
 
     def list_calls(self) -> list[Call]:
         """Return all calls, oldest first."""
-        with self._changes:
+        with self.changes:
             return [*self._calls]
 
     def phone_calls(self, number: str) -> list[dict[str, Any]]:
         """Return the calls to one phone as JSON, oldest first."""
-        with self._changes:
+        with self.changes:
             return [call.as_json() for call in self._calls_by_number.get(number, ())]
 
     def request_log(self) -> list[dict[str, Any]]:
         """Return every request for a call as JSON, oldest first."""
-        with self._changes:
+        with self.changes:
             return [entry.as_json() for entry in self._request_log]
 
     def last_requests(self, count: int) -> list[tuple[int, RequestLogEntry]]:
         """Return the last requests with their position in the log, newest first."""
-        with self._changes:
+        with self.changes:
             first = max(0, len(self._request_log) - count)
             return [*enumerate(self._request_log[first:], first)][::-1]
 
     def log_request(self, route: Route, request: Any) -> RequestLogEntry:
         """Log a request before it is processed."""
         entry = RequestLogEntry(route=route, request=request)
-        with self._changes:
+        with self.changes:
             self._request_log.append(entry)
-            self._changes.notify_all()
+            self.changes.notify_all()
         return entry
 
     def log_reply(self, entry: RequestLogEntry, reply: Reply) -> None:
         """Add the reply to a logged request."""
-        with self._changes:
+        with self.changes:
             entry.reply = reply
-            self._changes.notify_all()
+            self.changes.notify_all()
 
     def create_call(self, request: CallRequest, phone: Phone) -> Call:
         """Create a call with its id, without placing it."""
-        style = phone.reply_style_for(self._config.reply_style)
+        style = replace(self.config.reply_style, **phone.reply_style)
         if request.flow_id is None:
             text = f"(sound {request.audio})"
         else:
-            text = render(self._config.flow_text(request.flow_id), request.variables)
+            text = render(self.config.flow_text(request.flow_id), request.variables)
         is_older = request.route == "obd" and style.obd_reply == "older"
         return Call(
             id=f"{uuid.uuid4()}{':1' if is_older else ''}",
@@ -141,13 +183,13 @@ class PhoneNetwork:
             phone=phone,
             reply_style=style,
             text=text,
-            language=self._config.languages.get(request.flow_id or "") or detect_language(text),
+            language=self.config.languages.get(request.flow_id or "") or detect_language(text),
             outcome=phone.outcome,
         )
 
     def dial(self, entry: RequestLogEntry, call: Call) -> None:
         """Place a call. It is in the log before the phone rings."""
-        with self._changes:
+        with self.changes:
             entry.call = call
             self._calls.append(call)
             self._calls_by_number[call.request.callee].append(call)
@@ -159,7 +201,7 @@ class PhoneNetwork:
         call.status = "ringing" if call.outcome.rings else "dialing"
         call.attempts.append(Attempt(rang=call.outcome.rings))
         phone = call.phone
-        ring_seconds = phone.seconds if phone.is_manual else self._config.ring_seconds
+        ring_seconds = phone.seconds if phone.is_manual else self.config.ring_seconds
         self._schedule_step(ring_seconds, self._end_ringing, call)
 
     def _schedule_step(self, delay_s: float, step: Callable[[Call], None], call: Call) -> None:
@@ -167,11 +209,11 @@ class PhoneNetwork:
 
         Steps are scheduled and run while the lock is held, so a call never runs two steps at once.
         """
-        self._scheduler.run_later(delay_s, partial(self._run_step, step, call, call.step))
-        self._changes.notify_all()
+        self.scheduler.run_later(delay_s, partial(self._run_step, step, call, call.step))
+        self.changes.notify_all()
 
     def _run_step(self, step: Callable[[Call], None], call: Call, scheduled_at_step: int) -> None:
-        with self._changes:
+        with self.changes:
             if call.step == scheduled_at_step:
                 call.step += 1
                 step(call)
@@ -188,74 +230,21 @@ class PhoneNetwork:
         call.answer()
         seconds: float = call.talk_seconds
         if not call.phone.is_manual:
-            seconds = min(self._config.talk_seconds, seconds)
+            seconds = min(self.config.talk_seconds, seconds)
         self._schedule_step(seconds, self._end, call)
 
     def _redial(self, call: Call) -> None:
         call.end_attempt()
         call.status = "queued"
-        delay_s = self._config.redial_seconds
+        delay_s = self.config.redial_seconds
         if call.request.route == "obd":
-            delay_s = call.request.interval_minutes * self._config.minute_seconds
+            delay_s = call.request.interval_minutes * self.config.minute_seconds
         self._schedule_step(delay_s, self._ring, call)
 
     def _end(self, call: Call) -> None:
         call.end()
-        self._changes.notify_all()
-        self._on_call_ended(call)
-
-
-class Sandbox:
-    """Everything that one sandbox server holds in memory. ``close`` ends its threads."""
-
-    def __init__(self, config: SandboxConfig) -> None:
-        self.config = config
-        self.scheduler = Scheduler(config.callback_threads)
-        self._changes = ChangeCondition()
-        self._stopped = False
-        self.callbacks = CallbackSender(config, self.scheduler, self._changes)
-        self.network = PhoneNetwork(config, self.scheduler, self._changes, self.callbacks.send)
-        self.account = Account(config.flows, config.sounds, self.callbacks.webhooks)
-
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until a condition holds, and return whether it does.
-
-        The condition is evaluated after each step of a call and each delivery, while the lock is
-        held. ``stop`` ends the wait.
-        """
-        with self._changes:
-            self._changes.wait_for(lambda: self._stopped or condition(), timeout_s)
-            return condition()
-
-    def read(self, snapshot: Callable[[], T]) -> T:
-        """Return the result of a function that runs while nothing changes."""
-        with self._changes:
-            return snapshot()
-
-    def wait_for_change(self, seen_count: int, timeout_s: float) -> int | None:
-        """Wait for more changes than the caller has seen; return their count, None after ``stop``.
-
-        Args:
-            seen_count: the last count that this method returned.
-            timeout_s: seconds, after which the same count is returned.
-        """
-        with self._changes:
-            self._changes.wait_for(
-                lambda: self._stopped or self._changes.count > seen_count, timeout_s
-            )
-            return None if self._stopped else self._changes.count
-
-    def stop(self) -> None:
-        """Release waiting requests and stop calls and callbacks, without waiting for them."""
-        with self._changes:
-            self._stopped = True
-            self._changes.notify_all()
-        self.scheduler.stop()
-
-    def close(self) -> None:
-        """Stop, and wait for the threads."""
-        self.stop()
-        self.scheduler.close()
+        self.changes.notify_all()
+        self.callbacks.send(call)
 
 
 def current_sandbox() -> Sandbox:

@@ -91,7 +91,7 @@ def add_phone() -> ResponseReturnValue:
     number = normalize_number(request.form.get("number", ""))
     if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
         raise RequestRejected(422, "Enter a number with its country code, as +91 98765 43210.")
-    current_sandbox().network.set_phone(number, BEHAVIOURS["by_hand"])
+    current_sandbox().set_phone(number, BEHAVIOURS["by_hand"])
     return redirect(url_for(".index"), 303)
 
 
@@ -100,7 +100,7 @@ def set_behaviour(number: str) -> ResponseReturnValue:
     phone = BEHAVIOURS.get(request.form.get("behaviour", ""))
     if phone is None or not re.fullmatch(r"[0-9]{1,15}", number):
         raise RequestRejected(422, "Unknown phone or behaviour.")
-    current_sandbox().network.set_phone(number, phone)
+    current_sandbox().set_phone(number, phone)
     return redirect(url_for(".index"), 303)
 
 
@@ -109,7 +109,7 @@ def press_button(number: str) -> ResponseReturnValue:
     button = request.form.get("button", "")
     if button not in {*BUTTONS, HANG_UP}:
         raise RequestRejected(422, "Unknown button.")
-    if not current_sandbox().network.press_button(number, button):
+    if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "Too late: the call is no longer in this state.")
     return redirect(url_for(".index"), 303)
 
@@ -134,10 +134,12 @@ def render_parts(sandbox: Sandbox) -> Parts:
     """Render all parts of the page that can change. Requires an app context."""
     return {
         "phones": {
-            phone.id: render_template("phone.html", phone=phone, groups=BEHAVIOUR_GROUPS)
+            phone["id"]: render_template("phone.html", phone=phone, groups=BEHAVIOUR_GROUPS)
             for phone in phone_views(sandbox)
         },
-        "calls": {call.id: render_template("call.html", call=call) for call in call_views(sandbox)},
+        "calls": {
+            call["id"]: render_template("call.html", call=call) for call in call_views(sandbox)
+        },
     }
 
 

@@ -1,10 +1,10 @@
-"""View models of the page: phones and calls as plain values, read while nothing changes."""
+"""What the page's templates show of phones and calls, read while nothing changes."""
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otpvoice.sandbox.callbacks import Delivery
 from otpvoice.sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
@@ -72,8 +72,7 @@ _BEHAVIOUR_LABELS: Final = {
 } | {"by_hand": "By hand", "reply": "A custom reply"}
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of the spoken text."""
 
     text: str
@@ -85,81 +84,20 @@ class Word:
     """Whether it is a single digit."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechView:
-    """The text that a call speaks, word by word."""
-
-    call_id: str
-    text: str
-    language: str
-    runs: tuple[tuple[Word, ...], ...]
-    """Consecutive digits, and the words between them."""
-    started_at_ms: int
-    """Milliseconds since 1970."""
-    is_cut_off: bool
-    """Whether the call ended before the end of the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneView:
-    """A phone on the page."""
-
-    id: str
-    """Id of its element."""
-    number: str
-    formatted_number: str
-    behaviour: str
-    state: str
-    """``idle``, ``ringing``, ``engaged``, ``waiting`` (for a redial), ``talking``, ``voicemail``
-    (it listens) or ``ended``."""
-    caller: str
-    state_text: str
-    speech: SpeechView | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """One step of a call."""
-
-    kind: str
-    """``request``, ``reply``, ``ring``, ``answer``, ``end`` or ``callback``."""
-    title: str
-    elapsed: str
-    """Time since the request: ``+1.2 s``."""
-    message: str
-    """The message of the step, as received or sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallView:
-    """A request for a call, with its timeline."""
-
-    id: str
-    """Id of its element."""
-    route: str
-    callee: str
-    received_at: str
-    """Wall clock of the server: ``14:03:59``."""
-    state: str
-    """The vendor's status; ``refused`` for a rejected request."""
-    timeline: tuple[TimelineEntry, ...]
-
-
 _Step = tuple[Timestamp, str, str, str]
-"""Time, kind, title and message of a timeline entry."""
+"""A step of a call: time, kind, title, and the message as received or sent."""
 
 
-def phone_views(sandbox: Sandbox) -> list[PhoneView]:
-    """Return the phones in the order of their positions."""
-    return sandbox.read(
-        lambda: [_phone_view(sandbox, number) for number in sandbox.network.phone_list.numbers]
-    )
+def phone_views(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return the phones in the order of their positions, for phone.html."""
+    with sandbox.changes:
+        return [_phone_view(sandbox, number) for number in sandbox.phone_list.numbers]
 
 
-def call_views(sandbox: Sandbox) -> list[CallView]:
-    """Return the last requests for calls, newest first."""
-    last = sandbox.network.last_requests
-    return sandbox.read(lambda: [_call_view(sandbox, *entry) for entry in last(_MAX_CALLS)])
+def call_views(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return the last requests for calls, newest first, for call.html."""
+    with sandbox.changes:
+        return [_call_view(sandbox, *entry) for entry in sandbox.last_requests(_MAX_CALLS)]
 
 
 def behaviour_label(behaviour: str) -> str:
@@ -194,19 +132,19 @@ def mask_secrets(sandbox: Sandbox, text: str) -> str:
     return text if is_short else f"{text[:_MAX_MESSAGE_CHARACTERS]} …"
 
 
-def _phone_view(sandbox: Sandbox, number: str) -> PhoneView:
-    call = sandbox.network.current_call(number)
+def _phone_view(sandbox: Sandbox, number: str) -> dict[str, Any]:
+    call = sandbox.current_call(number)
     state = _state(call)
-    return PhoneView(
-        id=f"phone-{number}",
-        number=number,
-        formatted_number=format_number(number),
-        behaviour=sandbox.network.get_phone(number).behaviour,
-        state=state,
-        caller=format_number(call.request.bridge) if call else "",
-        state_text=_outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
-        speech=_speech_view(sandbox, call) if call else None,
-    )
+    return {
+        "id": f"phone-{number}",
+        "number": number,
+        "formatted_number": format_number(number),
+        "behaviour": sandbox.get_phone(number).behaviour,
+        "state": state,
+        "caller": format_number(call.request.bridge) if call else "",
+        "state_text": _outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
+        "speech": _speech_view(sandbox, call) if call else None,
+    }
 
 
 def _state(call: Call | None) -> str:
@@ -229,63 +167,60 @@ def _outcome_text(call: Call) -> str:
     return f"{text}, {call.talk_seconds} s" if call.talk_seconds else text
 
 
-def _speech_view(sandbox: Sandbox, call: Call) -> SpeechView | None:
+def _speech_view(sandbox: Sandbox, call: Call) -> dict[str, Any] | None:
     if call.spoken_text is None or call.answered_at is None:
         return None
     text = mask_secrets(sandbox, call.spoken_text)
     runs = groupby(split_words(text), lambda word: word.is_digit)
-    return SpeechView(
-        call_id=call.id,
-        text=text,
-        language=call.language,
-        runs=tuple(tuple(run) for _, run in runs),
-        started_at_ms=int(call.answered_at.wall.timestamp() * 1000),
-        is_cut_off=call.spoken_text != call.text,
-    )
+    return {
+        "call_id": call.id,
+        "text": text,
+        "language": call.language,
+        "runs": [[*run] for _, run in runs],
+        "started_at_ms": int(call.answered_at.wall.timestamp() * 1000),
+        "is_cut_off": call.spoken_text != call.text,
+    }
 
 
-def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> CallView:
+def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str, Any]:
     callee = str(entry.callee or "")
-    return CallView(
-        id=f"call-{index}",
-        route=entry.route,
-        callee=format_number(callee) if callee.isdecimal() else "no number",
-        received_at=f"{entry.received_at.wall.astimezone():%H:%M:%S}",
-        state=entry.call.status if entry.call else entry.outcome,
-        timeline=_timeline(sandbox, entry),
-    )
-
-
-def _timeline(sandbox: Sandbox, entry: RequestLogEntry) -> tuple[TimelineEntry, ...]:
-    start = entry.received_at.monotonic
-    path = f"POST /api/v2/{_PATHS[entry.route]}"
-    steps: list[_Step] = [(entry.received_at, "request", path, _format_json(entry.request))]
-    if entry.reply:
-        body = entry.reply.body
-        text = f"(streamed or cut: {entry.outcome})" if body is None else _format_body(body)
-        steps.append((entry.reply.sent_at, "reply", f"Replied {entry.reply.status}", text))
+    steps = [*_request_steps(entry)]
     if entry.call:
         steps += _call_steps(entry.call)
         steps += map(_callback_step, sandbox.callbacks.deliveries_for(entry.call))
     steps.sort(key=lambda step: step[0].monotonic)
-    return tuple(
-        TimelineEntry(kind, title, f"+{at.monotonic - start:.1f} s", mask_secrets(sandbox, message))
-        for at, kind, title, message in steps
-    )
+    start = entry.received_at.monotonic
+    return {
+        "id": f"call-{index}",
+        "route": entry.route,
+        "callee": format_number(callee) if callee.isdecimal() else "no number",
+        "received_at": f"{entry.received_at.wall.astimezone():%H:%M:%S}",
+        "state": entry.call.status if entry.call else entry.outcome,
+        "timeline": [
+            (f"+{at.monotonic - start:.1f} s", kind, title, mask_secrets(sandbox, message))
+            for at, kind, title, message in steps
+        ],
+    }
 
 
-def _call_steps(call: Call) -> list[_Step]:
-    steps = [
-        (attempt.started_at, "ring", "Rings" if attempt.rang else "Dialed; it does not ring", "")
-        for attempt in call.attempts
-    ]
+def _request_steps(entry: RequestLogEntry) -> Iterator[_Step]:
+    path = f"POST /api/v2/{_PATHS[entry.route]}"
+    yield entry.received_at, "request", path, _format_json(entry.request)
+    if entry.reply:
+        body = entry.reply.body
+        text = f"(streamed or cut: {entry.outcome})" if body is None else _format_body(body)
+        yield entry.reply.sent_at, "reply", f"Replied {entry.reply.status}", text
+
+
+def _call_steps(call: Call) -> Iterator[_Step]:
+    for attempt in call.attempts:
+        title = "Rings" if attempt.rang else "Dialed; it does not ring"
+        yield attempt.started_at, "ring", title, ""
     if call.answered_at:
         is_machine = call.outcome.answered_by == "machine"
-        title = "Voicemail answers" if is_machine else "Answered"
-        steps.append((call.answered_at, "answer", title, ""))
+        yield call.answered_at, "answer", "Voicemail answers" if is_machine else "Answered", ""
     if call.ended_at:
-        steps.append((call.ended_at, "end", f"Ended: {_outcome_text(call)}", ""))
-    return steps
+        yield call.ended_at, "end", f"Ended: {_outcome_text(call)}", ""
 
 
 def _callback_step(delivery: Delivery) -> _Step:

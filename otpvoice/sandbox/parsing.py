@@ -6,11 +6,13 @@ rules for calls follow docs/provider.md, section 1.
 
 import json
 import re
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otpvoice.sandbox.config import Route
+import flask
+
+from otpvoice.sandbox.config import Route, SandboxConfig
 
 
 class RequestRejected(Exception):
@@ -47,16 +49,16 @@ class FieldRule:
         return text
 
 
-def parse_json_object(mimetype: str, raw: bytes) -> dict[str, Any]:
-    """Parse the JSON object of a request.
+def received_object() -> dict[str, Any]:
+    """Parse the JSON object of the current request.
 
     Raises:
         RequestRejected: 422, it is not declared as JSON, is not a JSON object, or repeats a member.
     """
-    if mimetype != "application/json":
+    if flask.request.mimetype != "application/json":
         raise RequestRejected(422, "Content-Type: must be application/json")
     try:
-        body = json.loads(raw, object_pairs_hook=_reject_duplicates)
+        body = json.loads(flask.request.get_data(), object_pairs_hook=_reject_duplicates)
     except (ValueError, RecursionError):
         raise RequestRejected(422, "body: must be JSON") from None
     if not isinstance(body, dict):
@@ -91,30 +93,32 @@ _PHONE_NUMBER: Final = FieldRule(
     r"[1-9][0-9]{6,14}", "digits with country code, without +", required=True
 )
 _WEBHOOK_ID: Final = FieldRule(r"[0-9]+", "the id of a webhook", allow_integer=True)
-_OBD_FIELDS: Final = {
-    "bridge": _PHONE_NUMBER,
-    "to": _PHONE_NUMBER,
-    "flow_id": FieldRule(r"[0-9]+", "the id of a flow, as a string"),
-    "audio": TEXT_LINE,
-    "name": TEXT_LINE,
-    "interval": FieldRule(
-        r"0|5|15|30|45|60", "0, 5, 15, 30, 45 or 60 (minutes)", allow_integer=True
-    ),
-    "webhook_id": _WEBHOOK_ID,
-}
-_C2C_FIELDS: Final = {
-    "bridge": _PHONE_NUMBER,
-    "from": _PHONE_NUMBER,
-    # The vendor also connects to phone numbers. A code that is sent to one is spoken to the wrong
-    # party, so the sandbox accepts flows only.
-    "to": FieldRule(
-        r"flow:[0-9]+", "flow:<id>; this sandbox connects to flows only", required=True
-    ),
-    "mid": TEXT_LINE,
-    "webhook_id": _WEBHOOK_ID,
-    "record": FieldRule(r"[01]", "0 or 1", allow_integer=True),
-    "duration": FieldRule(r"[1-9][0-9]{0,3}", "minutes, at least 1", allow_integer=True),
-    "attempts": FieldRule(r"[012]", "0, 1 or 2", allow_integer=True),
+_FIELDS: Final[Mapping[Route, Mapping[str, FieldRule]]] = {
+    "obd": {
+        "bridge": _PHONE_NUMBER,
+        "to": _PHONE_NUMBER,
+        "flow_id": FieldRule(r"[0-9]+", "the id of a flow, as a string"),
+        "audio": TEXT_LINE,
+        "name": TEXT_LINE,
+        "interval": FieldRule(
+            r"0|5|15|30|45|60", "0, 5, 15, 30, 45 or 60 (minutes)", allow_integer=True
+        ),
+        "webhook_id": _WEBHOOK_ID,
+    },
+    "c2c": {
+        "bridge": _PHONE_NUMBER,
+        "from": _PHONE_NUMBER,
+        # The vendor also connects to phone numbers. A code that is sent to one is spoken to the
+        # wrong party, so the sandbox accepts flows only.
+        "to": FieldRule(
+            r"flow:[0-9]+", "flow:<id>; this sandbox connects to flows only", required=True
+        ),
+        "mid": TEXT_LINE,
+        "webhook_id": _WEBHOOK_ID,
+        "record": FieldRule(r"[01]", "0 or 1", allow_integer=True),
+        "duration": FieldRule(r"[1-9][0-9]{0,3}", "minutes, at least 1", allow_integer=True),
+        "attempts": FieldRule(r"[012]", "0, 1 or 2", allow_integer=True),
+    },
 }
 _VARIABLE: Final = re.compile(r"variables\[([A-Za-z_][A-Za-z0-9_]*)\]", re.ASCII)
 _DEFAULT_ATTEMPTS: Final = "2"
@@ -145,16 +149,9 @@ class CallRequest:
     mid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The ids that exist in the simulated portal."""
-
-    flows: Collection[str]
-    sounds: Container[str]
-    webhooks: Container[str]
-
-
-def parse_call_request(route: Route, body: Mapping[str, Any], account: Account) -> CallRequest:
+def parse_call_request(
+    route: Route, body: Mapping[str, Any], account: SandboxConfig, webhooks: Container[str]
+) -> CallRequest:
     """Parse the body of ``outgoing/send`` or ``voice/c2c``.
 
     Raises:
@@ -162,9 +159,28 @@ def parse_call_request(route: Route, body: Mapping[str, Any], account: Account) 
     """
     variables = _parse_variables(body)
     plain = {name: value for name, value in body.items() if not _VARIABLE.fullmatch(name)}
-    parse = _parse_obd if route == "obd" else _parse_c2c
-    request = parse(plain, variables, body)
-    _validate_ids(request, account)
+    fields = parse_fields(plain, _FIELDS[route])
+    if route == "obd" and ("flow_id" in fields) == ("audio" in fields):
+        raise RequestRejected(422, "flow_id, audio: exactly one is required")
+    is_obd = route == "obd"
+    interval = int(fields.get("interval", "0"))
+    request = CallRequest(
+        route=route,
+        bridge=fields["bridge"],
+        callee=fields["to" if is_obd else "from"],
+        flow_id=fields.get("flow_id") if is_obd else fields["to"].removeprefix("flow:"),
+        audio=fields.get("audio"),
+        webhook_id=fields.get("webhook_id"),
+        max_redials=min(interval, 1) if is_obd else int(fields.get("attempts", _DEFAULT_ATTEMPTS)),
+        interval_minutes=interval,
+        max_minutes=int(fields["duration"]) if "duration" in fields else None,
+        record=fields.get("record") == "1",
+        campaign=fields.get("name", ""),
+        mid=fields.get("mid"),
+        variables=variables,
+        body=body,
+    )
+    _validate_ids(request, account, webhooks)
     return request
 
 
@@ -178,48 +194,7 @@ def _parse_variables(body: Mapping[str, Any]) -> dict[str, str]:
     return variables
 
 
-def _parse_obd(
-    plain: Mapping[str, Any], variables: Mapping[str, str], body: Mapping[str, Any]
-) -> CallRequest:
-    fields = parse_fields(plain, _OBD_FIELDS)
-    if ("flow_id" in fields) == ("audio" in fields):
-        raise RequestRejected(422, "flow_id, audio: exactly one is required")
-    interval = int(fields.get("interval", "0"))
-    return CallRequest(
-        route="obd",
-        bridge=fields["bridge"],
-        callee=fields["to"],
-        flow_id=fields.get("flow_id"),
-        audio=fields.get("audio"),
-        webhook_id=fields.get("webhook_id"),
-        max_redials=1 if interval else 0,
-        interval_minutes=interval,
-        campaign=fields.get("name", ""),
-        variables=variables,
-        body=body,
-    )
-
-
-def _parse_c2c(
-    plain: Mapping[str, Any], variables: Mapping[str, str], body: Mapping[str, Any]
-) -> CallRequest:
-    fields = parse_fields(plain, _C2C_FIELDS)
-    return CallRequest(
-        route="c2c",
-        bridge=fields["bridge"],
-        callee=fields["from"],
-        flow_id=fields["to"].removeprefix("flow:"),
-        webhook_id=fields.get("webhook_id"),
-        max_redials=int(fields.get("attempts", _DEFAULT_ATTEMPTS)),
-        max_minutes=int(fields["duration"]) if "duration" in fields else None,
-        record=fields.get("record") == "1",
-        mid=fields.get("mid"),
-        variables=variables,
-        body=body,
-    )
-
-
-def _validate_ids(request: CallRequest, account: Account) -> None:
+def _validate_ids(request: CallRequest, account: SandboxConfig, webhooks: Container[str]) -> None:
     if request.flow_id is not None and request.flow_id not in account.flows:
         field = "flow_id" if request.route == "obd" else "to"
         existing = ", ".join(sorted(account.flows, key=int)) or "none"
@@ -227,5 +202,5 @@ def _validate_ids(request: CallRequest, account: Account) -> None:
     is_url = request.audio is not None and re.fullmatch(r"https?://\S+", request.audio)
     if request.audio is not None and not is_url and request.audio not in account.sounds:
         raise RequestRejected(422, "audio: neither an uploaded sound nor an http or https URL")
-    if request.webhook_id is not None and request.webhook_id not in account.webhooks:
+    if request.webhook_id is not None and request.webhook_id not in webhooks:
         raise RequestRejected(422, "webhook_id: no such webhook")

@@ -69,7 +69,7 @@ class Phone:
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    reply_style: Mapping[str, str] = field(default_factory=dict)
+    reply_style: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``ReplyStyle`` that differ from the account's."""
 
     @property
@@ -81,11 +81,6 @@ class Phone:
     def callback_delay_seconds(self) -> float:
         """Additional delay of the callback."""
         return self.seconds if self.behaviour == "late_callback" else 0.0
-
-    def reply_style_for(self, account: ReplyStyle) -> ReplyStyle:
-        """Return the account's style with this phone's differences."""
-        chosen: dict[str, Any] = dict(self.reply_style)
-        return replace(account, **chosen)
 
 
 BEHAVIOURS: Final[Mapping[str, Phone]] = {

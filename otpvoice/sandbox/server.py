@@ -14,8 +14,7 @@ from otpvoice.sandbox.config import SandboxConfig
 from otpvoice.sandbox.control_api import control_api
 from otpvoice.sandbox.network import EXTENSION, Sandbox
 from otpvoice.sandbox.page import create_page
-from otpvoice.sandbox.vendor_account import vendor_account
-from otpvoice.sandbox.vendor_calls import vendor_calls
+from otpvoice.sandbox.vendor_api import vendor_api
 
 _THREADS: Final = 256
 """A behaviour that delays its reply holds one thread for each request."""
@@ -31,26 +30,17 @@ class _CompactJson(DefaultJSONProvider):
     compact = True
 
 
-def create_app(config: SandboxConfig) -> flask.Flask:
-    """Create the vendor's API, the control API and the page of a new sandbox.
+def create_app(sandbox: Sandbox) -> flask.Flask:
+    """Create the vendor's API, the control API and the page of a sandbox.
 
-    The app holds the state, so only one process may serve it. Its threads run until
-    ``get_sandbox(app).close()``.
+    The sandbox holds the state, so only one process may serve it.
     """
     app = flask.Flask(__name__, static_folder=None)
     app.json = _CompactJson(app)
-    app.extensions[EXTENSION] = Sandbox(config)
-    app.register_blueprint(vendor_calls)
-    app.register_blueprint(vendor_account(config.gets_per_minute))
-    app.register_blueprint(control_api)
-    app.register_blueprint(create_page())
+    app.extensions[EXTENSION] = sandbox
+    for blueprint in (vendor_api, control_api, create_page()):
+        app.register_blueprint(blueprint)
     return app
-
-
-def get_sandbox(app: flask.Flask) -> Sandbox:
-    """Return the sandbox of an app from ``create_app``."""
-    sandbox: Sandbox = app.extensions[EXTENSION]
-    return sandbox
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -66,10 +56,13 @@ class RunningSandbox:
     """
 
     def __init__(self, config: SandboxConfig, port: int = 0) -> None:
-        app = create_app(config)
-        self.state = get_sandbox(app)
+        self.state = Sandbox(config)
         self._server = make_server(
-            "127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler
+            "127.0.0.1",
+            port,
+            create_app(self.state),
+            threaded=True,
+            request_handler=_QuietHandler,
         )
         self._thread = threading.Thread(
             target=self._server.serve_forever,
@@ -96,9 +89,8 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM: release delayed replies, then exit as usual."""
-        app: flask.Flask | None = self.app.callable
-        if app is not None:
-            get_sandbox(app).stop()
+        if self.app.sandbox is not None:
+            self.app.sandbox.stop()
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -112,6 +104,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
     def __init__(self, config: SandboxConfig, options: dict[str, Any]) -> None:
+        self.sandbox: Sandbox | None = None
         self._config = config
         self._options = options
         super().__init__()
@@ -121,7 +114,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]  # as above
             self.cfg.set(name, value)
 
     def load(self) -> flask.Flask:
-        return create_app(self._config)
+        self.sandbox = Sandbox(self._config)
+        return create_app(self.sandbox)
 
 
 def serve(config: SandboxConfig, host: str, port: int, logger_class: type | None = None) -> None:

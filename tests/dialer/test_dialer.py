@@ -38,7 +38,7 @@ def test_waiting_dialer_is_woken_by_a_create(
             with finishes_within(0.1):
                 harness.create(f"+91987654321{n}")
                 assert sandbox.state.wait_until(
-                    lambda n=n: len(sandbox.state.network.request_log()) > n,  # type: ignore[misc]
+                    lambda n=n: len(sandbox.state.request_log()) > n,  # type: ignore[misc]
                     5,
                 )
 
@@ -65,7 +65,7 @@ def test_stopping_dialer_finishes_calls_in_flight(
     phones.set_behaviour(ASHA, "slow", seconds=0.5)
     begun = harness.create(ASHA)
     with running_dialers(make_dialer()):
-        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 2)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.request_log()), 2)
     (call,) = harness.calls_of(begun)
     assert call.status is CallStatus.PLACED
     later = harness.create("+919876543211")
@@ -151,7 +151,7 @@ def test_busy_dialer_claims_nothing_after_the_stop(
     phones.set_behaviour(NUMBERS[0], "slow", seconds=0.5)
     begun = [harness.create(number) for number in NUMBERS]
     with ending(dialer):
-        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 5)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.request_log()), 5)
         dialer.stop()
     found = [harness.calls_of(each)[0].status for each in begun]
     assert found == [CallStatus.PLACED, *[CallStatus.QUEUED] * (len(NUMBERS) - 1)]
@@ -170,7 +170,7 @@ def test_stop_while_the_store_is_unavailable_ends_in_time(
     phones.set_behaviour(ASHA, "slow", seconds=0.5)
     begun = harness.create(ASHA)
     with capture_logs() as lines, ending(dialer):
-        assert sandbox.state.wait_until(lambda: bool(sandbox.state.network.request_log()), 5)
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.request_log()), 5)
         proxy.reply_always(b"-upstream failure\r\n", b"FCALL")
         dialer.stop()
     assert "call.lease_abandoned" in {each["event"] for each in lines}

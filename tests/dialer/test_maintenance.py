@@ -88,7 +88,7 @@ def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA
     begun = harness.create(number)
     harness.dial_next()
     assert sandbox.state.wait_until(
-        lambda: all(call.ended_at for call in sandbox.state.network.list_calls()), 3
+        lambda: all(call.ended_at for call in sandbox.state.list_calls()), 3
     )
     return begun
 
@@ -253,9 +253,7 @@ def test_status_queries_are_counted_by_outcome(
     harness.create(ASHA)
     harness.dial_next()
     company = sandbox.state
-    assert company.wait_until(
-        lambda: all(call.ended_at for call in company.network.list_calls()), 3
-    )
+    assert company.wait_until(lambda: all(call.ended_at for call in company.list_calls()), 3)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     (pull,) = store.due_status_queries(1)
     for keeper in (away, there, there):

@@ -98,7 +98,7 @@ def test_error_behaviour_logs_request_without_call(sandbox: RunningSandbox, beha
     assert reply.json()["status"] == reply.status_code
     [entry] = request_log(sandbox)
     assert (entry["outcome"], entry["rang"], entry["call"]) == (behaviour, False, None)
-    assert sandbox.state.network.phone_calls(OBD["to"]) == []
+    assert sandbox.state.phone_calls(OBD["to"]) == []
 
 
 @pytest.mark.parametrize(("attempts", "rings"), [(None, 3), ("0", 1), ("1", 2), ("2", 3)])
@@ -179,9 +179,9 @@ def test_request_log_shows_ringing_call_before_reply(sandbox: RunningSandbox) ->
     with ThreadPoolExecutor(1) as other:
         reply = other.submit(place_call, sandbox, OBD)
         rung = sandbox.state.wait_until(
-            lambda: any(entry["rang"] for entry in sandbox.state.network.request_log()), 5
+            lambda: any(entry["rang"] for entry in sandbox.state.request_log()), 5
         )
-        entry = sandbox.state.network.request_log()[0]
+        entry = sandbox.state.request_log()[0]
         reply.result()
 
     assert rung
@@ -199,6 +199,6 @@ def test_two_hundred_simultaneous_calls_are_reported(sandbox: RunningSandbox) ->
     assert replies == [200] * 200
     assert len({entry["person"] for entry in request_log(sandbox) if entry["rang"]}) == 200
     assert sandbox.state.wait_until(
-        lambda: all(call.callback_sent for call in sandbox.state.network.list_calls()), 10
+        lambda: all(call.callback_sent for call in sandbox.state.list_calls()), 10
     )
     assert {delivery["status"] for delivery in sandbox.state.callbacks.deliveries()} == {200}

@@ -22,7 +22,7 @@ def press(sandbox: RunningSandbox, button: str) -> int:
 
 def wait_for_status(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:
     """Wait until the call has this status."""
-    network = sandbox.state.network
+    network = sandbox.state
 
     def is_so() -> bool:
         call = network.current_call(PERSON)
@@ -87,7 +87,7 @@ def test_manual_conversation_takes_real_time(
     wait_for_status(sandbox, "ringing")
     press(sandbox, "answer")
     wait_for_status(sandbox, "talking")
-    call = sandbox.state.network.current_call(PERSON)
+    call = sandbox.state.current_call(PERSON)
     assert call
     answered = call.answered_at
     assert call.spoken_text == HELLO
@@ -146,6 +146,6 @@ def test_button_before_automatic_answer_wins(start: Callable[..., RunningSandbox
     place_call(sandbox, OBD)
     wait_for_status(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
-    network = sandbox.state.network
+    network = sandbox.state
     assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.list_calls()), 5)
     assert [call["status"] for call in network.phone_calls(PERSON)] == ["BUSY"]

@@ -85,7 +85,7 @@ def test_page_can_be_embedded_by_configured_origin_only(
 
 def test_stream_sends_changed_elements_only(sandbox: RunningSandbox, stream: ChangeStream) -> None:
     """The first message has all elements; unchanged phones are not sent again."""
-    sandbox.state.network.set_phone("918867135001", sandbox.state.network.get_phone(PERSON))
+    sandbox.state.set_phone("918867135001", sandbox.state.get_phone(PERSON))
     assert [*stream.until("88671 35001")["changed"]] == ["phone-918867135001"]
 
     place_call(sandbox, OBD)
@@ -146,7 +146,7 @@ def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
     """It shows eight phones, twenty calls and the beginning of long messages."""
     for n in range(30):
         place_call(sandbox, OBD | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
-    network = sandbox.state.network
+    network = sandbox.state
     assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.list_calls()), 5)
 
     page = get_page(sandbox)
@@ -165,7 +165,7 @@ def test_closed_stream_frees_its_slot(sandbox: RunningSandbox) -> None:
         each.close()
 
     for turn in range(100):
-        sandbox.state.network.set_phone(str(turn), sandbox.state.network.get_phone(PERSON))
+        sandbox.state.set_phone(str(turn), sandbox.state.get_phone(PERSON))
         with requests.get(live, stream=True, timeout=15) as response:
             if response.ok:
                 return
@@ -194,7 +194,7 @@ def test_page_works_with_forms_only(sandbox: RunningSandbox) -> None:
     assert submit(f"/{PERSON}/press", button="decline") == 303
     assert ended_calls(sandbox)[0]["status"] == "BUSY"
     assert submit(f"/{PERSON}/behaviour", behaviour="busy") == 303
-    assert sandbox.state.network.get_phone(PERSON).behaviour == "busy"
+    assert sandbox.state.get_phone(PERSON).behaviour == "busy"
     assert submit("", number="12") == 422
     assert submit(f"/{PERSON}/behaviour", behaviour="reply?") == 422
     assert submit(f"/{PERSON}/press", button="smash") == 422
@@ -222,7 +222,7 @@ def test_add_phone_normalizes_number(sandbox: RunningSandbox, typed: str, number
     url = f"{sandbox.url}/desk/phones"
     response = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
     assert response.ok, response.text
-    assert sandbox.state.network.phone_list.numbers == [number]
+    assert sandbox.state.phone_list.numbers == [number]
 
 
 @pytest.mark.parametrize("typed", ["", "12", "hello", "88671abc", "1" * 16, "+"])
@@ -241,4 +241,4 @@ def test_cross_site_form_returns_403(sandbox: RunningSandbox) -> None:
     response = requests.post(url, data={"number": PERSON}, headers=headers, timeout=5)
 
     assert response.status_code == 403
-    assert sandbox.state.network.phone_list.numbers == []
+    assert sandbox.state.phone_list.numbers == []

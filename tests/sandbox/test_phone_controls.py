@@ -96,7 +96,7 @@ def test_behaviour_applies_to_one_phone(sandbox: RunningSandbox) -> None:
     [mine] = ended_calls(sandbox, 2)
 
     assert mine["status"] == "BUSY"
-    [other] = sandbox.state.network.phone_calls("918867135001")
+    [other] = sandbox.state.phone_calls("918867135001")
     assert other["status"] == "ANSWER"
 
 

@@ -106,7 +106,7 @@ def test_ambiguous_reply_rings(sandbox: RunningSandbox, behaviour: str) -> None:
         assert behaviour in {"cut", "reset"}
 
     assert ended_calls(sandbox)[0]["status"] == "ANSWER"
-    assert sandbox.state.network.request_log()[0]["rang"]
+    assert sandbox.state.request_log()[0]["rang"]
 
 
 def test_rings_option_overrides_behaviour(sandbox: RunningSandbox) -> None:
@@ -117,7 +117,7 @@ def test_rings_option_overrides_behaviour(sandbox: RunningSandbox) -> None:
     assert place_call(sandbox, OBD).status_code == 500
     ended_calls(sandbox)
 
-    assert [entry["rang"] for entry in sandbox.state.network.request_log()] == [False, True]
+    assert [entry["rang"] for entry in sandbox.state.request_log()] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -164,4 +164,4 @@ def test_reply_behaviour_returns_custom_reply(
     assert reply.headers["Content-Type"].startswith(media_type)
     for name, value in options.get("headers", {}).items():
         assert reply.headers[name] == value
-    assert sandbox.state.network.list_calls() == []
+    assert sandbox.state.list_calls() == []

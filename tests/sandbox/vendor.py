@@ -60,7 +60,7 @@ def set_behaviour(sandbox: RunningSandbox, behaviour: str, **options: Any) -> No
 
 def ended_calls(sandbox: RunningSandbox, count: int = 1) -> list[dict[str, Any]]:
     """Wait until this number of calls have ended, and return the phone's calls."""
-    network = sandbox.state.network
+    network = sandbox.state
     ended = sandbox.state.wait_until(
         lambda: sum(call.ended_at is not None for call in network.list_calls()) >= count, 5
     )

@@ -1,0 +1,307 @@
+"""The vendor's API: requests for calls, status queries and set-up (docs/provider.md, 1 to 3)."""
+
+import hmac
+import json
+import math
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from flask import Blueprint, Response, g, request
+
+from otpvoice.sandbox.calls import Call, Reply
+from otpvoice.sandbox.config import ReplyStyle, Route, Webhook
+from otpvoice.sandbox.messages import accepted_reply, call_log_item, call_status_item
+from otpvoice.sandbox.network import current_sandbox
+from otpvoice.sandbox.parsing import (
+    TEXT_LINE,
+    FieldRule,
+    RequestRejected,
+    parse_call_request,
+    parse_fields,
+    received_object,
+)
+from otpvoice.sandbox.scheduling import VENDOR_ZONE
+
+vendor_api: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
+
+_PAGE_SIZE: Final = 15
+_PADDING_BYTES: Final = 10 * 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+_CALLBACK_TIMEOUT_S: Final = 60.0
+_GARBAGE: Final = "<html><body><h1>It works!</h1></body></html>"
+_WEBHOOK_FIELDS: Final = {
+    "name": FieldRule(TEXT_LINE.pattern, "a line of text", required=True),
+    "uri": FieldRule(r"https?://[^\s]+", "an http or https URL", required=True),
+    "status": FieldRule(r"1", "1", allow_integer=True),
+    "secret": TEXT_LINE,
+    "token": FieldRule(TEXT_LINE.pattern, "the validation key", required=True),
+}
+_SUBSCRIPTION_FIELDS: Final = {
+    "event": FieldRule(r"voice:message:out", "voice:message:out", required=True),
+    "identity": FieldRule(r"all", "all", required=True),
+    "webhook_id": FieldRule(r"[0-9]+", "the id of a webhook", required=True, allow_integer=True),
+}
+_FILTERS: Final[Mapping[str, Callable[[Call, str], bool]]] = {
+    "id": lambda call, value: value in {call.id, re.sub(r":\d+$", "", call.id)},
+    # The documents do not explain cid. The campaign is the only name that a request can give.
+    "cid": lambda call, value: call.request.campaign == value,
+    "date": lambda call, value: call.received_at.local_text.startswith(value),
+    "mobile": lambda call, value: call.request.callee == value,
+}
+
+
+@vendor_api.before_request
+def admit() -> None:
+    """Log a request for a call; check the token, and the rate of GET requests.
+
+    The token is accepted in the header only, because URLs are logged.
+
+    Raises:
+        RequestRejected: 401 or 429.
+    """
+    sandbox = current_sandbox()
+    if request.view_args:
+        g.entry = sandbox.log_request(request.view_args["route"], _received_body())
+    expected = f"Bearer {sandbox.config.token}"
+    received = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(received.encode(), expected.encode()):
+        raise RequestRejected(401, "Unauthenticated")
+    if request.method == "GET" and not sandbox.admit_get():
+        raise RequestRejected(429, "Too Many Attempts")
+
+
+def _received_body() -> Any:
+    """Return the body for the request log, also if it is not JSON."""
+    raw = request.get_data()
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw.decode(errors="replace")
+
+
+@vendor_api.errorhandler(RequestRejected)
+def handle_rejection(rejection: RequestRejected) -> Response:
+    """Reply to a rejected request, in the account's style."""
+    if "entry" in g:
+        g.entry.outcome, g.entry.rejection = "refused", rejection.message
+    style = current_sandbox().config.reply_style
+    return _error_reply(style, rejection.status, rejection.message)
+
+
+@vendor_api.after_request
+def log_reply(response: Response) -> Response:
+    """Add the reply to a logged request."""
+    if "entry" in g:
+        body = None if response.is_streamed else response.get_data(as_text=True)
+        current_sandbox().log_reply(g.entry, Reply(response.status_code, body))
+    return response
+
+
+def _json_reply(body: Mapping[str, Any], status: int = 200) -> Response:
+    """Build a compact JSON response, without the newline that Flask adds."""
+    text = json.dumps(body, separators=(",", ":"))
+    return Response(text, status, content_type="application/json")
+
+
+def _error_reply(style: ReplyStyle, status: int, message: str) -> Response:
+    """Build a rejection. Its body is a guess, because the documents show none."""
+    http_status = status if style.refusals == "http" else 200
+    return _json_reply({"status": status, "message": message}, http_status)
+
+
+@vendor_api.post("/outgoing/send", defaults={"route": "obd"})
+@vendor_api.post("/voice/c2c", defaults={"route": "c2c"})
+def place_call(route: Route) -> Response:
+    """Dial a number and play a flow (OBD), or connect it to one (C2C).
+
+    The behaviour of the phone decides the reply.
+    """
+    sandbox = current_sandbox()
+    webhooks = sandbox.callbacks.webhooks
+    call_request = parse_call_request(route, received_object(), sandbox.config, webhooks)
+    phone = sandbox.take_phone(call_request.callee)
+    call = sandbox.create_call(call_request, phone)
+    g.entry.outcome = phone.behaviour
+    if phone.places_call:
+        sandbox.dial(g.entry, call)
+    return _REPLIES.get(phone.behaviour, _accepted)(call)
+
+
+def _accepted(call: Call) -> Response:
+    return _json_reply(accepted_reply(call))
+
+
+def _delayed(call: Call) -> Response:
+    current_sandbox().scheduler.sleep(call.phone.seconds)
+    return _accepted(call)
+
+
+def _after_callback(call: Call) -> Response:
+    current_sandbox().wait_until(
+        lambda: call.callback_sent or not call.phone.places_call, _CALLBACK_TIMEOUT_S
+    )
+    return _accepted(call)
+
+
+def _stream(chunks: Iterator[bytes], length: int) -> Response:
+    headers = {"Content-Length": str(length)}
+    return Response(chunks, headers=headers, content_type="application/json")
+
+
+def _trickle(call: Call) -> Response:
+    body = _accepted(call).get_data()
+    scheduler = current_sandbox().scheduler
+
+    def single_bytes() -> Iterator[bytes]:
+        for position in range(len(body)):
+            yield body[position : position + 1]
+            if not scheduler.sleep(call.phone.seconds):
+                return
+
+    return _stream(single_bytes(), len(body))
+
+
+def _huge(call: Call) -> Response:
+    """Return the documented reply, padded with ten megabytes of spaces. It is still JSON."""
+    head = _accepted(call).get_data()[:-1]
+    spaces = [b" " * _CHUNK_BYTES] * (_PADDING_BYTES // _CHUNK_BYTES)
+    return _stream(iter([head, *spaces, b"}"]), len(head) + _PADDING_BYTES + 1)
+
+
+def _client_socket() -> socket.socket:
+    """Return the client's socket from werkzeug or gunicorn."""
+    environ = request.environ
+    connection: socket.socket = environ.get("werkzeug.socket") or environ["gunicorn.socket"]
+    return connection
+
+
+def _cut(call: Call) -> Response:
+    body = _accepted(call).get_data()
+    connection = _client_socket()
+
+    def half() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        connection.shutdown(socket.SHUT_RDWR)
+
+    return _stream(half(), len(body))
+
+
+def _reset(_: Call) -> Response:
+    _client_socket().shutdown(socket.SHUT_RDWR)
+    return _stream(iter(()), 0)
+
+
+def _custom(call: Call) -> Response:
+    phone = call.phone
+    is_text = isinstance(phone.body, str)
+    text = phone.body if is_text else json.dumps(phone.body, separators=(",", ":"))
+    media_type = "text/plain" if is_text else "application/json"
+    response = Response(text, phone.status, content_type=media_type)
+    response.headers.update(phone.headers)
+    return response
+
+
+def _error(status: int, message: str) -> Callable[[Call], Response]:
+    return lambda call: _error_reply(call.reply_style, status, message)
+
+
+_REPLIES: Final[Mapping[str, Callable[[Call], Response]]] = {
+    "slow": _delayed,
+    "timeout": _delayed,
+    "early_callback": _after_callback,
+    "garbage": lambda _: Response(_GARBAGE, content_type="text/html"),
+    "empty": lambda _: Response(b"", content_type="application/json"),
+    "trickle": _trickle,
+    "huge": _huge,
+    "cut": _cut,
+    "reset": _reset,
+    "reply": _custom,
+    "error_500": _error(500, "Server Error"),
+    "error_401": _error(401, "Unauthenticated"),
+    "out_of_credit": _error(402, "Insufficient credits"),
+}
+"""Replies by behaviour. Every other behaviour gets the documented reply."""
+
+
+@vendor_api.get("/outgoing/callstatus")
+def list_call_statuses() -> dict[str, Any]:
+    """List OBD calls by ``id`` (with or without ``:1``), ``cid``, ``date`` or ``mobile``."""
+    filters = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
+    if not filters:
+        raise RequestRejected(422, "id, cid, date, mobile: one is required")
+    matches = [
+        call_status_item(call)
+        for call in current_sandbox().list_calls()
+        if call.request.route == "obd"
+        and all(_FILTERS[name](call, value) for name, value in filters.items())
+    ]
+    return {"status": 200, "message": "OK", "data": matches}
+
+
+@vendor_api.get("/voice/calls")
+def list_calls() -> dict[str, Any]:
+    """List calls by the days on which they ended, newest first, 15 a page."""
+    first, last = _parse_days(request.args.get("datetime[end_at]", ""))
+    page = request.args.get("page", "1")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", page):
+        raise RequestRejected(422, "page: 1 or more")
+    ended = [
+        (call.ended_at.monotonic, call)
+        for call in current_sandbox().list_calls()
+        if call.ended_at and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
+    ]
+    ended.sort(key=lambda each: each[0], reverse=True)
+    start = (int(page) - 1) * _PAGE_SIZE
+    data = {
+        "current_page": int(page),
+        "data": [call_log_item(call) for _, call in ended[start : start + _PAGE_SIZE]],
+        "last_page": max(1, math.ceil(len(ended) / _PAGE_SIZE)),
+        "per_page": _PAGE_SIZE,
+        "total": len(ended),
+    }
+    return {"status": "OK", "data": data}
+
+
+def _parse_days(text: str) -> tuple[date, date]:
+    try:
+        first, last = (
+            datetime.strptime(day, "%b %d, %Y").replace(tzinfo=VENDOR_ZONE).date()
+            for day in text.split(" - ")
+        )
+    except ValueError:
+        raise RequestRejected(
+            422, "datetime[end_at]: must look like Aug 12, 2019 - Aug 12, 2019"
+        ) from None
+    return first, last
+
+
+@vendor_api.get("/finance/balance")
+def get_balance() -> dict[str, Any]:
+    """Return the configured credits. Calls do not reduce them."""
+    data = {"credits": current_sandbox().config.credits}
+    return {"status": 200, "message": "OK", "data": data}
+
+
+@vendor_api.post("/developer/webhooks")
+def create_webhook() -> dict[str, Any]:
+    """Store a webhook that passes the challenge with its ``token``."""
+    fields = parse_fields(received_object(), _WEBHOOK_FIELDS)
+    callbacks = current_sandbox().callbacks
+    callbacks.verify_webhook(fields["uri"], fields["token"])
+    webhook_id = callbacks.add_webhook(Webhook(uri=fields["uri"], secret=fields.get("secret", "")))
+    data = {"id": webhook_id, "name": fields["name"], "status": 1}
+    return {"status": 200, "message": "Webhook created", "data": data}
+
+
+@vendor_api.post("/developer/subscriptions")
+def create_subscription() -> dict[str, Any]:
+    """Send the callbacks of calls that name no webhook to this one."""
+    fields = parse_fields(received_object(), _SUBSCRIPTION_FIELDS)
+    callbacks = current_sandbox().callbacks
+    if fields["webhook_id"] not in callbacks.webhooks:
+        raise RequestRejected(422, "webhook_id: no such webhook")
+    callbacks.subscription = fields["webhook_id"]
+    return {"status": 200, "message": "Subscription created", "data": fields}
