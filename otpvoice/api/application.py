@@ -140,6 +140,9 @@ class Api(Flask):
 
     def _finish(self, response: Response) -> Response:
         request = current_request()
+        if request.method == "OPTIONS" and response.status_code == 200:
+            response.status_code = 204  # Flask's automatic response has no content
+            del response.headers["Content-Type"]
         # The rule and never the path, because paths hold ids and the webhook's token.
         rule = request.url_rule.rule if request.url_rule else "-"
         seconds = time.perf_counter() - request.started
@@ -151,9 +154,6 @@ class Api(Flask):
                 self._metrics.count_refusal(client, request.limit)
         if self._origins and request.path.startswith(_CORS_PREFIX):
             self._add_cors_headers(request, response)
-        if request.method == "OPTIONS" and response.status_code == 200:
-            response.status_code = 204  # Flask's automatic response has no content
-            del response.headers["Content-Type"]
         response.headers["Request-Id"] = request.id
         _LOG.info(
             request.log_event,

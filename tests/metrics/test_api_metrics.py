@@ -113,6 +113,13 @@ def test_checks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
     assert found.value("approval_seconds_count", client="login") == 1
 
 
+def test_options_are_counted_with_the_status_that_is_sent(metered_app: MeteredApp) -> None:
+    """Flask's automatic response to OPTIONS is sent without content."""
+    assert metered_app.http.options(VERIFICATIONS).status_code == 204
+    found = metered_app.scrape()
+    assert found.value("http_requests_total", route=VERIFICATIONS, status="204") == 1
+
+
 def test_refusal_is_counted_by_limit_without_its_window(
     make_app: Callable[..., MeteredApp],
 ) -> None:
