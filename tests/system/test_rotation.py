@@ -22,7 +22,7 @@ from support.service import BANK_KEY, RING_KEY, WIDE_LIMITS, RunningService
 from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import RecordingClient, concurrently, nth_number
 
-PROOFS = int(os.environ.get("OTPVOICE_TEST_ROTATION", "10"))
+PROOFS = int(os.environ.get("OTPVOICE_TEST_ROTATION", "4"))
 KEPT = 8
 """Verifications that outlive the processes that began them."""
 NEW_KEY = base64.b64encode(b"another ring key of these tests!").decode()
