@@ -97,11 +97,13 @@ class VerificationViews:
         created = self._service.create(
             principal.client, body, self._idempotency(request, principal)
         )
-        if created.is_new:
-            _record(request, created, "verification.created", "created")
-        else:
-            _record(request, created, "verification.repeated", "existing")
         verification = created.verification
+        is_begun = created.is_new and not created.is_replayed
+        request.record(
+            "verification.created" if is_begun else "verification.repeated",
+            outcome=_outcome(created, "created" if created.is_new else "existing"),
+            status=verification.status,
+        )
         token = self._authenticator.tokens.issue(
             verification.client, verification.id, verification.expires_at
         )
@@ -164,8 +166,12 @@ class VerificationViews:
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
         valid, verification = checked.valid, checked.verification
-        outcome = "right" if valid else "wrong"
-        _record(request, checked, "verification.checked", outcome, valid=valid)
+        request.record(
+            "verification.repeated" if checked.is_replayed else "verification.checked",
+            outcome=_outcome(checked, "right" if valid else "wrong"),
+            status=verification.status,
+            valid=valid,
+        )
         # The receipt depends on the verification alone, so a replay returns the same one.
         receipt = self._receipts.sign(verification, checked.number) if valid else UNSET
         return self._respond(
@@ -200,7 +206,11 @@ class VerificationViews:
         result = self._service.request_call(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
-        _record(request, result, "verification.call_requested", "coming")
+        request.record(
+            "verification.repeated" if result.is_replayed else "verification.call_requested",
+            outcome=_outcome(result, "coming"),
+            status=result.verification.status,
+        )
         return self._respond(result, principal, http_status=202)
 
     @api_endpoint(
@@ -222,7 +232,7 @@ class VerificationViews:
         principal = self._authenticator.authenticate(request, verification_id)
         request.parse_body(EmptyRequest)
         result = self._service.cancel(principal.client, verification_id)
-        _record(request, result, "verification.canceled")
+        request.record("verification.canceled", status=result.verification.status)
         return self._respond(result, principal)
 
     @api_endpoint(
@@ -245,7 +255,7 @@ class VerificationViews:
         principal = self._authenticator.authenticate(request)
         request.parse_body(EmptyRequest)
         result = self._service.approve(principal.client, verification_id)
-        _record(request, result, "verification.approved_elsewhere")
+        request.record("verification.approved_elsewhere", status=result.verification.status)
         return self._respond(result, principal)
 
     def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
@@ -283,10 +293,6 @@ class VerificationViews:
         return response
 
 
-def _record(
-    request: ApiRequest, result: Result, event: str, outcome: str = "", **details: Any
-) -> None:
-    """Record a result for the log and the metric; a replay has an event and outcome of its own."""
-    if result.is_replayed:
-        event, outcome = "verification.repeated", "replayed"
-    request.record(event, outcome=outcome, status=result.verification.status, **details)
+def _outcome(result: Result, outcome: str) -> str:
+    """Return the outcome for the metric: a replay is counted as one, whatever it returns."""
+    return "replayed" if result.is_replayed else outcome
