@@ -18,7 +18,7 @@ from otpvoice.api.webhooks import WebhookViews
 from otpvoice.container import Container
 from otpvoice.core.keys import KeyHashes
 from otpvoice.core.tokens import ClientTokens, ReceiptSigner
-from otpvoice.metrics.api import ApiMetrics
+from otpvoice.metrics import ApiMetrics, start_series
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.stats import StatsReader
@@ -72,5 +72,5 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         admin_keys = KeyHashes(("operator", digest) for digest in secrets.admin_key_sha256)
         auth = AdminAuth(admin_keys, public_url, LoginThrottle())
         app.register_blueprint(console_blueprint(console, auth))
-    metrics.initialize_routes(rule.rule for rule in app.url_map.iter_rules())
+    start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app

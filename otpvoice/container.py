@@ -14,9 +14,8 @@ from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.metrics.dialer import DialerMetrics, EventMetrics
+from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
-from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import Provider
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.vocabulary import StatusWords
@@ -167,7 +166,7 @@ class Container:
             ),
         )
 
-    def create_dispatcher(self, metrics: EventMetrics | None = None) -> EventDispatcher:
+    def create_dispatcher(self, outcomes: LabeledCounter | None = None) -> EventDispatcher:
         """Return a dispatcher of events, which show numbers masked."""
         clients, public_url = self.settings.clients, self.settings.server.public_url
 
@@ -181,7 +180,7 @@ class Container:
         }
         proxy = parse_proxy(self.settings.events.proxy)
         http = HttpClient(connections=MAX_IN_FLIGHT, proxy=proxy)
-        return EventDispatcher(self.store, endpoints, serialize, http, metrics=metrics)
+        return EventDispatcher(self.store, endpoints, serialize, http, outcomes=outcomes)
 
 
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
@@ -195,7 +194,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
     max_call_s = _MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S
     tasks: list[BackgroundTask] = []
     if clients := parts.policy.clients_with_events:
-        tasks.append(parts.create_dispatcher(EventMetrics(parts.registry, sorted(clients))))
+        tasks.append(parts.create_dispatcher(event_counter(parts.registry, sorted(clients))))
     if settings.dialer.metrics_bind:
         tasks.append(MetricsServer(settings.dialer.metrics_bind, parts.exposition))
     return Dialer(

@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound
 
 from otpvoice.api.openapi.model import Operation
 from otpvoice.api.request import ApiRequest, current_request
-from otpvoice.metrics.api import UNAUTHENTICATED, ApiMetrics
+from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
 
 _LOG = structlog.get_logger(__name__)
 _YEAR_S: Final = 365 * 86_400
@@ -146,12 +146,13 @@ class Api(Flask):
         # The rule and never the path, because paths hold ids and the webhook's token.
         rule = request.url_rule.rule if request.url_rule else "-"
         seconds = time.perf_counter() - request.started
-        self._metrics.observe_response(rule, response.status_code, seconds)
+        self._metrics.responses(rule, response.status_code).inc()
+        self._metrics.durations(rule).observe(seconds)
         if request.outcome and request.endpoint in self._counts:
             client = request.principal.client if request.principal else UNAUTHENTICATED
             self._counts[request.endpoint](self._metrics, client, request.outcome)
             if request.limit:
-                self._metrics.count_refusal(client, request.limit)
+                self._metrics.refusals(client, request.limit).inc()
         if self._origins and request.path.startswith(_CORS_PREFIX):
             self._add_cors_headers(request, response)
         response.headers["Request-Id"] = request.id

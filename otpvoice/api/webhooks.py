@@ -108,7 +108,7 @@ class WebhookViews:
                 yield ApiEndpoint(
                     operation,
                     self.receive,
-                    count=lambda metrics, _, outcome: metrics.count_callback(outcome),
+                    count=lambda metrics, _, outcome: metrics.callbacks(outcome).inc(),
                 )
 
     def receive(self, path_token: str = "") -> Response:

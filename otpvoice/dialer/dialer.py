@@ -32,7 +32,7 @@ from otpvoice.dialer.placement import (
 )
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
-from otpvoice.metrics.dialer import DialerMetrics
+from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.base import (
     OutboundCall,
     PlacementOutcome,
@@ -232,7 +232,7 @@ class Dialer:
         recorded = self._record(claim, result)
         _log_placement(log, placement, status=recorded.status)
         if recorded.route_change == "closed":
-            self._metrics.count_route_closed(claim.route)
+            self._metrics.closings(claim.route).inc()
         if recorded.route_change:
             emit = log.error if recorded.route_change == "closed" else log.info
             emit(f"route.{recorded.route_change}", detail=placement.detail)
@@ -258,7 +258,8 @@ class Dialer:
     def _place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
         placement = self._provider.place(call, deadlines)
-        self._metrics.observe_placement(call.route, placement.outcome, time.monotonic() - began)
+        self._metrics.requests(call.route, placement.outcome).inc()
+        self._metrics.durations(call.route).observe(time.monotonic() - began)
         return placement
 
     def _record(self, claim: Claim, result: CallResult) -> RecordResult:

@@ -17,7 +17,7 @@ from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
-from otpvoice.metrics.dialer import DialerMetrics
+from otpvoice.metrics import DialerMetrics, breaker_scope
 from otpvoice.providers.base import CallQuery, CallReport, Provider
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
@@ -113,10 +113,10 @@ class MaintenanceLoop:
         number = decrypt_number(self._ring, query.verification_id, query.encrypted_number)
         report = self._fetch_report(query, query.route, number)
         if report is None:
-            self._metrics.count_status_query(query.route, _NO_RESULT)
+            self._metrics.status_queries(query.route, _NO_RESULT).inc()
             return
         applied = self._store.apply_report(_call_update(query, query.route, report))
-        self._metrics.count_status_query(query.route, applied.outcome)
+        self._metrics.status_queries(query.route, applied.outcome).inc()
         _log(query).info(
             "call.status_queried",
             to=mask_number(number),
@@ -152,7 +152,7 @@ class MaintenanceLoop:
     def _log_audit_entry(self, entry: AuditEntry) -> None:
         """Log alarms as errors, and what an operator did as information."""
         if entry.event == "breaker.opened":
-            self._metrics.count_breaker_opened(entry.details["breaker"])
+            self._metrics.opened(*breaker_scope(entry.details["breaker"])).inc()
         is_alarm = entry.event in _ALARMS or "record" in entry.details
         level = logging.ERROR if is_alarm else logging.INFO
         details = {**entry.details, **_record_fields(entry)}

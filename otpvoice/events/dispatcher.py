@@ -26,7 +26,7 @@ from otpvoice.core.times import format_utc
 from otpvoice.core.verification import Verification
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs import ErrorBoundary
-from otpvoice.metrics.dialer import ABANDONED, DELIVERED, DELIVERY_FAILED, DROPPED, EventMetrics
+from otpvoice.metrics import EventOutcome, LabeledCounter, event_counter
 from otpvoice.store.models import Event
 from otpvoice.store.redis_store import RedisStore
 
@@ -67,7 +67,7 @@ class EventDispatcher:
         serialize: renders a verification as in the HTTP contract.
         http: sends the requests.
         total_timeout_s: seconds until a delivery is over.
-        metrics: count the outcomes of deliveries.
+        outcomes: counts deliveries and dropped events; see ``event_counter``.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class EventDispatcher:
         serialize: Serialize,
         http: HttpClient,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
-        metrics: EventMetrics | None = None,
+        outcomes: LabeledCounter | None = None,
     ) -> None:
         self._store = store
         self._endpoints = endpoints
         self._serialize = serialize
         self._http = http
         self._total_timeout_s = total_timeout_s
-        self._metrics = metrics or EventMetrics()
+        self._outcomes = outcomes or event_counter()
         self._in_flight: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._freed = threading.Event()
@@ -108,7 +108,7 @@ class EventDispatcher:
             return False
         for client, dropped in batch.dropped.items():
             _LOG.error("event.dropped", client=client, dropped=dropped)
-            self._metrics.count(client, DROPPED, dropped)
+            self._outcomes(client, EventOutcome.DROPPED).inc(dropped)
         for event in batch.events:
             with self._lock:
                 self._in_flight[event.client] += 1
@@ -155,8 +155,9 @@ class EventDispatcher:
         self, event: Event, retry_in_ms: int | None, *, is_delivered: bool = False
     ) -> None:
         self._store.ack_event(event, retry_in_ms)
-        failure = ABANDONED if retry_in_ms is None else DELIVERY_FAILED
-        self._metrics.count(event.client, DELIVERED if is_delivered else failure)
+        failure = EventOutcome.ABANDONED if retry_in_ms is None else EventOutcome.FAILED
+        outcome = EventOutcome.DELIVERED if is_delivered else failure
+        self._outcomes(event.client, outcome).inc()
 
     def _send(self, event: Event, body: bytes) -> HttpResponse | RequestFailed:
         """Send one request. The status line decides, whatever follows it."""

@@ -12,7 +12,7 @@ import msgspec
 from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.metrics.store import StoreMetrics
+from otpvoice.metrics import StoreMetrics
 from otpvoice.store import TAG, Keys
 from otpvoice.store.connections import Argument, CircuitBreaker, Connections, OutageLog
 from otpvoice.store.policy import StorePolicy
@@ -192,7 +192,7 @@ class BaseStore:
                 function, self._library.call, function, self._keys.prefix, values
             )
         except (StoreUnavailable, FunctionError):
-            self.metrics.count_failure(function)
+            self.metrics.failures(function).inc()
             raise
         self.metrics.observe_function(function, time.perf_counter() - began, changes)
         return to_fields(reply)

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CALLS_PER_DAY, CallLimits
-from otpvoice.metrics.instruments import breaker_scope, breaker_scopes
+from otpvoice.metrics import breaker_scope, breaker_scopes
 from otpvoice.store.admin import AdminStore, Breaker, Overview
 from otpvoice.store.functions import BaseStore
 from otpvoice.store.policy import STATS_BUCKET_MS

@@ -16,7 +16,7 @@ from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
-from otpvoice.metrics.dialer import DialerMetrics
+from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.base import (
     Callback,
     CallQuery,

@@ -16,17 +16,14 @@ from redis import Redis
 from otpvoice.api.errors import INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.container import store_policy
 from otpvoice.core.verification import CallStatus, Status
-from otpvoice.metrics.api import ApiMetrics
-from otpvoice.metrics.dialer import (
-    ABANDONED,
-    DELIVERED,
-    DELIVERY_FAILED,
-    DROPPED,
+from otpvoice.metrics import (
+    ApiMetrics,
     DialerMetrics,
-    EventMetrics,
+    EventOutcome,
+    StoreMetrics,
+    event_counter,
 )
 from otpvoice.metrics.exposition import Exposition, dropped_lines_counter
-from otpvoice.metrics.store import StoreMetrics
 from otpvoice.providers.base import PlacementOutcome
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.models import ReportOutcome
@@ -38,7 +35,7 @@ COMMON_LABELS = {"instance", "job", "le"}
 LABEL_VALUES = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
-        *(*PlacementOutcome, *ReportOutcome, DELIVERED, DELIVERY_FAILED, ABANDONED, DROPPED),
+        *(*PlacementOutcome, *ReportOutcome, *EventOutcome),
         *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
@@ -50,20 +47,22 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     """A scrape in which each metric has a value."""
     registry = CollectorRegistry()
     api, dialer = ApiMetrics(registry), DialerMetrics(registry)
-    api.observe_response("/v1/verifications", 201, 0.01)
+    api.responses("/v1/verifications", 201).inc()
+    api.durations("/v1/verifications").observe(0.01)
     for counts in (api.creates, api.checks, api.call_requests):
         counts("login", "any").inc()
-    api.count_refusal("login", "calls_per_number")
-    api.count_callback("applied")
-    dialer.observe_placement("obd", "accepted", 0.1)
-    dialer.count_status_query("obd", "nothing")
-    dialer.count_route_closed("obd")
-    EventMetrics(registry).count("login", DELIVERED)
+    api.refusals("login", "calls_per_number").inc()
+    api.callbacks("applied").inc()
+    dialer.requests("obd", "accepted").inc()
+    dialer.durations("obd").observe(0.1)
+    dialer.status_queries("obd", "nothing").inc()
+    dialer.closings("obd").inc()
+    event_counter(registry)("login", EventOutcome.DELIVERED).inc()
     dropped_lines_counter(registry).inc()
     store = StoreMetrics(registry)
     changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd")
     store.observe_function("settle", 0.001, [*changes, b"verification approved 5 login"])
-    store.count_failure("settle")
+    store.failures("settle").inc()
     settings = settings_with(
         environ,
         clients_login_event_url="https://login.example.com/",

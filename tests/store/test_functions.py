@@ -10,7 +10,7 @@ from support.service import ASHA
 
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
 from otpvoice.core.verification import CallStatus, Status
-from otpvoice.metrics.store import StoreMetrics
+from otpvoice.metrics import StoreMetrics
 from otpvoice.store.admin import AdminStore, SelfTest
 from otpvoice.store.functions import UnreadableRecord
 from otpvoice.store.policy import StorePolicy
