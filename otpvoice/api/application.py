@@ -13,7 +13,7 @@ from flask import Flask, Response
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import NotFound
 
-from otpvoice.api.openapi.model import Operation
+from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest, current_request
 from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
 

@@ -21,8 +21,7 @@ from werkzeug.exceptions import NotFound
 
 from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
-from otpvoice.api.openapi.document import build_document
-from otpvoice.api.openapi.model import Operation, ResponseSpec
+from otpvoice.api.openapi import Operation, ResponseSpec, build_document
 
 _PAGES: Final = Path(__file__).with_name("pages")
 _MAX_AGE_S: Final = 300

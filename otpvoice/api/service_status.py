@@ -5,10 +5,9 @@ from typing import Final
 import msgspec
 from flask import Response
 
-from otpvoice.api import schemas
+from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint, json_response
-from otpvoice.api.openapi import examples
-from otpvoice.api.openapi.model import Operation, ResponseSpec
+from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.tokens import ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition

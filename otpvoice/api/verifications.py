@@ -6,10 +6,9 @@ from flask import Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
-from otpvoice.api import schemas
+from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint, json_response
-from otpvoice.api.openapi import examples
-from otpvoice.api.openapi.model import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
+from otpvoice.api.openapi import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import (
     IDEMPOTENCY_KEY,
     ApiRequest,

@@ -13,7 +13,7 @@ from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 from otpvoice.api import schemas
 from otpvoice.api.application import ApiEndpoint, json_response
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
-from otpvoice.api.openapi.model import JSON, PROVIDER_AUTH, Operation, ResponseSpec
+from otpvoice.api.openapi import JSON, PROVIDER_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, current_request
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import KeyRing, LogId, NumberHasher

@@ -1,34 +1,172 @@
-"""Generates the OpenAPI document from operations (https://spec.openapis.org/oas/v3.1.1)."""
+"""Operations, from which the routes and the OpenAPI document are made.
+
+https://spec.openapis.org/oas/v3.1.1
+"""
 
 import inspect
+import json
+import re
+import shlex
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-from werkzeug.exceptions import BadRequest, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
-from otpvoice.api.errors import ERROR_CATALOG
-from otpvoice.api.openapi.examples import PROBLEM_EXAMPLES
-from otpvoice.api.openapi.model import JSON, Operation, ResponseSpec
+from otpvoice.api.errors import (
+    ERROR_CATALOG,
+    Forbidden,
+    Unauthorized,
+    UnreadableBody,
+    UnsupportedMediaType,
+)
+from otpvoice.api.examples import PROBLEM_EXAMPLES
 from otpvoice.api.request import IDEMPOTENCY_KEY
+from otpvoice.core import errors
+from otpvoice.core.requests import RequestBody
 
 _Json = dict[str, Any]
 
-_STATIC: Final[_Json] = tomllib.loads(Path(__file__).with_name("document.toml").read_text("utf-8"))
+_STATIC: Final[_Json] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _STATIC["parameters"]["verification_id"]["schema"] |= schemas.VERIFICATION_ID
 _STATIC["parameters"]["Idempotency-Key"]["schema"]["pattern"] = f"^{IDEMPOTENCY_KEY.pattern}$"
+
+JSON: Final = "application/json"
+CLIENT_AUTH: Final = "api_key"
+APP_AUTH: Final = "client_token"
+PROVIDER_AUTH: Final = "webhook_secret"
 
 _PROBLEM_JSON: Final = "application/problem+json"
 _COMMON_ERRORS: Final = (BadRequest, Exception)
 """Errors that any request can cause: malformed HTTP, and an internal error."""
-_HEADERS_BY_STATUS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
-    {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_HEADERS_BY_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+_AUTH_ERRORS: Final = (
+    Unauthorized,
+    errors.TokenInvalid,
+    errors.TokenExpired,
+    errors.StoreUnavailable,
 )
+_BODY_ERRORS: Final = (
+    UnreadableBody,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+    errors.InvalidRequest,
+)
+
+_SHELL_CREDENTIALS: Final = {
+    CLIENT_AUTH: "$OTPVOICE_API_KEY",
+    APP_AUTH: "$CLIENT_TOKEN",
+    PROVIDER_AUTH: "$WEBHOOK_SECRET",
+}
+_SHELL_PARAMETERS: Final = {
+    "{verification_id}": "$VERIFICATION_ID",
+    "{path_token}": "$PATH_TOKEN",
+    "{file}": "swagger-ui.css",
+}
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseSpec:
+    """One successful response of an operation."""
+
+    status: int
+    description: str
+    examples: tuple[schemas.ResponseSchema, ...] = ()
+    """Possible JSON bodies: their types are the schemas."""
+    headers: tuple[str, ...] = ()
+    """Headers in addition to Request-Id and Idempotent-Replayed."""
+    media_types: tuple[str, ...] = (JSON,)
+    """Empty if there is no body."""
+    links: tuple[str, ...] = ()
+    """Operations that accept the id in this response."""
+
+    @property
+    def schemas(self) -> list[type[schemas.ResponseSchema]]:
+        """Return the possible types of a JSON body."""
+        return list(dict.fromkeys(type(each) for each in self.examples))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    name: str
+    """The operationId, which generated clients use as a function name."""
+    method: str
+    path: str
+    tag: str
+    summary: str
+    responses: tuple[ResponseSpec, ...]
+    errors: tuple[type[Exception], ...] = ()
+    """Errors in addition to those that follow from the other members."""
+    description: str = ""
+    credentials: tuple[str, ...] = ()
+    """Alternatives: any one of them is sufficient."""
+    headers: tuple[str, ...] = ()
+    """Request headers in addition to Request-Id."""
+    request: type[RequestBody] | None = None
+    example: Mapping[str, str] = field(default_factory=dict)
+    """An example of the request body."""
+    accepts: tuple[str, ...] = ()
+    """Media types of a request body without a schema."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of all parameters."""
+        return (*_PARAMETER.findall(self.path), *self.headers, "Request-Id")
+
+    @property
+    def all_errors(self) -> tuple[type[Exception], ...]:
+        """Return the errors that a well-formed HTTP request can cause."""
+        has_id = "{verification_id}" in self.path
+        return (
+            *(_AUTH_ERRORS if CLIENT_AUTH in self.credentials else ()),
+            *((Forbidden,) if self.credentials == (CLIENT_AUTH,) else ()),
+            *((errors.NotFound,) if has_id else ()),
+            *((errors.VerificationClosed,) if has_id and self.request else ()),
+            *(_BODY_ERRORS if self.request else ()),
+            *self.errors,
+            *((errors.IdempotencyMismatch,) if self.is_replayable else ()),
+        )
+
+    @property
+    def is_replayable(self) -> bool:
+        """Return whether a repeated request can return the first response."""
+        return "Idempotency-Key" in self.headers
+
+    @property
+    def flask_rule(self) -> str:
+        """Return the path as a rule of Flask's router."""
+        return _PARAMETER.sub(r"<\1>", self.path)
+
+    @property
+    def curl(self) -> str:
+        """Return a curl command as a code sample, with the first of the credentials."""
+        path = self.path
+        for parameter, variable in _SHELL_PARAMETERS.items():
+            path = path.replace(parameter, variable)
+        parts = [f'curl "$OTPVOICE_URL{path}"']
+        if self.method != ("post" if self.example else "get"):
+            parts.append(f"-X {self.method.upper()}")
+        if self.credentials:
+            credential = _SHELL_CREDENTIALS[self.credentials[0]]
+            parts.append(f'-H "Authorization: Bearer {credential}"')
+        if self.example:
+            parts.append(f"-H 'Content-Type: {JSON}'")
+            parts.append(f"-d {shlex.quote(json.dumps(self.example))}")
+        return " \\\n  ".join(parts)
 
 
 def build_document(operations: Sequence[Operation]) -> _Json:
@@ -98,14 +236,14 @@ def _response(operation: Operation, spec: ResponseSpec) -> _Json:
 def _content(spec: ResponseSpec) -> _Json:
     if not spec.schemas:
         return {"schema": {}}
-    schemas = [_schema(each) for each in spec.schemas]
-    content: _Json = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
-    if spec.examples:
-        content["examples"] = {
+    possible = [_schema(each) for each in spec.schemas]
+    return {
+        "schema": possible[0] if len(possible) == 1 else {"anyOf": possible},
+        "examples": {
             f"{type(each).__name__}{number}": {"value": msgspec.to_builtins(each)}
             for number, each in enumerate(spec.examples, start=1)
-        }
-    return content
+        },
+    }
 
 
 def _error_responses(error_types: Iterable[type[Exception]]) -> _Json:

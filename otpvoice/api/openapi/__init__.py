@@ -1,1 +1,0 @@
-"""The OpenAPI document at ``/openapi.json``, generated from the endpoints and their types."""
