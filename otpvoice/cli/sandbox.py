@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from otpvoice import logs
-from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.core.speech import DEFAULT_FLOW, Flow
 from otpvoice.sandbox import SandboxConfig, Webhook
 from otpvoice.sandbox import serve as serve_sandbox
@@ -111,7 +110,7 @@ def sandbox(
     with suppress(OSError):  # a closed terminal must not end the sandbox
         click.echo(f"Flows: {ids}. Page: http://{host}:{port}/", err=True)
     logs.configure("warning")
-    serve_sandbox(sandbox_config, host, port, GunicornLogger)
+    serve_sandbox(sandbox_config, host, port)
 
 
 def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:

@@ -5,8 +5,19 @@ behaviours and a log of every request. It imports no other package of otpvoice, 
 implementations of the vendor's protocol are independent.
 """
 
+import signal
+import threading
+from typing import Final, Self
+
+import flask
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.serving import WSGIRequestHandler, make_server
+
 from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
-from otpvoice.sandbox.server import RunningSandbox, serve
+from otpvoice.sandbox.control_api import control_api
+from otpvoice.sandbox.network import EXTENSION, Sandbox
+from otpvoice.sandbox.page import create_page
+from otpvoice.sandbox.vendor_api import vendor_api
 
 __all__ = [
     "CallbackTemplate",
@@ -16,3 +27,69 @@ __all__ = [
     "Webhook",
     "serve",
 ]
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class RunningSandbox:
+    """A sandbox on a port, as a context manager with threads of this process.
+
+    ``url`` is its address and ``api_url`` the vendor's base URL. Tests read the request log in
+    ``state`` and wait with ``state.wait_until``.
+    """
+
+    def __init__(self, config: SandboxConfig, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.state = Sandbox(config)
+        self._server = make_server(
+            host, port, _create_app(self.state), threaded=True, request_handler=_QuietHandler
+        )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.02},
+            name="sandbox-server",
+            daemon=True,
+        )
+        self.url = f"http://{host}:{self._server.server_port}"
+        self.api_url = f"{self.url}/api/v2/"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self.state.close()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve(config: SandboxConfig, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. It changes the signal mask of the process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)  # before threads, which inherit it
+    with RunningSandbox(config, port, host):
+        signal.sigwait(_STOP_SIGNALS)
+
+
+class _CompactJson(DefaultJSONProvider):
+    """JSON without spaces, with members in the order of the vendor's documents."""
+
+    sort_keys = False
+    compact = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing, because the request log contains more than an access log."""
+
+
+def _create_app(sandbox: Sandbox) -> flask.Flask:
+    """Create the vendor's API, the control API and the page of a sandbox.
+
+    The sandbox holds the state, so only one process may serve it.
+    """
+    app = flask.Flask(__name__, static_folder=None)
+    app.json = _CompactJson(app)
+    app.extensions[EXTENSION] = sandbox
+    for blueprint in (vendor_api, control_api, create_page()):
+        app.register_blueprint(blueprint)
+    return app

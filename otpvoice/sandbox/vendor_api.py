@@ -172,9 +172,7 @@ def _huge(call: Call) -> Response:
 
 
 def _client_socket() -> socket.socket:
-    """Return the client's socket from werkzeug or gunicorn."""
-    environ = request.environ
-    connection: socket.socket = environ.get("werkzeug.socket") or environ["gunicorn.socket"]
+    connection: socket.socket = request.environ["werkzeug.socket"]
     return connection
 
 

@@ -115,9 +115,7 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_serve_under_gunicorn_ends_quickly(
-    server: Process, port: int, ending: signal.Signals
-) -> None:
+def test_serve_ends_quickly(server: Process, port: int, ending: signal.Signals) -> None:
     """Calls are placed, connections are cut, and a signal ends delayed replies."""
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url))
@@ -155,5 +153,5 @@ def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> Non
     took = time.monotonic() - began
     for each in watching:
         each.close()
-    assert took < 4.8  # less than the grace period
+    assert took < 4.8
     assert (server.status, output) == (0, "")
