@@ -10,23 +10,18 @@ be taken for the response to the next request.
 
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, parse_headers
 from io import BufferedReader, RawIOBase
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from otpvoice.http_client.sockets import Proxy, open_socket, resolve
+from otpvoice.http_client.exchange import Exchange
 
-_CONNECT_TIMEOUT_S: Final = 2.0
-"""For resolving the name and connecting; TLS and a proxy have the time left until ``send_by``."""
 _MAX_IDLE_S: Final = 10.0
 """A connection that was idle longer is not reused: the server may be closing it."""
 _MAX_HEAD_BYTES: Final = 64 * 1024
@@ -34,10 +29,6 @@ _MAX_HEAD_BYTES: Final = 64 * 1024
 _MAX_ENCODED_BODY_BYTES: Final = 512 * 1024
 """After the head, as sent: enough for 64 KiB in chunks of one byte, and trailers."""
 _SWITCHING_PROTOCOLS: Final = 101
-
-
-class DeadlineExceededError(TimeoutError):
-    """A deadline had passed."""
 
 
 class UnexpectedDataError(ConnectionError):
@@ -50,82 +41,6 @@ class ResponseTooLargeError(Exception):
 
 class UnexpectedUpgradeError(HTTPException):
     """The status is 101 although no upgrade was requested: what follows is not HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """By when a request must be sent and finished, as moments of ``time.monotonic()``."""
-
-    send_by: float
-    """The first byte is written before this moment, or never."""
-    finish_by: float
-    """The result is returned by then, whatever the server does."""
-
-    @classmethod
-    def within(cls, seconds: float) -> Self:
-        """Return deadlines that both end so many seconds from now."""
-        moment = time.monotonic() + seconds
-        return cls(moment, moment)
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request in progress."""
-
-    deadlines: Deadlines
-    clock: Callable[[], float]
-    proxy: Proxy | None = None
-    sent: bool = False
-    status: int | None = None
-    has_unread: bool = False
-    """Bytes arrived after the end of the response, so the connection has to be closed."""
-
-    def seconds_to(self, moment: float) -> float:
-        """Return the seconds to a moment.
-
-        Raises:
-            DeadlineExceededError: it has passed.
-        """
-        left = moment - self.clock()
-        if left <= 0:
-            raise DeadlineExceededError
-        return left
-
-    def begin_send(self) -> None:
-        """Mark the request as possibly sent, unless ``send_by`` has passed."""
-        self.seconds_to(self.deadlines.send_by)
-        self.sent = True
-
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Connect to the host, through the proxy if there is one. Sends nothing to the host."""
-        if self.proxy is None:
-            return self._connect(host, port)
-        return self.proxy.connect(
-            self._connect, host, port, lambda: self.seconds_to(self.deadlines.send_by)
-        )
-
-    def _connect(self, host: str, port: int) -> socket.socket:
-        """Connect to one of the host's addresses; each gets an equal share of the time."""
-        limit = min(self.deadlines.send_by, self.clock() + _CONNECT_TIMEOUT_S)
-        addresses = resolve(host, port, self.seconds_to(limit))
-        for untried in range(len(addresses), 0, -1):
-            try:
-                sock = open_socket(addresses[-untried], self.seconds_to(limit) / untried)
-            except OSError:
-                if untried == 1:
-                    raise
-            else:
-                # Bounds the TLS handshake; begin_send() decides whether it is too late to send.
-                sock.settimeout(max(self.deadlines.send_by - self.clock(), 0.001))
-                return sock
-        raise OSError("the name has no address")
-
-
-def connect(
-    host: str, port: int, deadlines: Deadlines, proxy: Proxy | None = None
-) -> socket.socket:
-    """Connect to the host, through the proxy if there is one. Sends nothing to the host."""
-    return Exchange(deadlines, time.monotonic, proxy).connect(host, port)
 
 
 CURRENT_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")

@@ -17,10 +17,10 @@ from otpvoice.core.phone import mask_number
 from otpvoice.core.verification import Route
 from otpvoice.http_client import (
     Deadlines,
+    Exchange,
     HttpClient,
     ProxyError,
     RequestFailed,
-    connect,
     parse_proxy,
 )
 from otpvoice.providers.message_body import decode_object
@@ -205,8 +205,8 @@ def connectivity_finding(
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        plain = connect(host, port, Deadlines.within(_TIMEOUT_S), parse_proxy(proxy))
-        with closing(plain):
+        exchange = Exchange(Deadlines.within(_TIMEOUT_S), parse_proxy(proxy))
+        with closing(exchange.connect(host, port)) as plain:
             if parts.scheme != "https":
                 return ok(subject, f"{host} responds")
             with trusted.wrap_socket(plain, server_hostname=host) as encrypted:
