@@ -6,9 +6,9 @@ from flask import Flask
 
 from otpvoice.admin.preview import preview_call
 from otpvoice.api.application import Api, endpoints_of
-from otpvoice.api.console.auth import AdminAuth, LoginThrottle
+from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
-from otpvoice.api.console.routes import ConsoleContext, console_blueprint
+from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import docs_endpoints
 from otpvoice.api.error_handlers import register_error_handlers
 from otpvoice.api.request import Authenticator
@@ -62,15 +62,14 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     register_error_handlers(app, public_url)
     app.add_endpoints(endpoints)
     if has_console:
-        console = ConsoleContext(
+        console = ConsoleViews(
             admin=parts.create_admin_service(parts.admin_store),
             stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
             price=CallPrice(settings.console.price_per_call, settings.console.currency),
-            preview=partial(preview_call, settings, parts.provider),
+            preview_call=partial(preview_call, settings, parts.provider),
             clients=tuple(sorted(settings.clients)),
         )
         admin_keys = KeyHashes(("operator", digest) for digest in secrets.admin_key_sha256)
-        auth = AdminAuth(admin_keys, public_url, LoginThrottle())
-        app.register_blueprint(console_blueprint(console, auth))
+        app.register_blueprint(console.blueprint(AdminAuth(admin_keys, public_url)))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app

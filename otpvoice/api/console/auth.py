@@ -11,7 +11,7 @@ import ipaddress
 import re
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -68,12 +68,11 @@ class AdminAuth:
     Args:
         key_hashes: of the admin keys.
         public_url: the URL under which the service is reachable.
-        throttle: bounds wrong keys.
     """
 
     key_hashes: KeyHashes
     public_url: str
-    throttle: LoginThrottle
+    _throttle: LoginThrottle = field(default_factory=LoginThrottle, init=False)
 
     def authenticate(self) -> None:
         """Check the current request. Then :func:`operator_name` names the operator.
@@ -92,10 +91,10 @@ class AdminAuth:
         key = credentials.password if credentials and credentials.type == "basic" else None
         if key is None:
             raise Unauthorized
-        if retry_after := self.throttle.retry_after(address, now):
+        if retry_after := self._throttle.retry_after(address, now):
             raise TooManyRequests(retry_after=retry_after)
         if self.key_hashes.holder_of(key) is None:
-            self.throttle.record_failure(address, now)
+            self._throttle.record_failure(address, now)
             _LOG.warning("console.login_failed")
             raise Unauthorized
         if request.method not in {"GET", "HEAD"} and not self._is_same_origin():

@@ -1,11 +1,16 @@
-"""The dashboard: statistics of the last hour and day, with charts."""
+"""The dashboard: statistics of the last hour and day, with charts.
 
+The server draws the charts as SVG, each with a table of its values. So they need no script, no
+inline style and no exception from the content security policy. They follow dark and light themes,
+and screen readers can read them.
+"""
+
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.api.console.charts import Chart, Series, percentage_lines, stacked_columns
 from otpvoice.core.phone import region_of_area
 from otpvoice.core.verification import Route
 from otpvoice.store.policy import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S
@@ -25,6 +30,8 @@ OUTCOMES: Final = {
     "expired": "expired, never dialed",
 }
 """A call's outcomes with their names on the page."""
+_NICE_STEPS: Final = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
+"""Maxima of a scale, times a power of ten. Half of each is a short number."""
 
 
 class Stats:
@@ -114,6 +121,47 @@ class AreaStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Values over time. None: no value."""
+
+    name: str
+    css_class: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A chart, and the values for its table.
+
+    The template stretches a plot whose width is one unit for each time and whose height is 100.
+    """
+
+    id: str
+    title: str
+    description: str
+    """One sentence for screen readers."""
+    times: Sequence[int]
+    series: Sequence[Series]
+    top: float
+    """The value at the upper edge."""
+    unit: str = ""
+    bars: Sequence[tuple[str, int, float, float]] = ()
+    """Parts of stacked columns: CSS class, the column's position, y and height."""
+    lines: Sequence[tuple[str, str]] = ()
+    """CSS class and path."""
+
+    @property
+    def scale(self) -> list[tuple[float, str]]:
+        """The labels of the vertical axis, with their heights."""
+        return [(25.0 * part, f"{self.top * part / 4:g}{self.unit}") for part in (0, 2, 4)]
+
+    @property
+    def labeled_columns(self) -> range:
+        """About six columns whose times are labeled."""
+        return range(0, len(self.times), max(1, len(self.times) // 6))
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
     """Statistics that the overview page shows."""
 
@@ -145,30 +193,73 @@ def build_dashboard(
 
 
 def _calls_chart(chart_id: str, title: str, periods: Sequence[Stats]) -> Chart:
+    """Draw one column for each period, in which the outcomes are stacked."""
     series = [
-        Series(name, outcome, tuple(each.calls(outcome, *Route) for each in periods))
+        Series(name, outcome, [each.calls(outcome, *Route) for each in periods])
         for outcome, name in OUTCOMES.items()
         if outcome != "open"  # a call with a result counts where its result became known
     ]
     used = [each for each in series if any(each.values)]
     summary = ", ".join(f"{each.name} {sum(v or 0 for v in each.values):g}" for each in used)
-    description = f"Calls by outcome: {summary or 'none'}."
-    return stacked_columns(chart_id, title, description, [each.since_ms for each in periods], used)
+    columns = [[each.values[i] or 0 for each in used] for i in range(len(periods))]
+    top = _nice_max(max(map(sum, columns), default=0))
+    return Chart(
+        id=chart_id,
+        title=title,
+        description=f"Calls by outcome: {summary or 'none'}.",
+        times=[each.since_ms for each in periods],
+        series=used,
+        top=top,
+        bars=[
+            (each.css_class, i, _y(sum(values[: n + 1]), top), round(100 * values[n] / top, 2))
+            for i, values in enumerate(columns)
+            for n, each in enumerate(used)
+            if values[n]
+        ],
+    )
 
 
 def _rates_chart(periods: Sequence[Stats]) -> Chart:
-    return percentage_lines(
-        "rates",
-        "Answered and approved in the last day, by half hours",
-        "Answered calls and approved verifications, in percent.",
-        [each.since_ms for each in periods],
-        [
-            Series("calls answered", "answered", tuple(each.answer_rate for each in periods)),
-            Series(
-                "verifications approved", "approved", tuple(each.approval_rate for each in periods)
-            ),
-        ],
+    """Draw lines between 0 and 100 %, interrupted where there is no value."""
+    series = [
+        Series("calls answered", "answered", [each.answer_rate for each in periods]),
+        Series("verifications approved", "approved", [each.approval_rate for each in periods]),
+    ]
+    return Chart(
+        id="rates",
+        title="Answered and approved in the last day, by half hours",
+        description="Answered calls and approved verifications, in percent.",
+        times=[each.since_ms for each in periods],
+        series=series,
+        top=100,
+        unit=" %",
+        lines=[(each.css_class, _path(each.values)) for each in series],
     )
+
+
+def _path(values: Sequence[float | None]) -> str:
+    """Connect neighbouring values. A value without neighbours becomes a short dash."""
+    commands = []
+    for before, (i, value), after in zip(
+        [None, *values], enumerate(values), [*values[1:], None], strict=False
+    ):
+        if value is not None and before is None and after is None:
+            commands.append(f"M{i + 0.3} {_y(value, 100)}h0.4")
+        elif value is not None:
+            commands.append(f"{'M' if before is None else 'L'}{i + 0.5} {_y(value, 100)}")
+    return "".join(commands)
+
+
+def _y(value: float, top: float) -> float:
+    return round(100 - 100 * value / top, 2)
+
+
+def _nice_max(top: float) -> float:
+    """Return a number that is not less than ``top`` and easy to halve and quarter."""
+    if top <= 4:
+        return 4
+    power = math.pow(10, math.floor(math.log10(top)))
+    return next(power * part for part in _NICE_STEPS if power * part >= top)
 
 
 def _rank_areas(buckets: Sequence[Bucket]) -> list[AreaStats]:
