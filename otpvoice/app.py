@@ -16,8 +16,8 @@ from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.verifications import VerificationViews
 from otpvoice.api.webhooks import WebhookViews
 from otpvoice.container import Container
-from otpvoice.core.keys import KeyHashes
-from otpvoice.core.tokens import ClientTokens, ReceiptSigner
+from otpvoice.core.keys import ClientTokens, KeyHashes
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry
 from otpvoice import logs
 from otpvoice.admin import AdminService
 from otpvoice.api import schemas
-from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number
-from otpvoice.core.phone import mask_number, single_region
+from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number, mask_number
+from otpvoice.core.phone import single_region
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules

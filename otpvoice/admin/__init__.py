@@ -9,14 +9,9 @@ from typing import Final
 
 from otpvoice.admin.status import NumberLimits, ServiceStatus, number_limits, service_status
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number
+from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number, mask_number
 from otpvoice.core.limits import CallLimits
-from otpvoice.core.phone import (
-    is_international,
-    is_number_like,
-    mask_number,
-    parse_written_number,
-)
+from otpvoice.core.phone import is_international, is_number_like, parse_written_number
 from otpvoice.core.verification import Call, Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
 

@@ -26,8 +26,8 @@ from otpvoice.api.errors import (
 )
 from otpvoice.api.request import current_request
 from otpvoice.core.errors import OtpvoiceError, RateLimited
+from otpvoice.core.keys import mask_number
 from otpvoice.core.limits import setting_name
-from otpvoice.core.phone import mask_number
 
 _LOG = structlog.get_logger(__name__)
 _MAX_SEGMENT_LENGTH: Final = 32

@@ -20,9 +20,9 @@ from otpvoice.api.errors import (
     problem_for_http,
 )
 from otpvoice.core import errors
-from otpvoice.core.keys import KeyRing
+from otpvoice.core.keys import ClientTokens, KeyRing
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.store_port import StoreResult, error_for
-from otpvoice.core.tokens import ClientTokens, ReceiptSigner
 from otpvoice.core.verification import Call, CallStatus, EndReason, Route, Status, Verification
 
 _NUMBER: Final = "+919876543210"
@@ -120,7 +120,7 @@ CANCELED: Final = _example(
     replace(_APPROVED, status=Status.CANCELED, reason=EndReason.REQUESTED, calls=())
 )
 APPROVED_ELSEWHERE: Final = _example(replace(_APPROVED, reason=EndReason.APPROVED_ELSEWHERE))
-KEYS: Final = msgspec.convert(_RECEIPTS.jwk_set(), schemas.KeySet)
+KEYS: Final = msgspec.convert(_RECEIPTS.jwk_set, schemas.KeySet)
 
 _DOMAIN_ERRORS: Final = (
     UnreadableBody("The body is not JSON: Expecting value at line 1, column 8."),

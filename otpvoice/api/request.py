@@ -22,9 +22,8 @@ from werkzeug.utils import cached_property
 
 from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
 from otpvoice.core.errors import FieldError, InvalidRequest, NotFound, TokenInvalid
-from otpvoice.core.keys import KeyHashes
+from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.requests import RequestBody
-from otpvoice.core.tokens import PREFIX, ClientTokens
 
 MAX_BODY_BYTES: Final = 16 * 1024
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
@@ -175,7 +174,7 @@ class Authenticator:
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
             raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")
-        if credential.startswith(PREFIX):
+        if credential.startswith(ClientTokens.PREFIX):
             principal = self._authenticate_app(credential)
         elif client := self._key_hashes.holder_of(credential):
             principal = Principal(client)
@@ -192,11 +191,11 @@ class Authenticator:
     def _authenticate_app(self, credential: str) -> Principal:
         # This uses the local clock, unlike the store's checks: an expired token costs no round
         # trip, and tokens outlive their code by more than clocks differ.
-        token = self.tokens.verify(credential, time.time())
-        if token.client not in self._clients:
+        client, verification_id = self.tokens.verify(credential, time.time())
+        if client not in self._clients:
             raise TokenInvalid("The client of this token no longer exists.")
         bind_contextvars(app=True)
-        return Principal(token.client, token.verification_id)
+        return Principal(client, verification_id)
 
 
 def _parse_object(raw: bytes) -> dict[str, Any]:

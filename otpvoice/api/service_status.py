@@ -9,7 +9,7 @@ from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint, json_response
 from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.tokens import ReceiptSigner
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
 from otpvoice.store.redis_store import RedisStore
 
@@ -28,7 +28,7 @@ class ServiceViews:
 
     def __init__(self, store: RedisStore, receipts: ReceiptSigner, exposition: Exposition) -> None:
         self._store = store
-        self._keys = msgspec.convert(receipts.jwk_set(), schemas.KeySet)
+        self._keys = msgspec.convert(receipts.jwk_set, schemas.KeySet)
         self._exposition = exposition
 
     @api_endpoint(

@@ -17,11 +17,11 @@ from otpvoice.api.request import (
     current_request,
 )
 from otpvoice.core import errors
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import mask_number
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
-from otpvoice.core.tokens import ReceiptSigner
 
 _CALL_ERRORS: Final = (
     errors.RateLimited,

@@ -16,8 +16,7 @@ from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
 from otpvoice.api.openapi import JSON, PROVIDER_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, current_request
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, LogId, NumberHasher
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import KeyRing, LogId, NumberHasher, mask_number
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,

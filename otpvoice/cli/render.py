@@ -11,8 +11,7 @@ from typing import Any, Final
 from otpvoice.admin import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, LimitStatus, NumberLimits, ServiceStatus
 from otpvoice.core.limits import DAY_MS, limits_of
-from otpvoice.core.times import format_utc
-from otpvoice.core.verification import Call, Verification
+from otpvoice.core.verification import Call, Verification, format_utc
 
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""

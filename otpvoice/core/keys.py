@@ -1,4 +1,4 @@
-"""Keys and what they protect: encryption, code digests and number hashes.
+"""Keys and what they protect: numbers, names and codes, API keys and client tokens.
 
 HKDF-SHA256 (RFC 5869) derives a subkey for each purpose from each key of the ring. The first key
 encrypts and signs; all decrypt and verify. To rotate, add a key as the second one, move it to the
@@ -8,6 +8,7 @@ front, and remove the old one when no data encrypted with it is left.
 import base64
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+
+from otpvoice.core.errors import TokenExpired, TokenInvalid
+
+_TOKEN_GRACE_S: Final = 600
+"""How long a client token outlives its code, so that the app can read the outcome."""
 
 _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
@@ -40,6 +48,12 @@ class LogId(str):
     def from_hash(cls, number_hash: str) -> Self:
         """Shorten a number hash. The id has no digit, so redaction does not match it."""
         return cls(number_hash[:8].translate(_LETTERS_ONLY))
+
+
+def mask_number(number: str) -> str:
+    """Mask ``+919876543210`` as ``+91******3210``: recognizable, but it cannot be called."""
+    visible = 3 if len(number) > 9 else 1
+    return number[:visible] + "*" * (len(number) - visible - 4) + number[-4:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,58 @@ class KeyHashes:
         return holders[0] if holders else None
 
 
+class ClientTokens:
+    """Issues and verifies client tokens, with which an app accesses one verification.
+
+    They are not stored, so they cannot be revoked: a token expires soon after its verification. The
+    first key of ``ring`` signs, all verify.
+    """
+
+    PREFIX: Final = "vct_"
+    """Distinguishes client tokens from API keys."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._signer = Signer(
+            ring.token_keys[::-1],  # the library signs with the last one
+            key_derivation="none",  # the ring derives a key for this purpose alone
+            digest_method=hashlib.sha256,
+        )
+
+    def issue(self, client: str, verification_id: str, expires_at_ms: int) -> str:
+        """Return the token of a verification whose code expires at ``expires_at_ms``."""
+        expires_at = math.ceil(expires_at_ms / 1000) + _TOKEN_GRACE_S
+        body = self._signer.sign(f"{client}.{expires_at}.{verification_id}")
+        return self.PREFIX + body.decode()
+
+    def verify(self, token: str, now: float) -> tuple[str, str]:
+        """Return the client and the id of the verification that ``token`` opens.
+
+        Args:
+            token: the client token.
+            now: seconds since 1970.
+
+        Raises:
+            TokenInvalid: the token was not issued by this service, or was changed.
+            TokenExpired: the token was issued by this service and has expired.
+        """
+        body = token.removeprefix(self.PREFIX)
+        try:
+            if body == token or not token.isascii() or not _is_canonical(body):
+                raise TokenInvalid("This client token is not known.")
+            client, expires_at, verification_id = self._signer.unsign(body).decode().split(".")
+        except BadData as error:
+            raise TokenInvalid("This client token is not known.") from error
+        if now >= int(expires_at):
+            raise TokenExpired("The client token has expired, and its verification with it.")
+        return client, verification_id
+
+
+def _is_canonical(body: str) -> bool:
+    """Return whether the signature has its only canonical spelling; base64 allows others."""
+    signature = body.rpartition(".")[2]
+    return base64_encode(base64_decode(signature)).decode() == signature
+
+
 def derive_receipt_key(key: bytes) -> bytes:
     """Derive the seed of the Ed25519 key that signs receipts: 32 bytes for each ring key."""
     return _subkey(key, b"receipt")
@@ -191,11 +257,7 @@ def encrypt_speech(ring: KeyRing, verification_id: str, code: str, name: str) ->
 
 
 def decrypt_speech(ring: KeyRing, verification_id: str, ciphertext: bytes) -> tuple[str, str]:
-    """Return code and name.
-
-    Raises:
-        DecryptionError: the key was removed from the ring.
-    """
+    """Return code and name. Raises as :meth:`KeyRing.decrypt`."""
     code, _, name = ring.decrypt(ciphertext, f"{verification_id} speech").partition(" ")
     return code, name
 
@@ -206,11 +268,7 @@ def encrypt_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
 
 
 def decrypt_number(ring: KeyRing, verification_id: str, ciphertext: bytes) -> str:
-    """Return the E.164 number.
-
-    Raises:
-        DecryptionError: the key was removed from the ring.
-    """
+    """Return the E.164 number. Raises as :meth:`KeyRing.decrypt`."""
     return ring.decrypt(ciphertext, f"{verification_id} number")
 
 

@@ -214,9 +214,3 @@ def _check_rules(number: Number, rules: NumberRules) -> None:
     for prefix in rules.deny_prefixes:
         if number.e164.startswith(prefix):
             raise NumberNotAllowed(f"Numbers that begin with {prefix} are not called.")
-
-
-def mask_number(number: str) -> str:
-    """Mask ``+919876543210`` as ``+91******3210``: recognizable, but it cannot be called."""
-    visible = 3 if len(number) > 9 else 1
-    return number[:visible] + "*" * (len(number) - visible - 4) + number[-4:]

@@ -6,6 +6,7 @@ read, so this module needs no clock.
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +14,11 @@ from typing import Final
 from msgspec import Struct
 
 from otpvoice.core.limits import WRONG_CODES, setting_name
+
+
+def format_utc(time_ms: int) -> str:
+    """Format milliseconds since 1970 as ``2026-01-01T00:00:00Z`` (RFC 3339)."""
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Route(StrEnum):

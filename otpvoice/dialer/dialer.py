@@ -19,8 +19,7 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
 from otpvoice.core.speech import CodeFormat, Flow
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop

@@ -11,10 +11,8 @@ import structlog
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number
-from otpvoice.core.phone import mask_number
-from otpvoice.core.times import format_utc
-from otpvoice.core.verification import Route
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, mask_number
+from otpvoice.core.verification import Route, format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics, breaker_scope

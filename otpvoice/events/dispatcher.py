@@ -22,8 +22,7 @@ from standardwebhooks import Webhook
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
-from otpvoice.core.times import format_utc
-from otpvoice.core.verification import Verification
+from otpvoice.core.verification import Verification, format_utc
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import EventOutcome, LabeledCounter, event_counter

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import mask_number
 
 _MIN_SECRET_LENGTH: Final = 6
 """Characters. Redacting a shorter secret would make every line unreadable."""

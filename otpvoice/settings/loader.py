@@ -8,7 +8,7 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec import Struct, structs
 
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import mask_number
 from otpvoice.core.speech import Flow
 from otpvoice.settings.schema import SECTIONS, Client, Section, Settings
 from otpvoice.settings.sources import (

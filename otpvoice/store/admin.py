@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from otpvoice.core.keys import LogId, NumberHasher
+from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.limits import DAY_MS
-from otpvoice.core.phone import Number, mask_number
+from otpvoice.core.phone import Number
 from otpvoice.core.verification import Route, Verification
 from otpvoice.store.connections import Connections
 from otpvoice.store.functions import BaseStore, decoding, to_fields

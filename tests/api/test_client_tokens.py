@@ -21,8 +21,7 @@ from redis import Redis
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
 
-from otpvoice.core.keys import KeyRing
-from otpvoice.core.tokens import ClientTokens
+from otpvoice.core.keys import ClientTokens, KeyRing
 from otpvoice.core.verification import CallReason, CallStatus
 
 MASKED = "+91******3210"

@@ -16,7 +16,7 @@ from support.stack import ApiProcess
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.app import create_app
 from otpvoice.core.keys import derive_receipt_key
-from otpvoice.core.tokens import RECEIPT_LIFETIME_S, RECEIPT_TYPE
+from otpvoice.core.receipts import RECEIPT_LIFETIME_S, RECEIPT_TYPE
 from otpvoice.core.verification import CallStatus, NextReason, Status
 from otpvoice.store.redis_store import RedisStore
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.core.errors import InvalidNumber, NumberNotAllowed, RequestRefused
-from otpvoice.core.phone import NumberRules, mask_number, parse_allowed_number
+from otpvoice.core.keys import mask_number
+from otpvoice.core.phone import NumberRules, parse_allowed_number
 
 INDIA = NumberRules(["IN"], ["mobile", "fixed_line_or_mobile"], ["+91140", "+91160"])
 AMERICA = NumberRules(["US"], ["mobile", "fixed_line_or_mobile"])

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing, derive_receipt_key
-from otpvoice.core.tokens import ReceiptSigner
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.verification import EndReason, Status, Verification
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
@@ -56,7 +56,7 @@ def join(*pieces: bytes) -> str:
 
 def is_verified(receipt: str, receipts: ReceiptSigner = RECEIPTS) -> bool:
     """Return whether one of the public keys verifies the receipt, whatever its age."""
-    keys = jwt.PyJWKSet.from_dict(receipts.jwk_set()).keys
+    keys = jwt.PyJWKSet.from_dict(receipts.jwk_set).keys
     return any(_verifies(key, receipt) for key in keys)
 
 
@@ -110,7 +110,7 @@ def test_receipt_and_keys_are_stable_across_releases() -> None:
     seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
     signer = Ed25519PrivateKey.from_private_bytes(seed)
     raw = signer.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    assert RECEIPTS.jwk_set() == {
+    assert RECEIPTS.jwk_set == {
         "keys": [
             {
                 "kty": "OKP",
@@ -170,7 +170,7 @@ def test_first_key_signs_and_all_published_keys_verify() -> None:
     ages = [ReceiptSigner(ring, ISSUER) for ring in rings]
     receipts = [age.sign(APPROVED, ASHA) for age in ages]
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts]
-    published = [[key["kid"] for key in age.jwk_set()["keys"]] for age in ages]
+    published = [[key["kid"] for key in age.jwk_set["keys"]] for age in ages]
     believed = [[is_verified(receipt, age) for receipt in receipts] for age in ages]
     assert signed_by == ["k1", "k1", "k2", "k2"]
     assert published == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2"]]
@@ -199,6 +199,6 @@ def test_sign_of_approval_by_the_client_raises() -> None:
 
 def test_jwk_set_has_public_members_only() -> None:
     """RFC 8037 has the private key in ``d``."""
-    (key,) = RECEIPTS.jwk_set()["keys"]
+    (key,) = RECEIPTS.jwk_set["keys"]
     assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
     assert base64.urlsafe_b64decode(key["x"] + "=") != derive_receipt_key(OLD)

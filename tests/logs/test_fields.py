@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logs.test_redaction import CODES, CREDENTIALS, ENCODINGS, NUMBERS, SECRETS, SPELLED
 
-from otpvoice.core.keys import LogId, NumberHasher
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.verification import CallStatus
 from otpvoice.logs import RecordFilter
 from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS

@@ -18,8 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otpvoice.core.keys import LogId, NumberHasher
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.logs import ForeignText, RecordFilter
 

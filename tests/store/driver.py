@@ -13,9 +13,9 @@ from msgspec import structs
 from redis import Redis
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.keys import KeyRing, NumberHasher, encrypt_number, encrypt_speech
+from otpvoice.core.keys import KeyRing, NumberHasher, encrypt_number, encrypt_speech, mask_number
 from otpvoice.core.limits import NO_LIMITS, Quota, parse_quota
-from otpvoice.core.phone import Number, mask_number
+from otpvoice.core.phone import Number
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
     Call,

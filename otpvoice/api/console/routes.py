@@ -20,8 +20,7 @@ from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.speech import is_locale
-from otpvoice.core.times import format_utc
-from otpvoice.core.verification import Call, Verification
+from otpvoice.core.verification import Call, Verification, format_utc
 from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.stats import StatsReader
 

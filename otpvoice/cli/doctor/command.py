@@ -28,7 +28,8 @@ from otpvoice.cli.operator import (
     yes_option,
 )
 from otpvoice.cli.verify import Terminal
-from otpvoice.core.phone import mask_number, parse_written_number, single_region
+from otpvoice.core.keys import mask_number
+from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.core.verification import Route
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load

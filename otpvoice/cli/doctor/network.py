@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from otpvoice.cli.doctor import LOOPBACK, Finding, Level, advice, failure, ok, warning
-from otpvoice.core.phone import mask_number
+from otpvoice.core.keys import mask_number
 from otpvoice.core.verification import Route
 from otpvoice.http_client import (
     Deadlines,
