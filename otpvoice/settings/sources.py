@@ -119,10 +119,10 @@ def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
         elif path in values:
             both = f"{values[path].source} and {source}"
             values[path] = RawValue(None, both, error="is given twice: set one of them, not both")
-        elif secret_file:
-            values[path] = _read_secret_file(secret_file, source)
-        else:
+        elif secret_file is None:
             values[path] = RawValue(environ[source], source, is_text=True)
+        else:
+            values[path] = _read_secret_file(secret_file, source)
     config = environ.get("OTPVOICE_CONFIG")
     return (_read_toml(config) if config else {}) | values, warnings
 
@@ -162,17 +162,16 @@ def _read_toml(path: str) -> RawValues:
     """
     try:
         tree = tomllib.loads(_read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        detail = f"is not TOML: {error}"
     except ValueError as error:
-        detail = str(error)
-    else:
-        return {each: RawValue(value, path) for each, value in _walk(tree)}
-    raise SettingsError([InvalidSetting("OTPVOICE_CONFIG", path, detail)])
+        detail = "is not TOML: " * isinstance(error, tomllib.TOMLDecodeError) + str(error)
+        raise SettingsError([InvalidSetting("OTPVOICE_CONFIG", path, detail)]) from None
+    return {each: RawValue(value, path) for each, value in _walk(tree)}
 
 
 def _read_secret_file(path: str, source: str) -> RawValue:
     """Read a secret file. Messages omit its path, because it may be the secret by mistake."""
+    if not path:
+        return RawValue(None, source, error="names no file: set the path of one, or unset it")
     try:
         return RawValue(_read_text(path).rstrip("\r\n"), source, is_text=True)
     except ValueError as error:

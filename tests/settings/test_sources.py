@@ -134,6 +134,16 @@ def test_unreadable_secret_file_is_an_error_without_its_path(
     assert "UTF-8" in errors["provider.validation_key"]
 
 
+@pytest.mark.parametrize("field", ["provider.webhook_secret", "provider.proxy", "provider.token"])
+def test_file_variable_without_path_is_an_error(errors_of: ErrorsOf, field: str) -> None:
+    """An optional secret, such as a webhook's, would silently be empty."""
+    variable = variable_name(tuple(field.split(".")))
+    errors = errors_of(**{variable: None, f"{variable}_FILE": ""})
+    assert errors == {
+        field: f"{field} ({variable}_FILE): names no file: set the path of one, or unset it"
+    }
+
+
 def test_missing_settings_are_all_named_with_their_variables() -> None:
     """Every required one."""
     with pytest.raises(SettingsError) as error:
