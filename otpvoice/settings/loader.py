@@ -25,7 +25,6 @@ from otpvoice.settings.sources import (
     variable_name,
 )
 from otpvoice.settings.types import (
-    FieldType,
     Flows,
     TestNumbers,
     expected_format,
@@ -98,27 +97,12 @@ def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
 
 def _build_settings(values: RawValues) -> Settings:
     loader = _Loader(values)
-    tree: dict[SettingPath, dict[str, Any]] = {}
-    tables: dict[SettingPath, type[Section]] = {(name,): kind for name, kind in SECTIONS.items()}
-    tables |= {("clients", name): Client for name in loader.client_names}
-    for path, kind in tables.items():
-        fields = {(*path, field.name): field for field in structs.fields(kind)}
-        loader.known.update([path, *fields])
-        tree[path] = {
-            field.name: loader.field(field.type, here)
-            for here, field in fields.items()
-            if here in values or field.required
-        }
+    sections = {name: loader.section(kind, (name,)) for name, kind in SECTIONS.items()}
+    clients = {name: loader.section(Client, ("clients", name)) for name in loader.client_names}
     test_numbers = loader.field(TestNumbers, TEST_NUMBERS) if TEST_NUMBERS in values else {}
     loader.report_unknown_keys()
     loader.raise_if_invalid()
-    built: dict[SettingPath, Any] = {path: kind(**tree[path]) for path, kind in tables.items()}
-    clients = {name: built["clients", name] for name in loader.client_names}
-    return Settings(
-        **{name: built[name,] for name in SECTIONS},
-        clients=MappingProxyType(clients),
-        test_numbers=test_numbers,
-    )
+    return Settings(**sections, clients=MappingProxyType(clients), test_numbers=test_numbers)
 
 
 class _HiddenTable(dict[Any, Any]):
@@ -142,6 +126,18 @@ class _Loader:
         if self._invalid:
             raise SettingsError(self._invalid)
 
+    def section(self, kind: type[Section], path: SettingPath) -> Any:
+        """Return a section. While an error is reported, its fields may lack their values."""
+        fields = {(*path, field.name): field for field in structs.fields(kind)}
+        self.known.update([path, *fields])
+        return kind(
+            **{
+                field.name: self.field(field.type, each)
+                for each, field in fields.items()
+                if each in self.values or field.required
+            }
+        )
+
     def field(self, annotation: Any, path: SettingPath) -> Any:
         """Return the value at ``path``, or report why there is none."""
         name, raw = dotted_name(path), self.values.get(path)
@@ -150,12 +146,9 @@ class _Loader:
             return self._report(name, "not set", f"is missing, {expected}")
         if raw.error:
             return self._report(name, raw.source, raw.error)
-        base = type_parts(annotation)[0]
-        if get_origin(base) is tuple:
-            return self._list(annotation, get_args(base)[0], name, raw)
-        if get_origin(base) is Mapping:
-            return self._table(annotation, name, raw)
-        return self._value(annotation, name, raw)
+        origin = get_origin(type_parts(annotation)[0])
+        convert = {tuple: self._list, Mapping: self._table}.get(origin, self._value)
+        return convert(annotation, name, raw)
 
     def report_unknown_keys(self) -> None:
         """Report keys that are not settings, and values where a table belongs."""
@@ -176,29 +169,29 @@ class _Loader:
                 self._report(dotted_name(path), raw.source, detail)
 
     def _value(self, annotation: Any, name: str, raw: RawValue) -> Any:
-        """Parse and convert. Only a struct is built from a table: :class:`Flow`."""
-        kind, value, reason = field_type(annotation), raw.value, ""
-        base = type_parts(annotation)[0]
-        is_struct = isinstance(base, type) and issubclass(base, Struct)
+        """Parse and convert. Only a :class:`Flow` is built from a table."""
+        value, reason = raw.value, ""
+        is_flow = type_parts(annotation)[0] is Flow
         try:
-            if is_struct or not isinstance(value, dict | list):
-                parsed = _parse(kind, value) if isinstance(value, str) else value
-                return msgspec.convert(parsed, annotation, strict=not raw.is_text)
-        except msgspec.ValidationError as error:
-            # Of other values its text adds nothing to the expected format.
-            reason = f": {error}" if is_struct else ""
+            if isinstance(value, str):
+                value = field_type(annotation).parse_text(value)
+            if is_flow or not isinstance(value, dict | list):
+                return msgspec.convert(value, annotation, strict=not raw.is_text)
         except ValueError as error:
-            reason = f": {error}"
-        return self._report(name, raw.source, f"must be {expected_format(annotation)}{reason}")
+            # Of other values msgspec's text adds nothing to the expected format.
+            if is_flow or not isinstance(error, msgspec.ValidationError):
+                reason = str(error)
+        return self._report_format(annotation, name, raw, reason)
 
-    def _list(self, annotation: Any, member: Any, name: str, raw: RawValue) -> Any:
+    def _list(self, annotation: Any, name: str, raw: RawValue) -> Any:
         """Parse a list. Text is a list of one member; from a variable it is split."""
         items = raw.value
         if isinstance(items, str):
             parts = re.split(r"[,\n]", items) if raw.is_text else [items]
             items = [part.strip() for part in parts if part.strip()]
         if not isinstance(items, list):
-            return self._report(name, raw.source, f"must be {expected_format(annotation)}")
+            return self._report_format(annotation, name, raw)
+        member = get_args(type_parts(annotation)[0])[0]
         values = tuple(
             self._value(member, f"{name}[{i}]", raw._replace(value=item))
             for i, item in enumerate(items)
@@ -214,7 +207,7 @@ class _Loader:
         try:
             pairs = _parse_pairs(raw.value)
         except ValueError as error:
-            return self._report(name, raw.source, f"must be {kind.expected_format}: {error}")
+            return self._report_format(annotation, name, raw, str(error))
         table: dict[Any, Any] = _HiddenTable() if kind.is_secret else {}
         spellings: dict[object, str] = {}
         for key, value in pairs.items():
@@ -232,17 +225,13 @@ class _Loader:
             self._report(f"{name}.{kind.required_key}", raw.source, detail)
         return MappingProxyType(table)
 
+    def _report_format(self, annotation: Any, name: str, raw: RawValue, reason: str = "") -> object:
+        detail = f"must be {expected_format(annotation)}"
+        return self._report(name, raw.source, f"{detail}: {reason}" if reason else detail)
+
     def _report(self, name: str, source: str, detail: str) -> object:
         self._invalid.append(InvalidSetting(name, source, detail))
         return _INVALID
-
-
-def _parse(kind: FieldType, text: str) -> object:
-    if kind.is_optional and not text:
-        return text
-    if not re.fullmatch(kind.pattern, text, re.DOTALL):
-        raise msgspec.ValidationError
-    return kind.parse(text)
 
 
 def _parse_pairs(value: object) -> dict[str, object]:

@@ -18,11 +18,16 @@ from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings import types
-from otpvoice.settings.types import WHSEC_PREFIX, FieldType, Positive, Seconds, field_type
+from otpvoice.settings.types import WHSEC_PREFIX, FieldType, field_type
 
 T = TypeVar("T")
 
 _DAY = 86400
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[int, types.SECONDS]
+CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
+CallGap = Annotated[Seconds, Meta(ge=0, le=_DAY)]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,10 +46,10 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Server(Section, frozen=True, kw_only=True):
     """``[server]``: how the API is reached."""
 
-    bind: types.Bind = "127.0.0.1:8000"
-    public_url: types.WebUrl = "http://127.0.0.1:8000"
+    bind: Annotated[str, types.BIND] = "127.0.0.1:8000"
+    public_url: Annotated[str, types.WEB_URL] = "http://127.0.0.1:8000"
     """Without a slash at its end."""
-    cors_origins: tuple[types.Origin, ...] = ()
+    cors_origins: tuple[Annotated[str, types.ORIGIN], ...] = ()
     production: bool = False
     threads: Positive = 16
     workers: Positive = 1
@@ -54,9 +59,9 @@ class Server(Section, frozen=True, kw_only=True):
 class Redis(Section, frozen=True, kw_only=True):
     """``[redis]``: the store."""
 
-    url: types.RedisUrl = "redis://localhost:6379/0"
+    url: Annotated[str, types.REDIS_URL] = "redis://localhost:6379/0"
     sentinel_username: str = ""
-    sentinel_password: types.OptionalSecret = ""
+    sentinel_password: Annotated[str, types.OPTIONAL_SECRET] = ""
 
     @property
     def full_url(self) -> str:
@@ -69,42 +74,42 @@ class Redis(Section, frozen=True, kw_only=True):
 class Secrets(Section, frozen=True, kw_only=True):
     """``[secrets]``: the keys of the service itself."""
 
-    keys: Annotated[tuple[types.NamedKey, ...], Meta(min_length=1)]
-    number_key: types.Key
-    admin_key_sha256: tuple[types.KeyHash, ...] = ()
+    keys: Annotated[tuple[Annotated[RingKey, types.NAMED_KEY], ...], Meta(min_length=1)]
+    number_key: Annotated[bytes, types.KEY]
+    admin_key_sha256: tuple[Annotated[str, types.KEY_HASH], ...] = ()
 
 
 class Client(Section, frozen=True, kw_only=True):
     """``[clients.<name>]``: a login backend. None means the common value of another section."""
 
-    key_sha256: Annotated[tuple[types.KeyHash, ...], Meta(min_length=1)]
-    bridge: types.Bridge | None = None
-    caller_id: types.CallerId | None = None
-    default_name: types.SpokenName | None = None
+    key_sha256: Annotated[tuple[Annotated[str, types.KEY_HASH], ...], Meta(min_length=1)]
+    bridge: Annotated[str, types.BRIDGE] | None = None
+    caller_id: Annotated[str, types.CALLER_ID] | None = None
+    default_name: Annotated[str, types.SPOKEN_NAME] | None = None
     flows: types.Flows | None = None
-    regions: tuple[types.Region, ...] | None = None
-    ttl: types.CodeLife | None = None
+    regions: tuple[Annotated[str, types.REGION], ...] | None = None
+    ttl: CodeLife | None = None
     calls_per_client: tuple[Quota, ...] | None = None
     calls_per_day: Positive | None = None
     deliver_only: bool = False
-    event_url: types.EventUrl = ""
-    event_secret: tuple[types.EventSecret, ...] = ()
+    event_url: Annotated[str, types.EVENT_URL] = ""
+    event_secret: tuple[Annotated[str, types.EVENT_SECRET], ...] = ()
 
 
 class Provider(Section, frozen=True, kw_only=True):
     """``[provider]``: the telephone company."""
 
     name: Literal["mobtexting"] = "mobtexting"
-    base_url: types.BaseUrl = "https://portal.mobtexting.com/api/v2/"
+    base_url: Annotated[str, types.BASE_URL] = "https://portal.mobtexting.com/api/v2/"
     """With a slash at its end."""
-    token: types.Secret
-    bridge: types.Bridge
-    caller_id: types.CallerId = ""
+    token: Annotated[str, types.SECRET]
+    bridge: Annotated[str, types.BRIDGE]
+    caller_id: Annotated[str, types.CALLER_ID] = ""
     routes: Annotated[tuple[Route, ...], Meta(min_length=1)] = (Route.OBD, Route.C2C)
     webhook_id: str = ""
-    webhook_secret: tuple[types.Secret, ...] = ()
-    webhook_path_token: tuple[types.PathToken, ...] = ()
-    validation_key: types.OptionalSecret = ""
+    webhook_secret: tuple[Annotated[str, types.SECRET], ...] = ()
+    webhook_path_token: tuple[Annotated[str, types.PATH_TOKEN], ...] = ()
+    validation_key: Annotated[str, types.OPTIONAL_SECRET] = ""
     flows: types.Flows
     """By language tag in lower case; one is ``default``."""
     audio: str = ""
@@ -112,25 +117,25 @@ class Provider(Section, frozen=True, kw_only=True):
     interval: Literal[0, 5, 15, 30, 45, 60] = 0
     """Minutes."""
     otp_format: CodeFormat = CodeFormat.COMMA
-    default_name: types.SpokenName = "Customer"
-    timezone: types.Zone = "Asia/Kolkata"
+    default_name: Annotated[str, types.SPOKEN_NAME] = "Customer"
+    timezone: Annotated[str, types.ZONE] = "Asia/Kolkata"
     status_words: types.StatusWords = MappingProxyType({})
     c2c_attempts: Annotated[int, Meta(ge=0, le=2)] = 0
     c2c_duration: Positive = 1
     """Minutes."""
-    proxy: types.ProxyUrl = ""
+    proxy: Annotated[str, types.PROXY_URL] = ""
 
 
 class Events(Section, frozen=True, kw_only=True):
     """``[events]``: how events are delivered to clients."""
 
-    proxy: types.ProxyUrl = ""
+    proxy: Annotated[str, types.PROXY_URL] = ""
 
 
 class Verification(Section, frozen=True, kw_only=True):
     """``[verification]``: the life of a code."""
 
-    ttl: types.CodeLife = 300
+    ttl: CodeLife = 300
     code_length: Annotated[int, Meta(ge=4, le=10)] = 6
     max_checks: Annotated[int, Meta(ge=1, le=10)] = 5
     max_redials: Annotated[int, Meta(ge=0, le=3)] = 1
@@ -143,27 +148,27 @@ class Dialer(Section, frozen=True, kw_only=True):
     """``[dialer]``: the process that places calls."""
 
     threads: Positive = 64
-    metrics_bind: types.OptionalBind = ""
+    metrics_bind: Annotated[str, types.OPTIONAL_BIND] = ""
 
 
 class Limits(Section, LimitSettings, frozen=True, kw_only=True):
     """``[limits]``: which numbers are called, and how often."""
 
-    regions: tuple[types.Region, ...] = ("IN",)
-    number_types: Annotated[tuple[types.NumberType, ...], Meta(min_length=1)] = (
+    regions: tuple[Annotated[str, types.REGION], ...] = ("IN",)
+    number_types: Annotated[tuple[Annotated[str, types.NUMBER_TYPE], ...], Meta(min_length=1)] = (
         "mobile",
         "fixed_line_or_mobile",
     )
-    deny_prefixes: tuple[types.Prefix, ...] = ("+91140", "+91160")
-    call_gap: Annotated[tuple[types.CallGap, ...], Meta(min_length=1)] = (60, 60, 300)
+    deny_prefixes: tuple[Annotated[str, types.PREFIX], ...] = ("+91140", "+91160")
+    call_gap: Annotated[tuple[CallGap, ...], Meta(min_length=1)] = (60, 60, 300)
     live_calls: Positive = 200
 
 
 class Console(Section, frozen=True, kw_only=True):
     """``[console]``: the operators' pages."""
 
-    price_per_call: types.Price = 0.0
-    currency: types.Currency = "INR"
+    price_per_call: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    currency: Annotated[str, types.CURRENCY] = "INR"
 
 
 class Log(Section, frozen=True, kw_only=True):

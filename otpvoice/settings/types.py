@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from otpvoice.addresses import parse_address, parse_ha_url
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.keys import RingKey, decode_base64, parse_key, parse_ring_key
+from otpvoice.core.keys import decode_base64, parse_key, parse_ring_key
 from otpvoice.core.limits import Quota, Ratio, parse_quota, parse_ratio
 from otpvoice.core.phone import parse_number
 from otpvoice.core.speech import CODE_PATTERN, DEFAULT_FLOW, Flow, clean_name, is_language_tag
@@ -58,6 +58,14 @@ class FieldType:
     """The hash of a credential: not secret, but it must not be the sample's."""
     required_key: str = ""
     """A table must have it."""
+
+    def parse_text(self, text: str) -> object:
+        """Parse text. Raises ``ValueError`` with the reason, if the format does not say it."""
+        if self.is_optional and not text:
+            return text
+        if not re.fullmatch(self.pattern, text, re.DOTALL):
+            raise ValueError
+        return self.parse(text)
 
 
 _PLAIN: Final[Mapping[type, FieldType]] = {
@@ -114,11 +122,17 @@ def parse_seconds(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _parse_event_secret(text: str) -> str:
-    if not text.startswith(WHSEC_PREFIX):
-        raise ValueError(f"it does not begin with {WHSEC_PREFIX}")
-    decode_base64(text.removeprefix(WHSEC_PREFIX), f"what follows {WHSEC_PREFIX}", 24, 64)
-    return text
+def _checked(
+    accepts: Callable[[str], object], convert: Callable[[str], object] = str
+) -> Callable[[str], object]:
+    """Return a parser of text that passes a check, whose reason the expected format gives."""
+
+    def parse(text: str) -> object:
+        if not accepts(text):
+            raise ValueError
+        return convert(text)
+
+    return parse
 
 
 def _split_url(text: str, *schemes: str) -> SplitResult:
@@ -149,11 +163,9 @@ def parse_origin(text: str) -> str:
     return text
 
 
-def _parse_proxy_url(text: str) -> str:
+def _is_proxy_url(text: str) -> bool:
     parts = _split_url(text, "http")
-    if parts.port is None or parts.path.strip("/") or "?" in text or "#" in text:
-        raise ValueError("a port is expected, and no path, query or fragment")
-    return text
+    return parts.port is not None and not parts.path.strip("/") and not {"?", "#"} & {*text}
 
 
 def _parse_redis_url(text: str) -> str:
@@ -169,148 +181,106 @@ def _parse_redis_url(text: str) -> str:
     return text
 
 
-def _parse_bind(text: str) -> str:
-    if not re.fullmatch(r"unix:[!-~]+", text):
-        parse_address(text)
-    return text
+def _is_status_word(text: str) -> bool:
+    return 0 < len(normalize_status_word(text)) <= _MAX_WORD_LENGTH and text.isprintable()
 
 
-def _parse_zone(text: str) -> str:
+def _is_zone(text: str) -> bool:
+    with suppress(KeyError, OSError, ValueError):
+        return bool(ZoneInfo(text).key)
+    return False
+
+
+def _is_test_number(text: str) -> bool:
     try:
-        return ZoneInfo(text).key
-    except (KeyError, OSError, ValueError):
-        raise ValueError(f"{text[:40]!r} is not in the time zone database") from None
-
-
-def _parse_region(text: str) -> str:
-    if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{text[:40]!r} is no region with telephones")
-    return text.upper()
-
-
-def _parse_spoken_name(text: str) -> str:
-    name = clean_name(text)
-    if not name:
-        raise ValueError("nothing of it may be spoken")
-    return name
-
-
-def _parse_tag(text: str) -> str:
-    if not is_language_tag(text):
-        raise ValueError("it is neither")
-    return text.lower()
-
-
-def _parse_status_word(text: str) -> str:
-    word = normalize_status_word(text)
-    if not 0 < len(word) <= _MAX_WORD_LENGTH or not text.isprintable():
-        raise ValueError("case, spaces, - and _ make no difference")
-    return word
-
-
-def _parse_test_number(text: str) -> str:
-    try:
-        is_normal = parse_number(text).e164 == text
+        return parse_number(text).e164 == text
     except InvalidNumber as error:
         raise ValueError(str(error)) from None
-    if not is_normal:
-        raise ValueError("it is another way to write a number")
-    return text
 
 
 _VISIBLE: Final = "visible ASCII characters without spaces"
 _URL: Final = "an http:// or https:// URL"
-_REDIS_URL: Final = "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL"
-_secret_url = partial(FieldType, is_secret=True, is_url=True)
+_secret = partial(FieldType, is_secret=True)
 
-Positive = Annotated[int, Meta(ge=1)]
-Price = Annotated[float, Meta(ge=0, le=1_000_000)]
-Seconds = Annotated[
-    int, FieldType('seconds, as a number or like "90s", "10m", "24h", "7d"', parse_seconds)
-]
-CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
-CallGap = Annotated[Seconds, Meta(ge=0, le=86_400)]
-Zone = Annotated[str, FieldType('a time zone such as "Asia/Kolkata"', _parse_zone)]
+SECONDS: Final = FieldType('seconds, as a number or like "90s", "10m", "24h", "7d"', parse_seconds)
+ZONE: Final = FieldType('a zone of the time zone database like "Asia/Kolkata"', _checked(_is_zone))
 
-Bind = Annotated[str, FieldType('"host:port" or "unix:/path"', _parse_bind)]
-OptionalBind = Annotated[
-    str, FieldType('"host:port"', lambda text: parse_address(text) and text, is_optional=True)
-]
-WebUrl = Annotated[str, FieldType(_URL, lambda text: parse_web_url(text).rstrip("/"))]
-BaseUrl = Annotated[str, FieldType(_URL, lambda text: parse_web_url(text).rstrip("/") + "/")]
-EventUrl = Annotated[str, FieldType(_URL, parse_web_url, is_optional=True)]
-Origin = Annotated[str, FieldType('an origin like "https://app.example.com"', parse_origin)]
-RedisUrl = Annotated[str, _secret_url(_REDIS_URL, _parse_redis_url)]
-ProxyUrl = Annotated[
-    str, _secret_url("http://[user:password@]host:port", _parse_proxy_url, is_optional=True)
-]
+BIND: Final = FieldType(
+    '"host:port" or "unix:/path"',
+    _checked(lambda text: re.fullmatch(r"unix:[!-~]+", text) or parse_address(text)),
+)
+OPTIONAL_BIND: Final = FieldType('"host:port"', _checked(parse_address), is_optional=True)
+WEB_URL: Final = FieldType(_URL, lambda text: parse_web_url(text).rstrip("/"))
+BASE_URL: Final = FieldType(_URL, lambda text: parse_web_url(text).rstrip("/") + "/")
+EVENT_URL: Final = FieldType(_URL, parse_web_url, is_optional=True)
+ORIGIN: Final = FieldType('an origin like "https://app.example.com"', parse_origin)
+REDIS_URL: Final = _secret(
+    "a redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL",
+    _parse_redis_url,
+    is_url=True,
+)
+PROXY_URL: Final = _secret(
+    "http://[user:password@]host:port", _checked(_is_proxy_url), is_url=True, is_optional=True
+)
 
-Bridge = Annotated[
-    str, FieldType("text of 7 to 15 digits with the calling code, without +", pattern="[0-9]{7,15}")
-]
-CallerId = Annotated[
-    str, FieldType("E.164 with +", pattern=r"\+[1-9][0-9]{6,14}", is_optional=True)
-]
-Prefix = Annotated[
-    str, FieldType("the beginning of an E.164 number, with +", pattern=r"\+[1-9][0-9]*")
-]
-Region = Annotated[str, FieldType("an ISO 3166 code of two letters", _parse_region)]
-NumberType = Annotated[
-    str,
-    FieldType(
-        "one of mobile, fixed_line_or_mobile, fixed_line; premium rate, shared cost, personal, "
-        "pager, VoIP, satellite and other numbers are never called",
-        pattern="mobile|fixed_line_or_mobile|fixed_line",
-    ),
-]
-SpokenName = Annotated[str, FieldType("a name with letters of any script", _parse_spoken_name)]
-Currency = Annotated[str, FieldType("an ISO 4217 code of three letters", pattern="[A-Z]{3}")]
+BRIDGE: Final = FieldType(
+    "text of 7 to 15 digits with the calling code, without +", pattern="[0-9]{7,15}"
+)
+CALLER_ID: Final = FieldType("E.164 with +", pattern=r"\+[1-9][0-9]{6,14}", is_optional=True)
+PREFIX: Final = FieldType("the beginning of an E.164 number, with +", pattern=r"\+[1-9][0-9]*")
+REGION: Final = FieldType(
+    "the ISO 3166 code, two letters, of a region with telephones",
+    _checked(lambda text: text.upper() in phonenumbers.SUPPORTED_REGIONS, str.upper),
+)
+NUMBER_TYPE: Final = FieldType(
+    "one of mobile, fixed_line_or_mobile, fixed_line; premium rate, shared cost, personal, "
+    "pager, VoIP, satellite and other numbers are never called",
+    pattern="mobile|fixed_line_or_mobile|fixed_line",
+)
+SPOKEN_NAME: Final = FieldType(
+    "a name with letters of any script", _checked(clean_name, clean_name)
+)
+CURRENCY: Final = FieldType("an ISO 4217 code of three letters", pattern="[A-Z]{3}")
 
-Secret = Annotated[str, FieldType(_VISIBLE, pattern="[!-~]+", is_secret=True)]
-OptionalSecret = Annotated[
-    str, FieldType(_VISIBLE, pattern="[!-~]+", is_optional=True, is_secret=True)
-]
-PathToken = Annotated[
-    str, FieldType("letters, digits, - . _ and ~", pattern="[A-Za-z0-9._~-]+", is_secret=True)
-]
-KeyHash = Annotated[
-    str,
-    FieldType("the SHA-256 of a key, 64 hex digits", str.lower, "[0-9A-Fa-f]{64}", is_hash=True),
-]
-EventSecret = Annotated[
-    str, FieldType('"whsec_<base64 of 24 to 64 bytes>"', _parse_event_secret, is_secret=True)
-]
-Key = Annotated[bytes, FieldType("base64 of exactly 32 bytes", parse_key, is_secret=True)]
-NamedKey = Annotated[
-    RingKey, FieldType('"<id>:<base64 of exactly 32 bytes>"', parse_ring_key, is_secret=True)
-]
+SECRET: Final = _secret(_VISIBLE, pattern="[!-~]+")
+OPTIONAL_SECRET: Final = _secret(_VISIBLE, pattern="[!-~]*", is_optional=True)
+PATH_TOKEN: Final = _secret("letters, digits, - . _ and ~", pattern="[A-Za-z0-9._~-]+")
+KEY_HASH: Final = FieldType(
+    "the SHA-256 of a key, 64 hex digits", str.lower, "[0-9A-Fa-f]{64}", is_hash=True
+)
+EVENT_SECRET: Final = _secret(
+    f'"{WHSEC_PREFIX}<base64 of 24 to 64 bytes>"',
+    lambda text: decode_base64(text.removeprefix(WHSEC_PREFIX), "it", 24, 64) and text,
+    f"{WHSEC_PREFIX}.*",
+)
+KEY: Final = _secret("base64 of exactly 32 bytes", parse_key)
+NAMED_KEY: Final = _secret('"<id>:<base64 of exactly 32 bytes>"', parse_ring_key)
 
-_Tag = Annotated[str, FieldType("named by a language tag (BCP 47) or default", _parse_tag)]
-_Flow = Annotated[
-    Flow,
-    FieldType('the id of a flow as text, or { id = "25", text = "…" }', lambda text: {"id": text}),
-]
-Flows = Annotated[
-    Mapping[_Tag, _Flow],
-    FieldType(
-        'a table like { default = "24", hi = "25" }, or text like default=24,hi=25',
-        required_key=DEFAULT_FLOW,
-    ),
-]
-_Word = Annotated[str, FieldType("a word of 1 to 40 printable characters", _parse_status_word)]
-_Status = Annotated[
-    CallStatus, FieldType(f"one of {', '.join(CALL_RESULTS)}", pattern="|".join(CALL_RESULTS))
-]
-StatusWords = Annotated[
-    Mapping[_Word, _Status],
-    FieldType('a table like { "OUT OF ZONE" = "failed" }, or text like OUT OF ZONE=failed'),
-]
-_TestNumber = Annotated[str, FieldType("a number in E.164", _parse_test_number)]
-_Code = Annotated[str, FieldType("a code of 4 to 10 digits, as text", pattern=CODE_PATTERN.pattern)]
-TestNumbers = Annotated[
-    Mapping[_TestNumber, _Code],
-    FieldType(
-        'a table like "+919999900001" = "123456", or text like +919999900001=123456',
-        is_secret=True,
-    ),
-]
+_LANGUAGE: Final = FieldType(
+    "named by a language tag (BCP 47) or default", _checked(is_language_tag, str.lower)
+)
+_FLOW: Final = FieldType(
+    'the id of a flow as text, or { id = "25", text = "…" }', lambda text: {"id": text}
+)
+_FLOWS: Final = FieldType(
+    'a table like { default = "24", hi = "25" }, or text like default=24,hi=25',
+    required_key=DEFAULT_FLOW,
+)
+Flows = Annotated[Mapping[Annotated[str, _LANGUAGE], Annotated[Flow, _FLOW]], _FLOWS]
+
+_WORD: Final = FieldType(
+    "a word of 1 to 40 printable characters; case, spaces, - and _ make no difference",
+    _checked(_is_status_word, normalize_status_word),
+)
+_STATUS: Final = FieldType(f"one of {', '.join(CALL_RESULTS)}", pattern="|".join(CALL_RESULTS))
+_WORDS: Final = FieldType(
+    'a table like { "OUT OF ZONE" = "failed" }, or text like OUT OF ZONE=failed'
+)
+StatusWords = Annotated[Mapping[Annotated[str, _WORD], Annotated[CallStatus, _STATUS]], _WORDS]
+
+_TEST_NUMBER: Final = FieldType("a number in E.164", _checked(_is_test_number))
+_CODE: Final = FieldType("a code of 4 to 10 digits, as text", pattern=CODE_PATTERN.pattern)
+_TEST_NUMBERS: Final = _secret(
+    'a table like "+919999900001" = "123456", or text like +919999900001=123456'
+)
+TestNumbers = Annotated[Mapping[Annotated[str, _TEST_NUMBER], Annotated[str, _CODE]], _TEST_NUMBERS]

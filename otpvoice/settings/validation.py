@@ -17,29 +17,6 @@ FieldProblem = tuple[str, str]
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
 _NEEDS_TLS: Final = "production needs an https:// URL"
-_PRODUCTION_RULES: Final = {
-    "provider.webhook_secret": (
-        "production needs it, or provider.webhook_path_token: every callback would be 401"
-    ),
-    "server.public_url": _NEEDS_TLS,
-    "provider.base_url": (
-        f"{_NEEDS_TLS}, because codes travel over it; "
-        "to use the sandbox, set server.production = false"
-    ),
-    "verification.code_length": (
-        f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits: with fewer, "
-        "the permitted guesses of one day find one code in a few hundred"
-    ),
-    "limits.wrong_codes_per_number": (
-        "production needs a limit, because each new verification brings new guesses; "
-        'remove the line for the default or set one like ["15/1h", "50/24h"]'
-    ),
-    "limits.conversion_breaker": (
-        "production needs this breaker or limits.wrong_code_breaker: with both off, nothing stops "
-        'a flood of calls that lead to no approval; remove the line or set "15%/1h"'
-    ),
-}
-"""What production needs of settings that are valid elsewhere."""
 _SAMPLE: Final = "SAMPLE-REPLACE-ME"
 """Every secret of the sample file begins with it, also in base64; event secrets have no hyphens."""
 _SAMPLE_HASH: Final = "0" * 64
@@ -103,6 +80,8 @@ def _client_errors(settings: Settings) -> Iterator[FieldProblem]:
             yield f"clients.{name}.event_secret", "is missing: events to event_url are signed"
         if client.event_secret and not client.event_url:
             yield f"clients.{name}.event_url", "is missing: event_secret has nothing to sign"
+        if client.event_url and settings.server.production and not _is_private(client.event_url):
+            yield f"clients.{name}.event_url", _NEEDS_TLS
 
 
 def _has_webhook_secret(settings: Settings) -> bool:
@@ -111,18 +90,27 @@ def _has_webhook_secret(settings: Settings) -> bool:
 
 def _production_errors(settings: Settings) -> Iterator[FieldProblem]:
     limits = settings.limits
-    unfit = {
-        "provider.webhook_secret": not _has_webhook_secret(settings),
-        "server.public_url": not settings.server.public_url.startswith("https://"),
-        "provider.base_url": not settings.provider.base_url.startswith("https://"),
-        "verification.code_length": settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH,
-        "limits.wrong_codes_per_number": not limits.wrong_codes_per_number,
-        "limits.conversion_breaker": not (limits.conversion_breaker or limits.wrong_code_breaker),
-    }
-    yield from ((name, _PRODUCTION_RULES[name]) for name in unfit if unfit[name])
-    for name, client in settings.clients.items():
-        if client.event_url and not _is_private(client.event_url):
-            yield f"clients.{name}.event_url", _NEEDS_TLS
+    if not _has_webhook_secret(settings):
+        text = "production needs it, or provider.webhook_path_token: every callback would be 401"
+        yield "provider.webhook_secret", text
+    if not settings.server.public_url.startswith("https://"):
+        yield "server.public_url", _NEEDS_TLS
+    if not settings.provider.base_url.startswith("https://"):
+        text = "because codes travel over it; to use the sandbox, set server.production = false"
+        yield "provider.base_url", f"{_NEEDS_TLS}, {text}"
+    if settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH:
+        text = "with fewer, the permitted guesses of one day find one code in a few hundred"
+        least = f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits"
+        yield "verification.code_length", f"{least}: {text}"
+    if not limits.wrong_codes_per_number:
+        text = "production needs a limit, because each new verification brings new guesses"
+        remedy = 'remove the line for the default or set one like ["15/1h", "50/24h"]'
+        yield "limits.wrong_codes_per_number", f"{text}; {remedy}"
+    if not (limits.conversion_breaker or limits.wrong_code_breaker):
+        text = "with both off, nothing stops a flood of calls that lead to no approval"
+        remedy = 'remove the line or set "15%/1h"'
+        needs = "production needs this breaker or limits.wrong_code_breaker"
+        yield "limits.conversion_breaker", f"{needs}: {text}; {remedy}"
     for name, kind, secret in credential_fields(settings):
         if not kind.is_url and is_sample_secret(secret):
             yield name, "production needs a secret of its own: this is the sample's"
