@@ -162,6 +162,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
         else:
             leave()
 
+    def accept(self, listener: Any) -> None:
+        """Accept one connection.
+
+        One wait can return the stop and the event of a listening socket after it, which the stop
+        has closed. Gunicorn would end the worker with all its connections.
+        """
+        if listener in self.sockets:
+            super().accept(listener)
+
     def _accept_all(self, listener: Any) -> None:
         """Accept connections until the listen queue is empty.
 
