@@ -1,6 +1,7 @@
 """Wiring: the parts of a process, and the dialer made of them."""
 
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
@@ -17,8 +18,8 @@ from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
 from otpvoice.providers.base import Provider
+from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.provider import Mobtexting
-from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.connections import OutageLog
@@ -126,6 +127,14 @@ class Container:
         return Exposition(self.registry, StoreGauges(self.admin_store))
 
     @cached_property
+    def callback_format(self) -> CallbackFormat:
+        """How the provider's messages are parsed."""
+        chosen, regions = self.settings.provider, self.settings.limits.regions
+        return CallbackFormat(
+            ZoneInfo(chosen.timezone), chosen.status_words, single_region(regions)
+        )
+
+    @cached_property
     def provider(self) -> Provider:
         """The telephone company in the settings."""
         chosen = self.settings.provider
@@ -140,9 +149,7 @@ class Container:
             interval=chosen.interval,
             c2c_attempts=chosen.c2c_attempts,
             c2c_duration=chosen.c2c_duration,
-            timezone=chosen.timezone,
-            region=single_region(self.settings.limits.regions),
-            status_words=StatusWords(chosen.status_words),
+            form=self.callback_format,
             webhook_secrets=chosen.webhook_secret,
             path_tokens=chosen.webhook_path_token,
             validation_key=chosen.validation_key,

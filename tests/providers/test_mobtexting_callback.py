@@ -4,6 +4,7 @@ import json
 import string
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -19,7 +20,7 @@ from otpvoice.providers.base import (
     CallReport,
     Challenge,
 )
-from otpvoice.providers.mobtexting.callback import MAX_MESSAGES
+from otpvoice.providers.mobtexting.callback import MAX_MESSAGES, CallbackFormat
 
 # The documented callbacks, byte for byte, except for the digits that the provider masked.
 DOCUMENTED_C2C = b"""{
@@ -298,7 +299,7 @@ BODIES = st.one_of(
 @example(body=b'{"validation_key": "key", "challenge": "\\ud800"}', query={})
 def test_any_callback_is_parsed_or_refused(body: bytes, query: dict[str, str]) -> None:
     """The result is valid reports, a challenge, or a :class:`CallbackError`."""
-    provider = adapter(validation_key="key", timezone="America/New_York")
+    provider = adapter(validation_key="key", form=CallbackFormat(ZoneInfo("America/New_York")))
     try:
         parsed = provider.parse_callback(Callback(body, query, authorization=BEARER))
     except CallbackError:

@@ -3,7 +3,6 @@
 import json
 import socket
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from providers.samples import OBD_OLDER, TOKEN, outbound_call
@@ -118,12 +117,6 @@ def test_repr_shows_no_secret() -> None:
     )
     text = repr(outbound_call()) + repr(provider)
     assert not [s for s in ("8867135000", "Asha", "1, 2", TOKEN, "hush") if s in text]
-
-
-def test_unknown_timezone_fails_at_start() -> None:
-    """A wrong setting must not wait for the first callback."""
-    with pytest.raises(ZoneInfoNotFoundError):
-        Mobtexting(base_url="http://x/", token=TOKEN, timezone="Asia/Nowhere")
 
 
 # Results

@@ -11,8 +11,12 @@ import pytest
 from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import CallReport
 from otpvoice.providers.message_body import decode_body
-from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_report
-from otpvoice.providers.mobtexting.vocabulary import STATUS_MEANINGS, STATUS_WORDS, StatusWords
+from otpvoice.providers.mobtexting.callback import (
+    STATUS_MEANINGS,
+    STATUS_WORDS,
+    CallbackFormat,
+    parse_report,
+)
 
 INDIA = ZoneInfo("Asia/Kolkata")
 STARTED = 1617965859_000  # 2021-04-09 10:57:39 UTC = 16:27:39 in Kolkata
@@ -115,7 +119,7 @@ def test_raw_is_short_and_printable() -> None:
 
 def test_status_of_settings_takes_precedence() -> None:
     """In any spelling; a word of the table gets the meaning of the settings."""
-    words = StatusWords({"OUT OF ZONE": CallStatus.FAILED, "Missed": CallStatus.NO_ANSWER})
+    words = {"OUT OF ZONE": CallStatus.FAILED, "Missed": CallStatus.NO_ANSWER}
     for word, status in {
         "out-of_zone": CallStatus.FAILED,
         "OUTOFZONE_LEG1": CallStatus.FAILED,

@@ -31,7 +31,6 @@ from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.queries import fetch_report
-from otpvoice.providers.mobtexting.vocabulary import StatusWords
 
 
 def fetch(query: CallQuery, *bodies: bytes, zone: ZoneInfo = INDIA) -> CallReport | None:
@@ -130,7 +129,7 @@ def test_final_status_is_reported(
 
 def test_word_of_settings_is_reported() -> None:
     """As a word of the table."""
-    form = CallbackFormat(INDIA, StatusWords({"OUT OF ZONE": CallStatus.FAILED}))
+    form = CallbackFormat(INDIA, {"OUT OF ZONE": CallStatus.FAILED})
     reply = HttpResponse(200, calls_response(OBD_ENTRY | {"status": "out-of-zone"}))
     assert status_of(fetch_report(OBD_QUERY, lambda _: reply, form)) is CallStatus.FAILED
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -29,7 +28,6 @@ from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
 from otpvoice.providers.base import CallQuery, CallReport, Provider
 from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
 from otpvoice.providers.message_body import describe_values
-from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.conformance import (
     CapturedEvidence,
     CheckResult,
@@ -37,7 +35,6 @@ from otpvoice.providers.mobtexting.conformance import (
     check_conformance,
     parse_reply_id,
 )
-from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.settings import Settings
 
 _POLL_INTERVAL_S: Final = 0.25
@@ -213,7 +210,6 @@ def _conformance_checks(
         provider_id=parse_reply_id(reply) if reply else None,
         sent_at_ms=call.sent_at or call.due_at,  # without a time, the call certainly did not ring
     )
-    provider = container.settings.provider
     responses: list[CapturedResponse] = []
     report = None
     if call.sent_at is not None:
@@ -221,7 +217,7 @@ def _conformance_checks(
     return check_conformance(
         CapturedEvidence(
             query=query,
-            form=CallbackFormat(ZoneInfo(provider.timezone), StatusWords(provider.status_words)),
+            form=container.callback_format,
             status=call.status,
             reply=reply,
             callback=callback,

@@ -8,26 +8,20 @@ A message is an object with a status and something that names a call. An object 
 messages in exactly one place is an envelope, of which nothing else is read.
 """
 
-import hmac
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from json import JSONDecodeError
+from types import MappingProxyType
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import parse_written_number
-from otpvoice.core.verification import CallStatus, Route
-from otpvoice.providers.base import (
-    Callback,
-    CallbackAuthError,
-    CallbackParseError,
-    CallReport,
-    Challenge,
-)
+from otpvoice.core.verification import CallReason, CallStatus, Route, normalize_status_word
+from otpvoice.providers.base import Callback, CallbackParseError, CallReport
 from otpvoice.providers.message_body import decode_body, decode_json
-from otpvoice.providers.mobtexting.vocabulary import StatusWords
 from otpvoice.providers.timestamps import parse_timestamp
 
 MAX_MESSAGES: Final = 20
@@ -38,6 +32,7 @@ _STATUS_MEMBERS: Final = frozenset({"status", "status1"})
 _CALL_MEMBERS: Final = frozenset({"id", "mid", "callId", "to", "from"})
 _CHALLENGE_MEMBERS: Final = frozenset({"validation_key", "challenge"})
 _MAX_RAW_LENGTH: Final = 40
+_INDIA: Final = ZoneInfo("Asia/Kolkata")
 _ROUTE_OF_SOURCE: Final[Mapping[str, Route]] = {"OBD": Route.OBD, "C2C": Route.C2C}
 _END_TIMES: Final = ("end_at", "date", "unixtime")
 _NOT_PICKED_UP: Final = frozenset({CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED})
@@ -47,41 +42,96 @@ _DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
 """Four or more, with at most a few characters between them, as a spelled code has."""
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
-
-_NO_CALL_NAMED: Final = (
-    "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
-    " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
-)
-
-Message = Mapping[str, Any]
-"""Numbers as text."""
+_LEG_MARK: Final = re.compile(r"^LEG1|LEG1$")
 
 
 @dataclass(frozen=True, slots=True)
+class StatusMeaning:
+    """Meaning of one word for the end of a call."""
+
+    status: CallStatus
+    """Unknown for a word that is documented and reports no result."""
+    reason: CallReason | None = None
+
+
+STATUS_MEANINGS: Final = (
+    (
+        StatusMeaning(CallStatus.ANSWERED),
+        ("ANSWER", "ANSWERED", "COMPLETE", "COMPLETED", "RECEIVED"),
+    ),
+    (
+        StatusMeaning(CallStatus.BUSY),
+        ("BUSY", "CALL REJECTED", "DECLINED", "LINE BUSY", "REJECTED", "SUBSCRIBER BUSY",
+         "USER BUSY"),
+    ),
+    (
+        StatusMeaning(CallStatus.NO_ANSWER),
+        ("NO ANSWER", "NO ANSWERED", "NO RESPONSE", "NO USER RESPONSE", "NOT ANSWER",
+         "NOT ANSWERED", "NOT RESPONDING", "RING TIMEOUT", "UNANSWERED"),
+    ),
+    (
+        StatusMeaning(CallStatus.NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER),
+        ("CANCEL", "CANCELED", "CANCELLED", "ORIGINATOR CANCEL"),
+    ),
+    (
+        StatusMeaning(CallStatus.FAILED),
+        ("CALL FAILED", "CHAN UNAVAIL", "CHANNEL UNAVAILABLE", "CONGESTION", "DND", "DND NUMBER",
+         "DO NOT DISTURB", "FAIL", "FAILED", "FAILURE", "INVALID", "INVALID NUMBER",
+         "NETWORK CONGESTION", "NETWORK ERROR", "NOT IN SERVICE", "NOT REACHABLE",
+         "NUMBER NOT REACHABLE", "OUT OF COVERAGE", "OUT OF COVERAGE AREA", "OUT OF NETWORK",
+         "OUT OF SERVICE", "SWITCH OFF", "SWITCHED OFF", "TEMPORARILY UNAVAILABLE",
+         "UNALLOCATED NUMBER", "UNAVAILABLE", "UNREACHABLE", "WRONG NUMBER"),
+    ),
+    (
+        StatusMeaning(CallStatus.UNKNOWN),
+        ("DIALING", "DIALLING", "IN PROGRESS", "INITIATED", "MISSED", "PENDING", "PROCESSING",
+         "QUEUED", "RINGING", "SENT", "SUBMITTED"),
+    ),
+)  # fmt: skip
+
+STATUS_WORDS: Final[Mapping[str, StatusMeaning]] = MappingProxyType(
+    {normalize_status_word(word): meaning for meaning, words in STATUS_MEANINGS for word in words}
+)
+"""Normalized word → its meaning."""
+
+
 class CallbackFormat:
-    """Settings that decide how messages are parsed."""
+    """Settings that decide how messages are parsed.
 
-    timezone: tzinfo
-    """Of times without a zone."""
-    status_words: StatusWords = field(default_factory=StatusWords)
-    region: str | None = None
-    """Of numbers without a calling code (ISO 3166 alpha-2); None if several are possible."""
+    Args:
+        timezone: of times without a zone.
+        status_words: further words for the end of a call. They take precedence over the table.
+        region: of numbers without a calling code (ISO 3166); None if several are possible.
+    """
+
+    def __init__(
+        self,
+        timezone: tzinfo = _INDIA,
+        status_words: Mapping[str, CallStatus] = MappingProxyType({}),
+        region: str | None = None,
+    ) -> None:
+        self.timezone = timezone
+        self.region = region
+        custom = {normalize_status_word(w): StatusMeaning(s) for w, s in status_words.items()}
+        self._meanings = {**STATUS_WORDS, **custom}
+
+    def meaning_of(self, word: str) -> StatusMeaning | None:
+        """Return the meaning of a status word; None if it is not known.
+
+        ``LEG1`` at either end marks the recipient's leg of a click-to-call and is ignored.
+        """
+        normalized = normalize_status_word(word)
+        meaning = self._meanings.get(normalized)
+        return meaning or self._meanings.get(_LEG_MARK.sub("", normalized))
+
+    def status_of(self, word: str) -> CallStatus:
+        """Return the status of a word; unknown, never "not answered", if it is not known."""
+        meaning = self.meaning_of(word)
+        return meaning.status if meaning else CallStatus.UNKNOWN
 
 
-def is_authenticated(
-    callback: Callback, secrets: tuple[str, ...], path_tokens: tuple[str, ...]
-) -> bool:
-    """Whether one of the secrets came in the header, or one of the tokens in the path."""
-    scheme, _, bearer = callback.authorization.partition(" ")
-    by_header = _matches_any(bearer.strip(), secrets)
-    by_path = _matches_any(callback.path_token, path_tokens)
-    return (by_header and scheme.lower() == "bearer") or by_path
-
-
-def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
-    """Compare with every secret, each in constant time; an empty secret never matches."""
-    encoded = value.encode(errors="surrogatepass")
-    return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0
+Message = Mapping[str, Any]
+"""Numbers as text."""
 
 
 def extract_messages(callback: Callback) -> list[Message]:
@@ -115,21 +165,6 @@ def is_challenge(message: Message) -> bool:
     return message.keys() >= _CHALLENGE_MEMBERS
 
 
-def parse_challenge(message: Message, validation_key: str) -> Challenge:
-    """Return the challenge.
-
-    Raises:
-        CallbackAuthError: its key is another one.
-        CallbackParseError: it is not a text.
-    """
-    key, response = message["validation_key"], message["challenge"]
-    if not isinstance(key, str) or not _matches_any(key, (validation_key,)):
-        raise CallbackAuthError
-    if not isinstance(response, str) or not response.isprintable():
-        raise CallbackParseError("the challenge is not a text")
-    return Challenge(response)
-
-
 def _describe_error(error: ValueError) -> str:
     """Return what is wrong with a body, without its content."""
     if isinstance(error, UnicodeDecodeError):
@@ -160,22 +195,10 @@ def _unwrap(value: object, levels: int) -> list[Message]:
     return [value] if names_call or is_challenge(value) else []
 
 
-def parse_reports(messages: Sequence[Message], form: CallbackFormat) -> tuple[CallReport, ...]:
-    """Translate a callback's messages.
-
-    Raises:
-        CallbackParseError: one of them names no call.
-    """
-    reports = tuple(parse_report(message, form) for message in messages)
-    if not all(report.ids or report.number for report in reports):
-        raise CallbackParseError(_NO_CALL_NAMED)
-    return reports
-
-
 def parse_report(message: Message, form: CallbackFormat) -> CallReport:
     """Translate a message's members."""
-    word = _most_specific_status(message, form.status_words)
-    meaning = form.status_words.meaning_of(word)
+    word = _most_specific_status(message, form)
+    meaning = form.meaning_of(word)
     status = meaning.status if meaning else CallStatus.UNKNOWN
     route = _ROUTE_OF_SOURCE.get(_text(message, "source").upper())
     bridge = _match(_BRIDGE, message, "bridge")
@@ -209,7 +232,7 @@ def _safe_raw_status(word: str) -> str | None:
     return printable[:_MAX_RAW_LENGTH] or None
 
 
-def _most_specific_status(message: Message, words: StatusWords) -> str:
+def _most_specific_status(message: Message, form: CallbackFormat) -> str:
     """Choose between the status of the recipient's leg (C2C only) and that of the whole call.
 
     Either may prove that the recipient picked up, because the flow begins only then, even if it
@@ -217,7 +240,7 @@ def _most_specific_status(message: Message, words: StatusWords) -> str:
     """
 
     def rank(word: str) -> int:
-        status = words.status_of(word)
+        status = form.status_of(word)
         if status is CallStatus.UNKNOWN:
             return 1 if word else 0
         return 3 if status is CallStatus.ANSWERED else 2

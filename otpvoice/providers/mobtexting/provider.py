@@ -3,10 +3,10 @@
 docs/provider.md lists what the provider documents and what is inferred.
 """
 
+import hmac
 import json
 from dataclasses import dataclass, field
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -26,28 +26,26 @@ from otpvoice.providers.base import (
 )
 from otpvoice.providers.mobtexting.callback import (
     CallbackFormat,
+    Message,
     extract_messages,
-    is_authenticated,
     is_challenge,
-    parse_challenge,
-    parse_reports,
+    parse_report,
 )
 from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
-from otpvoice.providers.mobtexting.vocabulary import StatusWords
 
 _LOG = structlog.get_logger(__name__)
 
 _PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
+_NO_CALL_NAMED: Final = (
+    "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
+    " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mobtexting:
-    """A ``Provider`` that places calls through Mobtexting's API.
-
-    Raises:
-        ZoneInfoNotFoundError: there is no such ``timezone``.
-    """
+    """A ``Provider`` that places calls through Mobtexting's API."""
 
     base_url: str
     token: str = field(repr=False)
@@ -63,17 +61,10 @@ class Mobtexting:
     """C2C: how often the provider redials an unanswered number; its own default is 2."""
     c2c_duration: int = 1
     """C2C: minutes after which the provider ends the call."""
-    timezone: str = "Asia/Kolkata"
-    """Of the times in callbacks and call logs, which have none."""
-    region: str | None = None
-    """Of numbers in callbacks without a calling code; None if several are possible."""
-    status_words: StatusWords = field(default_factory=StatusWords, repr=False)
+    form: CallbackFormat = field(default_factory=CallbackFormat, repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     path_tokens: tuple[str, ...] = field(default=(), repr=False)
     validation_key: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        ZoneInfo(self.timezone)  # a wrong zone fails at the start, not at the first callback
 
     def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Send the one request for this call; see ``Provider.place``."""
@@ -106,14 +97,14 @@ class Mobtexting:
         def get(path: str) -> HttpResponse | RequestFailed:
             return self.http.get(self._url(path), self._headers(), deadlines)
 
-        return fetch_report(query, get, self._format())
+        return fetch_report(query, get, self.form)
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         """Parse a callback; see ``Provider.parse_callback``.
 
         A challenge needs its key and no other secret; no other secret replaces its key.
         """
-        is_authentic = is_authenticated(callback, self.webhook_secrets, self.path_tokens)
+        is_authentic = _is_authenticated(callback, self.webhook_secrets, self.path_tokens)
         if not is_authentic and not self.validation_key:
             raise CallbackAuthError
         try:
@@ -123,13 +114,13 @@ class Mobtexting:
                 raise
             raise CallbackAuthError from None
         if is_challenge(messages[0]):
-            return parse_challenge(messages[0], self.validation_key)
+            return _parse_challenge(messages[0], self.validation_key)
         if not is_authentic:
             raise CallbackAuthError
-        return parse_reports(messages, self._format())
-
-    def _format(self) -> CallbackFormat:
-        return CallbackFormat(ZoneInfo(self.timezone), self.status_words, self.region)
+        reports = tuple(parse_report(message, self.form) for message in messages)
+        if not all(report.ids or report.number for report in reports):
+            raise CallbackParseError(_NO_CALL_NAMED)
+        return reports
 
     def _url(self, path: str) -> str:
         return f"{self.base_url.rstrip('/')}/{path}"
@@ -165,3 +156,34 @@ class Mobtexting:
 def _variables(call: OutboundCall) -> dict[str, str]:
     """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
     return {"variables[Name]": call.name, "variables[otp]": call.code}
+
+
+def _is_authenticated(
+    callback: Callback, secrets: tuple[str, ...], path_tokens: tuple[str, ...]
+) -> bool:
+    """Whether one of the secrets came in the header, or one of the tokens in the path."""
+    scheme, _, bearer = callback.authorization.partition(" ")
+    by_header = _matches_any(bearer.strip(), secrets)
+    by_path = _matches_any(callback.path_token, path_tokens)
+    return (by_header and scheme.lower() == "bearer") or by_path
+
+
+def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
+    """Compare with every secret, each in constant time; an empty secret never matches."""
+    encoded = value.encode(errors="surrogatepass")
+    return sum(hmac.compare_digest(encoded, s.encode()) for s in secrets if s) > 0
+
+
+def _parse_challenge(message: Message, validation_key: str) -> Challenge:
+    """Return the challenge.
+
+    Raises:
+        CallbackAuthError: its key is another one.
+        CallbackParseError: it is not a text.
+    """
+    key, response = message["validation_key"], message["challenge"]
+    if not isinstance(key, str) or not _matches_any(key, (validation_key,)):
+        raise CallbackAuthError
+    if not isinstance(response, str) or not response.isprintable():
+        raise CallbackParseError("the challenge is not a text")
+    return Challenge(response)

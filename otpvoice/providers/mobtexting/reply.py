@@ -1,4 +1,10 @@
-"""Interpret Mobtexting's reply to a request for a call (docs/provider.md, section 2)."""
+"""Interpret Mobtexting's reply to a request for a call (docs/provider.md, section 2).
+
+The provider documents how it accepts a call and not how it refuses one, and brands that resell the
+API use words of their own. So only documented words accept. A word that sounds like acceptance
+without being documented is ambiguous, because a second call by another route could ring twice.
+Every other word refuses.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,31 +15,73 @@ from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.mobtexting.callback import parse_call_id
-from otpvoice.providers.mobtexting.vocabulary import (
-    CALL_STATUS_WORDS,
-    REPLY_STATUS_WORDS,
-    is_account_error,
-    is_login_page,
-    outcome_of_http_status,
-    outcome_of_status_word,
-    reports_error,
-)
 
 _MAX_DETAIL_LENGTH: Final = 120
 _MAX_TEXT_LENGTH: Final = 2_000
 """Characters of a reply's texts that are interpreted."""
 _STATUSES_WITH_RESULT: Final = frozenset({200, 202})
 """HTTP statuses whose body decides."""
-_TEXT_MEMBERS: Final = [
-    "status",
-    "message",
-    "msg",
-    "error",
-    "errors",
-    "reason",
-    "description",
-    "detail",
-]
+_BY_STATUS: Final[Mapping[int, PlacementOutcome]] = {
+    200: PlacementOutcome.ACCEPTED,
+    **dict.fromkeys((401, 402, 403), PlacementOutcome.MISCONFIGURED),
+    429: PlacementOutcome.BACK_OFF,
+}
+_BY_HTTP_STATUS: Final[Mapping[int, PlacementOutcome]] = {
+    **_BY_STATUS,
+    # Not the API: base_url is wrong, or the API has moved.
+    **dict.fromkeys((404, 405), PlacementOutcome.MISCONFIGURED),
+}
+_BY_CLASS: Final[Mapping[int, PlacementOutcome]] = {
+    3: PlacementOutcome.MISCONFIGURED,
+    4: PlacementOutcome.REFUSED,
+}
+"""By the first digit of a status; any other is ambiguous."""
+
+_ACCEPTED_CALL_WORDS: Final = ("queued", "sent", "accepted", "initiated")
+_AMBIGUOUS_WORDS: Final = dict.fromkeys(
+    (
+        *("success", "submitted", "scheduled", "created", "pending", "processing", "inprogress"),
+        *("dialing", "dialling", "calling", "ringing", "answered", "connected", "completed"),
+        "true",
+    ),
+    PlacementOutcome.AMBIGUOUS,
+)
+"""Words that suggest a call and are not documented."""
+_REPLY_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
+    **_AMBIGUOUS_WORDS,
+    **dict.fromkeys(_ACCEPTED_CALL_WORDS, PlacementOutcome.AMBIGUOUS),
+    "ok": PlacementOutcome.ACCEPTED,
+}
+"""``status`` of a whole reply, case-folded."""
+_CALL_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
+    **_AMBIGUOUS_WORDS,
+    **dict.fromkeys((*_ACCEPTED_CALL_WORDS, "ok"), PlacementOutcome.ACCEPTED),
+}
+"""``status`` of one call in ``data``, case-folded."""
+
+_BALANCE_WORDS: Final = re.compile(r"balance|credit|insufficient|\bfunds?\b|recharge|wallet")
+_ACCESS_WORDS: Final = re.compile(
+    r"token|\bapi ?key|\bkey\b|auth|\blog ?in\b|\bsign ?in\b|password|forbidden|access denied"
+    r"|\b(?:account|plan|package|subscription|licen[cs]e|validity)\b.{0,40}"
+    r"\b(?:expire[ds]?|blocked|suspended|inactive|disabled|deactivated|not active|terminated)\b"
+    r"|\b(?:expired|blocked|suspended|inactive|disabled|deactivated|terminated)\b.{0,40}"
+    r"\b(?:account|plan|package|subscription|licen[cs]e)\b"
+)
+_NUMBER_WORDS: Final = re.compile(r"\b(?:numbers?|mobile|msisdn|destination|recipient|callee)\b")
+_ERROR_WORDS: Final = re.compile(
+    r"insufficient|invalid|expired?|\bun ?(?:auth|able|known)|\bnot?\b|n't\b|\blow\b|exceed|denied"
+    r"|reject|refus|fail|error|missing|mismatch|wrong|blocked|suspended|forbidden|recharge"
+    r"|\bout of\b|\blog ?in\b|\bsign ?in\b"
+)
+_LOGIN_PAGE: Final = re.compile(
+    rb"<input[^>]{0,200}\btype\s?=\s?[\"']?password"
+    rb"|<title>[^<]{0,200}(?:log\s?in|sign\s?in)"
+    rb"|<form[^>]{0,200}(?:log-?in|sign-?in)",
+    re.IGNORECASE,
+)
+_TEXT_MEMBERS: Final = (
+    *("status", "message", "msg", "error", "errors", "reason", "description", "detail"),
+)
 """Members that may give the reason for a refusal."""
 _PREFERENCE: Final = (
     PlacementOutcome.ACCEPTED,
@@ -58,12 +106,7 @@ class MismatchedReplyError(Exception):
 
 
 def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> PlacementResult:
-    """Return the result that a reply means.
-
-    Args:
-        call: the call that was requested.
-        reply: the reply to the request.
-        token: the API token, which is kept out of ``detail``.
+    """Return the result that a reply means; the API token is kept out of its ``detail``.
 
     Raises:
         MismatchedReplyError: it accepts or refuses a call to another number.
@@ -85,27 +128,26 @@ def _outcome(
     route: Route, reply: HttpResponse, members: Members, entries: Sequence[Any], text: str
 ) -> PlacementOutcome:
     if reply.status not in _STATUSES_WITH_RESULT:
-        return _refine_refusal(outcome_of_http_status(reply.status), text)
-    if not members and is_login_page(reply.body):
+        return _refine_refusal(_outcome_of_status(reply.status, _BY_HTTP_STATUS), text)
+    if not members and _LOGIN_PAGE.search(reply.body):  # the API did not recognise the token
         return PlacementOutcome.MISCONFIGURED
-    outcome = outcome_of_status_word(members.get("status"), REPLY_STATUS_WORDS)
+    outcome = _outcome_of_status_word(members.get("status"), _REPLY_STATUS_WORDS)
     if outcome is PlacementOutcome.ACCEPTED:
         outcome = _outcome_of_entries(route, members, entries)
     may_ring = outcome in {PlacementOutcome.ACCEPTED, PlacementOutcome.AMBIGUOUS}
     if not may_ring or _identifies_call(members, entries):
         return _refine_refusal(outcome, text)
-    if not reports_error(text):
+    if not _ERROR_WORDS.search(_normalize(text)):
         return outcome
     # The status accepts, no call is named, and the text refuses: the reply contradicts itself.
-    if is_account_error(text):
-        return PlacementOutcome.MISCONFIGURED
-    return PlacementOutcome.AMBIGUOUS
+    is_account_error = _is_account_error(text)
+    return PlacementOutcome.MISCONFIGURED if is_account_error else PlacementOutcome.AMBIGUOUS
 
 
 def _refine_refusal(outcome: PlacementOutcome, text: str) -> PlacementOutcome:
     """Distinguish a refusal of the account from a refusal of this call."""
     is_refusal = outcome in {PlacementOutcome.REFUSED, PlacementOutcome.BACK_OFF}
-    return PlacementOutcome.MISCONFIGURED if is_refusal and is_account_error(text) else outcome
+    return PlacementOutcome.MISCONFIGURED if is_refusal and _is_account_error(text) else outcome
 
 
 def _entries(call: OutboundCall, members: Members) -> list[Any]:
@@ -160,7 +202,7 @@ def _outcome_of_entry(entry: Any) -> PlacementOutcome:
     status = _entry_status(entry)
     if status is None or status == "":
         return PlacementOutcome.ACCEPTED
-    return outcome_of_status_word(status, CALL_STATUS_WORDS)
+    return _outcome_of_status_word(status, _CALL_STATUS_WORDS)
 
 
 def _entry_status(entry: Any) -> Any:
@@ -184,8 +226,8 @@ def _provider_id(members: Members, entries: Sequence[Any]) -> str | None:
 
 def _text(members: Members, entries: Sequence[Any]) -> str:
     """Join every text in the reply that may give a reason."""
-    sources = [members, *(entry for entry in entries if isinstance(entry, dict))]
-    values = [source[name] for source in sources for name in _TEXT_MEMBERS if name in source]
+    objects = [each for each in (members, *entries) if isinstance(each, dict)]
+    values = [each[name] for each in objects for name in _TEXT_MEMBERS if name in each]
     values += [entry for entry in entries if isinstance(entry, str)]
     return " ".join(_strings(values))[:_MAX_TEXT_LENGTH]
 
@@ -223,3 +265,39 @@ def _redact(text: str, secrets: tuple[str, ...]) -> str:
         text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
     words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
     return "".join(filter(str.isprintable, " ".join(words)))
+
+
+def _outcome_of_status(status: int, known: Mapping[int, PlacementOutcome]) -> PlacementOutcome:
+    return known.get(status) or _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
+
+
+def _outcome_of_status_word(
+    status: object, words: Mapping[str, PlacementOutcome]
+) -> PlacementOutcome:
+    """Return the outcome of a ``status`` in a body: a word of the table, or an HTTP status."""
+    if not isinstance(status, str):
+        return PlacementOutcome.REFUSED if status is False else PlacementOutcome.AMBIGUOUS
+    if re.fullmatch(r"[0-9]{3}", status.strip()):
+        return _outcome_of_status(int(status), _BY_STATUS)
+    folded = re.sub(r"[\W_]", "", status).casefold()
+    if folded in words:
+        return words[folded]
+    if not folded[:1].isalpha() or folded.startswith(tuple(words)):
+        return PlacementOutcome.AMBIGUOUS  # not a word, or for example "queued for delivery"
+    return PlacementOutcome.REFUSED
+
+
+def _is_account_error(text: str) -> bool:
+    """Whether a refusal is about the account, so that it affects every call.
+
+    A refusal that names one number is not, unless it is about money. Otherwise one number could
+    close the route for all others.
+    """
+    plain = _normalize(text)
+    if _BALANCE_WORDS.search(plain):
+        return True
+    return bool(_ACCESS_WORDS.search(plain)) and not _NUMBER_WORDS.search(plain)
+
+
+def _normalize(text: str) -> str:
+    return re.sub(r"[\s_-]+", " ", text).casefold()
