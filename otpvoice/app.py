@@ -9,7 +9,7 @@ from otpvoice.api.application import Api, endpoints_of
 from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
-from otpvoice.api.docs import docs_endpoints
+from otpvoice.api.docs import DocsViews
 from otpvoice.api.error_handlers import register_error_handlers
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
@@ -55,7 +55,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     ]
     has_console = bool(secrets.admin_key_sha256)
     operations = [each.operation for each in endpoints]
-    endpoints += docs_endpoints(operations, has_console=has_console)
+    endpoints += endpoints_of(DocsViews(operations, has_console=has_console))
 
     app = Api(public_url, settings.server.cors_origins, metrics)
     app.extensions[STORE] = parts.store

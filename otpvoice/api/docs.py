@@ -7,9 +7,9 @@ nothing from other hosts.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound
 
-from otpvoice.api.application import ApiEndpoint
+from otpvoice.api.application import api_endpoint, endpoints_of
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.openapi import Operation, ResponseSpec, build_document
 
@@ -36,11 +36,12 @@ _PAGE_POLICY: Final = (
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """``data:`` is for the icons in Swagger UI's style sheet."""
-_OWN_FILES: Final[Mapping[str, str]] = {"docs.js": _SCRIPT, "docs.css": _STYLESHEET}
-_SWAGGER_UI_FILES: Final[Mapping[str, str]] = {
-    "swagger-ui.css": _STYLESHEET,
-    "swagger-ui-bundle.js": _SCRIPT,
-    "favicon-32x32.png": "image/png",
+_FILES: Final = {
+    "docs.js": (_PAGES, _SCRIPT),
+    "docs.css": (_PAGES, _STYLESHEET),
+    "swagger-ui.css": (swagger_ui_path, _STYLESHEET),
+    "swagger-ui-bundle.js": (swagger_ui_path, _SCRIPT),
+    "favicon-32x32.png": (swagger_ui_path, "image/png"),
 }
 _INDEX: Final = {
     "service": "otpvoice",
@@ -48,95 +49,6 @@ _INDEX: Final = {
     "docs": "/docs",
     "errors": "/docs/errors",
 }
-
-
-def docs_endpoints(operations: Iterable[Operation], *, has_console: bool) -> list[ApiEndpoint]:
-    """Return the endpoints of the documentation.
-
-    Args:
-        operations: all other operations of the document.
-        has_console: whether the front page links to the console.
-    """
-
-    @cache
-    def openapi_document() -> _CachedAsset:
-        documented = [*operations, *(each.operation for each in endpoints)]
-        return _CachedAsset(msgspec.json.encode(build_document(documented)), _JSON)
-
-    def front_page() -> Response:
-        best = request.accept_mimetypes.best_match((_JSON, "text/html"))
-        asset = _front_page(has_console) if best == "text/html" else _index()
-        response = asset.response()
-        response.vary.add("Accept")
-        return response
-
-    def page_file(file: str) -> Response:
-        if file not in _files():
-            raise NotFound
-        return _files()[file].response()
-
-    endpoints = [
-        _page(
-            "get_front_page",
-            "/",
-            "Retrieve links to the documentation, as a page or as JSON",
-            ("text/html", _JSON),
-            front_page,
-        ),
-        _page(
-            "get_document",
-            "/openapi.json",
-            "Retrieve this document",
-            (_JSON,),
-            lambda: openapi_document().response(),
-        ),
-        _page(
-            "get_page",
-            "/docs",
-            "Open a page to read this document and to try it",
-            ("text/html",),
-            lambda: _docs_page().response(),
-        ),
-        _page(
-            "get_errors_page",
-            "/docs/errors",
-            "Open a page that explains every `code`",
-            ("text/html",),
-            lambda: _errors_page().response(),
-        ),
-        _page(
-            "get_page_file",
-            "/docs/{file}",
-            "Retrieve a file that the pages use",
-            ("text/css", "text/javascript", "image/png"),
-            page_file,
-        ),
-    ]
-    return endpoints
-
-
-def _page(
-    name: str,
-    path: str,
-    summary: str,
-    media_types: tuple[str, ...],
-    view: Callable[..., Response],
-) -> ApiEndpoint:
-    headers = ("ETag", "Cache-Control")
-    operation = Operation(
-        name=name,
-        method="get",
-        path=path,
-        tag="documentation",
-        summary=summary,
-        headers=("If-None-Match",),
-        responses=(
-            ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
-            ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
-        ),
-        errors=(NotFound,) if "{file}" in path else (),
-    )
-    return ApiEndpoint(operation, view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +69,98 @@ class _CachedAsset:
         return response
 
 
-@cache
-def _index() -> _CachedAsset:
-    return _CachedAsset(msgspec.json.encode(_INDEX), _JSON)
+def _page(name: str, path: str, summary: str, *media_types: str) -> Operation:
+    headers = ("ETag", "Cache-Control")
+    return Operation(
+        name=name,
+        method="get",
+        path=path,
+        tag="documentation",
+        summary=summary,
+        headers=("If-None-Match",),
+        responses=(
+            ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
+            ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
+        ),
+        errors=(NotFound,) if "{file}" in path else (),
+    )
 
 
-@cache
-def _front_page(has_console: bool) -> _CachedAsset:  # noqa: FBT001 - the key of the cache
-    return _template("front.html", has_console=has_console)
+class DocsViews:
+    """Views of the documentation.
 
+    Args:
+        operations: all other operations of the document.
+        has_console: whether the front page links to the console.
+    """
 
-@cache
-def _docs_page() -> _CachedAsset:
-    return _CachedAsset((_PAGES / "docs.html").read_bytes(), _HTML)
+    def __init__(self, operations: Iterable[Operation], *, has_console: bool) -> None:
+        self._operations = [*operations, *(each.operation for each in endpoints_of(self))]
+        self._has_console = has_console
+
+    @api_endpoint(
+        _page(
+            "get_front_page",
+            "/",
+            "Retrieve links to the documentation, as a page or as JSON",
+            "text/html",
+            _JSON,
+        )
+    )
+    def front(self) -> Response:
+        best = request.accept_mimetypes.best_match((_JSON, "text/html"))
+        asset = self._front_page if best == "text/html" else self._index
+        response = asset.response()
+        response.vary.add("Accept")
+        return response
+
+    @api_endpoint(_page("get_document", "/openapi.json", "Retrieve this document", _JSON))
+    def document(self) -> Response:
+        return self._document.response()
+
+    @api_endpoint(
+        _page("get_page", "/docs", "Open a page to read this document and to try it", "text/html")
+    )
+    def page(self) -> Response:
+        return _file("docs.html", _PAGES, _HTML).response()
+
+    @api_endpoint(
+        _page(
+            "get_errors_page",
+            "/docs/errors",
+            "Open a page that explains every `code`",
+            "text/html",
+        )
+    )
+    def errors(self) -> Response:
+        return _errors_page().response()
+
+    @api_endpoint(
+        _page(
+            "get_page_file",
+            "/docs/{file}",
+            "Retrieve a file that the pages use",
+            "text/css",
+            "text/javascript",
+            "image/png",
+        )
+    )
+    def page_file(self, file: str) -> Response:
+        if file not in _FILES:
+            raise NotFound
+        return _file(file, *_FILES[file]).response()
+
+    @cached_property
+    def _document(self) -> _CachedAsset:
+        return _CachedAsset(msgspec.json.encode(build_document(self._operations)), _JSON)
+
+    @cached_property
+    def _index(self) -> _CachedAsset:
+        return _CachedAsset(msgspec.json.encode(_INDEX), _JSON)
+
+    @cached_property
+    def _front_page(self) -> _CachedAsset:
+        return _template("front.html", has_console=self._has_console)
 
 
 @cache
@@ -186,10 +177,8 @@ def _errors_page() -> _CachedAsset:
 
 
 @cache
-def _files() -> Mapping[str, _CachedAsset]:
-    files = {name: (_PAGES / name, media_type) for name, media_type in _OWN_FILES.items()}
-    files |= {name: (swagger_ui_path / name, kind) for name, kind in _SWAGGER_UI_FILES.items()}
-    return {name: _CachedAsset(path.read_bytes(), kind) for name, (path, kind) in files.items()}
+def _file(name: str, folder: Path, media_type: str) -> _CachedAsset:
+    return _CachedAsset((folder / name).read_bytes(), media_type)
 
 
 def _template(name: str, **variables: Any) -> _CachedAsset:

@@ -1,17 +1,16 @@
 """Flask error handlers: every error becomes a problem document."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
+from functools import partial
 from typing import Final
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
-from werkzeug.routing import Rule
 
 from otpvoice import logs
 from otpvoice.api import schemas
@@ -42,51 +41,56 @@ _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 def register_error_handlers(app: Flask, public_url: str) -> None:
     """Make ``app`` answer every error with a problem document."""
-
-    @cache
-    def routes() -> RouteIndex:
-        return RouteIndex(app.url_map.iter_rules())
-
-    def handle_domain_error(error: OtpvoiceError) -> Response:
-        request, verification = current_request(), None
-        principal = request.principal
-        is_client = principal is not None and not principal.is_app
-        if error.verification is not None:
-            bind_contextvars(verification=error.verification.id)
-            number = error.number or ""
-            verification = schemas.Verification.of(
-                error.verification, number if is_client else mask_number(number), public_url
-            )
-        problem = problem_for(error, request.id, verification)
-        limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
-        request.record(outcome=problem.code, limit=limit)
-        return _problem_response(problem if is_client else without_limit(problem))
-
-    def handle_http_error(error: HTTPException) -> Response:
-        request = current_request()
-        problem = problem_for_http(error, request.id, _http_detail(error, routes))
-        request.record(outcome=problem.code)
-        response = _problem_response(problem)
-        if isinstance(error, MethodNotAllowed):
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        return response
-
-    def handle_unexpected(error: BaseException) -> Response:
-        # The place is logged without the message, which may quote a secret.
-        _LOG.error("request.failed", **logs.describe(error))
-        request = current_request()
-        request.record(outcome=INTERNAL_ERROR.code)
-        return _problem_response(internal_problem(request.id))
-
-    def handle_failed_handler(error: InternalServerError) -> Response:
-        return handle_unexpected(error.original_exception or error)
-
-    app.register_error_handler(OtpvoiceError, handle_domain_error)
-    app.register_error_handler(HTTPException, handle_http_error)
-    app.register_error_handler(Exception, handle_unexpected)
+    app.register_error_handler(OtpvoiceError, partial(_handle_domain_error, public_url))
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_unexpected)
     # For an error in a handler above. Flask's own logger would write its path and message.
-    app.register_error_handler(InternalServerError, handle_failed_handler)
+    app.register_error_handler(InternalServerError, _handle_failed_handler)
     app.logger.disabled = True
+
+
+def _handle_domain_error(public_url: str, error: OtpvoiceError) -> Response:
+    request, verification = current_request(), None
+    is_client = request.principal is not None and not request.principal.is_app
+    if error.verification is not None:
+        bind_contextvars(verification=error.verification.id)
+        number = error.number or ""
+        verification = schemas.Verification.of(
+            error.verification, number if is_client else mask_number(number), public_url
+        )
+    problem = problem_for(error, request.id, verification)
+    limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
+    request.record(outcome=problem.code, limit=limit)
+    return _problem_response(problem if is_client else without_limit(problem))
+
+
+def _handle_http_error(error: HTTPException) -> Response:
+    request, detail, headers = current_request(), "", {}
+    if isinstance(error, NotFound):
+        suggestion = _suggest_route(request.path)
+        detail = suggestion and f"{NO_SUCH_PATH} {suggestion}"
+    elif isinstance(error, MethodNotAllowed):
+        methods = sorted(error.valid_methods or ())
+        useful = [each for each in methods if each not in {"HEAD", "OPTIONS"}]
+        detail = f"This path does not accept the method. Use {' or '.join(useful)}."
+        headers["Allow"] = ", ".join(methods)
+    problem = problem_for_http(error, request.id, detail)
+    request.record(outcome=problem.code)
+    response = _problem_response(problem)
+    response.headers.update(headers)
+    return response
+
+
+def _handle_failed_handler(error: InternalServerError) -> Response:
+    return _handle_unexpected(error.original_exception or error)
+
+
+def _handle_unexpected(error: BaseException) -> Response:
+    # The place is logged without the message, which may quote a secret.
+    _LOG.error("request.failed", **logs.describe(error))
+    request = current_request()
+    request.record(outcome=INTERNAL_ERROR.code)
+    return _problem_response(internal_problem(request.id))
 
 
 def _problem_response(problem: schemas.ProblemDocument) -> Response:
@@ -98,70 +102,42 @@ def _problem_response(problem: schemas.ProblemDocument) -> Response:
     return response
 
 
-def _http_detail(error: HTTPException, routes: Callable[[], "RouteIndex"]) -> str:
-    """Return what the client can do instead, as far as the routes show it."""
-    if isinstance(error, NotFound):
-        suggestion = routes().suggest(current_request().path)
-        return f"{NO_SUCH_PATH} {suggestion}" if suggestion else ""
-    if isinstance(error, MethodNotAllowed):
-        methods = sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"})
-        return f"This path does not accept the method. Use {' or '.join(methods)}."
-    return ""
+def _suggest_route(path: str) -> str:
+    """Return a sentence that names the public route closest to ``path``; empty if none is close.
 
-
-class RouteIndex:
-    """The public routes, to suggest one for a path that does not exist.
-
-    Suggestions name routes only. They never repeat the path, which may hold an id or a secret.
+    It never repeats the path, which may hold an id or a secret. The comparison ignores repeated and
+    trailing slashes, case, typos, and a missing or extra first segment (``/verifications``,
+    ``/api/v1/verifications``).
     """
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        routes = [each.rule for each in rules if not each.rule.startswith(_PRIVATE_PREFIX)]
-        self._routes = {route: _segments(route) for route in sorted(routes)}
-        self._words = {
-            word
-            for segments in self._routes.values()
-            for word in segments
-            if not _is_parameter(word)
-        }
-
-    def suggest(self, path: str) -> str:
-        """Return a sentence that names the route closest to ``path``; empty if none is close.
-
-        The comparison ignores repeated and trailing slashes, case, typos, and a missing or extra
-        first segment (``/verifications``, ``/api/v1/verifications``).
-        """
-        segments = _segments(path.lower())[: _MAX_SEGMENTS + 1]
-        if not segments or len(segments) > _MAX_SEGMENTS:
-            return ""
-        words = [self._closest(segment) for segment in segments]
-        matching = [
-            route
-            for candidate in (words, ["v1", *words], words[1:])
-            for route, parts in self._routes.items()
-            if _matches(candidate, parts)
-        ]
-        if not matching:
-            return ""
-        route = min(matching, key=lambda each: each.count("<"))
-        template = _PARAMETER.sub(r"{\1}", route)
-        return f"Did you mean {template}?"
-
-    def _closest(self, segment: str) -> str:
-        segment = segment[:_MAX_SEGMENT_LENGTH]
-        close = get_close_matches(segment, self._words, n=1, cutoff=_MIN_SIMILARITY)
-        return close[0] if close else ""
-
-
-def _matches(words: list[str], parts: list[str]) -> bool:
-    return len(words) == len(parts) > 0 and all(
-        _is_parameter(part) or word == part for word, part in zip(words, parts, strict=True)
-    )
+    segments = _segments(path.lower())[: _MAX_SEGMENTS + 1]
+    if not segments or len(segments) > _MAX_SEGMENTS:
+        return ""
+    rules = sorted(each.rule for each in current_app.url_map.iter_rules())
+    routes = {each: _segments(each) for each in rules if not each.startswith(_PRIVATE_PREFIX)}
+    known = {part for parts in routes.values() for part in parts if not part.startswith("<")}
+    words = [_closest(segment[:_MAX_SEGMENT_LENGTH], known) for segment in segments]
+    matching = [
+        route
+        for candidate in (words, ["v1", *words], words[1:])
+        for route, parts in routes.items()
+        if _matches(candidate, parts)
+    ]
+    if not matching:
+        return ""
+    template = _PARAMETER.sub(r"{\1}", min(matching, key=lambda each: each.count("<")))
+    return f"Did you mean {template}?"
 
 
 def _segments(path: str) -> list[str]:
     return [segment for segment in path.split("/") if segment]
 
 
-def _is_parameter(part: str) -> bool:
-    return part.startswith("<")
+def _closest(segment: str, known: Iterable[str]) -> str:
+    close = get_close_matches(segment, known, n=1, cutoff=_MIN_SIMILARITY)
+    return close[0] if close else ""
+
+
+def _matches(words: list[str], parts: list[str]) -> bool:
+    return len(words) == len(parts) > 0 and all(
+        part.startswith("<") or word == part for word, part in zip(words, parts, strict=True)
+    )
