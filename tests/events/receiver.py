@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from standardwebhooks import Webhook
+from support.processes import TIMEOUT_S
 
 NEW_SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
 OLD_SECRET = "whsec_dGhlIG9sZGVyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
@@ -72,13 +73,13 @@ class EventReceiver:
         """Close hanging connections without a response."""
         self._released.set()
 
-    def wait_for_events(self, many: int, timeout_s: float = 10) -> list[ReceivedEvent]:
+    def wait_for_events(self, many: int, timeout_s: float = TIMEOUT_S) -> list[ReceivedEvent]:
         """Return the first ``many`` events as soon as they have arrived."""
         self.wait_for(lambda received: len(received) >= many, f"{many} events", timeout_s)
         return self.events[:many]
 
     def wait_for_event(
-        self, verification_id: str, event_type: str, timeout_s: float = 10
+        self, verification_id: str, event_type: str, timeout_s: float = TIMEOUT_S
     ) -> ReceivedEvent:
         """Return the event of this verification and type as soon as it has arrived."""
         found: list[ReceivedEvent] = self.wait_for(
@@ -91,7 +92,10 @@ class EventReceiver:
         return found[0]
 
     def wait_for(
-        self, condition: Callable[[list[ReceivedEvent]], Any], what: str, timeout_s: float = 10
+        self,
+        condition: Callable[[list[ReceivedEvent]], Any],
+        what: str,
+        timeout_s: float = TIMEOUT_S,
     ) -> Any:
         """Return what the condition finds in the events, as soon as it finds something."""
         give_up = time.monotonic() + timeout_s
@@ -130,6 +134,7 @@ class EventReceiver:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # five of eight deliveries at once would fit into the default
 
     def __init__(self, client: EventReceiver, port: int) -> None:
         self.client = client
