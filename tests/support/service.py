@@ -4,13 +4,14 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
+from support.processes import TIMEOUT_S, wait_until
 
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Verifications
@@ -136,12 +137,14 @@ class RunningService:
     ) -> requests.Response:
         """One POST with an API key."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return requests.post(f"{self.url}{path}", json=body, headers=headers, timeout=10, **options)
+        return requests.post(
+            f"{self.url}{path}", json=body, headers=headers, timeout=TIMEOUT_S, **options
+        )
 
     def get(self, path: str, key: str = LOGIN_KEY) -> requests.Response:
         """One GET with an API key."""
         headers = {"Authorization": f"Bearer {key}"}
-        return requests.get(f"{self.url}{path}", headers=headers, timeout=10)
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=TIMEOUT_S)
 
     def create(self, to: str = ASHA, **members: Any) -> dict[str, Any]:
         """A new verification."""
@@ -161,24 +164,14 @@ class RunningService:
 
     def wait_for_code(self, number: str = ASHA) -> str:
         """Wait for the newest call of a phone and return the spoken code."""
-        calls = self.wait_for(
+        calls = wait_until(
             lambda: [c for c in self.phones.calls(number) if c["spoken"]], "a spoken code"
         )
         return "".join(re.findall(r"\d", calls[-1]["spoken"]))
 
-    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 10) -> Any:
-        """Return the condition's value as soon as it is true."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            found = condition()
-            if found:
-                return found
-            time.sleep(0.02)
-        raise AssertionError(f"waited {timeout_s} s for {what}")
-
     def wait_for_call(self, verification: dict[str, Any], status: str) -> dict[str, Any]:
         """Return the verification's newest call as soon as it has this status."""
-        call: dict[str, Any] = self.wait_for(
+        call: dict[str, Any] = wait_until(
             lambda: [
                 c
                 for c in self.get_verification(verification)["calls"][-1:]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from support.processes import TIMEOUT_S
 from support.service import LOGIN_KEY
 
 NO_RESPONSE = 0
@@ -47,7 +48,7 @@ class RecordingClient:
         status, said, fault, replayed = NO_RESPONSE, None, "", False
         try:
             answer = requests.request(
-                method, f"{self.url}{path}", json=body, headers=headers, timeout=10
+                method, f"{self.url}{path}", json=body, headers=headers, timeout=TIMEOUT_S
             )
             status, said = answer.status_code, answer.json()
             replayed = "Idempotent-Replayed" in answer.headers

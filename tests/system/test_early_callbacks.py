@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from support.processes import wait_until
 from support.service import RunningService
 from support.stack import Stack, running_service
 
@@ -53,10 +54,9 @@ def test_early_composed_callback_ends_the_call(
     number = f"+9198765{42000 + len(service.phones.ledger())}"
     service.phones.set_behaviour(number, "early_callback", ends=word)
     began = service.create(number, route=route)
-    call = service.wait_for(
+    call = wait_until(
         lambda: [c for c in service.get_verification(began)["calls"] if c["status"] == status][:1],
         f"the call's end as {status}",
-        timeout_s=20,
     )[0]
     assert (call["route"], service.get_verification(began)["status"]) == (route, "pending")
     sent = [
@@ -72,7 +72,7 @@ def test_early_composed_callback_is_counted_as_early(service: RunningService) ->
     number = "+919876543999"
     service.phones.set_behaviour(number, "early_callback", ends="BUSY")
     began = service.create(number, route="obd")
-    service.wait_for(
+    wait_until(
         lambda: [c for c in service.get_verification(began)["calls"] if c["status"] == "busy"],
         "the end",
     )

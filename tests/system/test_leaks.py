@@ -202,7 +202,7 @@ class Life:
             number = f"{TARA[:-1]}{n + 3}"
             self.service.phones.set_behaviour(number, behaviour, **options)
             begun = self.service.create(number, code=OWN_CODE, name="Canarynamed")
-            self.service.wait_for(
+            wait_until(
                 lambda begun=begun: (  # type: ignore[misc]
                     self.service.get_verification(begun)["calls"][0]["status"]
                     in {"failed", "unknown"}

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
+from support.processes import wait_until
 from support.service import BANK_KEY, LOGIN_KEY, RunningService
 
 
@@ -104,7 +105,7 @@ def test_calls_to_one_number_never_overlap(service: RunningService) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(48)))
     for number in numbers:
-        service.wait_for(
+        wait_until(
             lambda number=number: len(service.phones.calls(number)) >= 2,  # type: ignore[misc]
             "a second call to the number",
         )

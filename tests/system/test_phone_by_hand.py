@@ -3,6 +3,7 @@
 import re
 
 from playwright.sync_api import Page, expect
+from support.processes import wait_until
 from support.service import RunningService
 
 NUMBER = "+919876543260"
@@ -16,7 +17,7 @@ def test_declined_call_is_redialed_and_answered(service: RunningService, page: P
 
     verification = service.create(NUMBER, name="Asha")
     phone.get_by_role("button", name="Decline", exact=True).click()
-    service.wait_for(lambda: len(service.phones.calls(NUMBER)) == 2, "the redial")
+    wait_until(lambda: len(service.phones.calls(NUMBER)) == 2, "the redial")
     assert service.get_verification(verification)["calls"][0]["status"] == "busy"
     expect(phone.get_by_role("status")).to_have_text("Ringing")
     phone.get_by_role("button", name="Answer", exact=True).click()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from support.processes import wait_until
 from support.service import RunningService
 from support.stack import running_service
 
@@ -31,13 +32,7 @@ def test_call_without_callback_is_queried(service: RunningService) -> None:
         service.phones.set_behaviour(number, behaviour, **copies)
         begun[number] = service.create(number, route=route)
     for number, verification in begun.items():
-        call = service.wait_for(
-            lambda v=verification: [  # type: ignore[misc]
-                c for c in service.get_verification(v)["calls"] if c["status"] == "answered"
-            ],
-            f"the end of the call to {number}",
-            timeout_s=40,
-        )[0]
+        call = service.wait_for_call(verification, "answered")
         assert call["route"] == numbers[number][1]
     asked = [entry["person"] for entry in service.phones.ledger()]
     assert all(asked.count(number.removeprefix("+")) == 1 for number in numbers)
@@ -48,7 +43,7 @@ def test_busy_call_found_by_query_is_redialed_on_the_next_route(service: Running
     number = "+919876541005"
     service.phones.set_behaviour(number, "busy")
     verification = service.create(number, route="obd", code="4711")
-    calls = service.wait_for(
+    calls = wait_until(
         lambda: [
             c for c in service.get_verification(verification)["calls"] if c["status"] == "busy"
         ][1:],
