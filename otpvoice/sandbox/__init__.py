@@ -13,11 +13,9 @@ import flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from otpvoice.sandbox import control_api, page, vendor_api
 from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
-from otpvoice.sandbox.control_api import control_api
 from otpvoice.sandbox.network import EXTENSION, Sandbox
-from otpvoice.sandbox.page import create_page
-from otpvoice.sandbox.vendor_api import vendor_api
 
 __all__ = [
     "CallbackTemplate",
@@ -90,6 +88,6 @@ def _create_app(sandbox: Sandbox) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.json = _CompactJson(app)
     app.extensions[EXTENSION] = sandbox
-    for blueprint in (vendor_api, control_api, create_page()):
-        app.register_blueprint(blueprint)
+    for module in (vendor_api, control_api, page):
+        app.register_blueprint(module.blueprint)
     return app

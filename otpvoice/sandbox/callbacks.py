@@ -1,64 +1,48 @@
-"""Callbacks: one message after each call, retried until the webhook confirms it."""
+"""Callbacks: one message after each call, retried until the webhook confirms it.
+
+Members are those of the vendor's documents (docs/provider.md, section 3).
+"""
 
 import json
 import re
 import secrets
+import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import requests
 
 from otpvoice.sandbox.calls import Call
-from otpvoice.sandbox.config import CallbackTemplate, SandboxConfig, Webhook
-from otpvoice.sandbox.messages import callback_body, vendor_status
+from otpvoice.sandbox.config import SandboxConfig, Webhook
 from otpvoice.sandbox.parsing import RequestRejected
-from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
+from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
 
+_REACHED_FLOW: Final = frozenset({"ANSWER", "COMPLETED"})
 _SUCCESS_STATUSES: Final = frozenset({200, 202})
 _PLACEHOLDER: Final = re.compile(r"\{\{(id|to|status|duration)\}\}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackMessage:
-    """A callback, ready to be sent and sent again."""
-
-    call: Call
-    webhook_id: str
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to deliver a message."""
+    """One attempt to deliver a callback. It leaves out the URL, which is a secret."""
 
-    message: CallbackMessage
+    call: str
+    """Id of the call."""
+    webhook: str
+    method: str
+    body: str
     attempt: int
     """1 for the first, one more for each retry."""
-    sent_at: Timestamp
+    sent_at: float
+    """Monotonic seconds."""
     status: int | None
     """The HTTP status of the response; None if there was no response."""
     error: str | None
     """The exception class if there was no response. Its text is left out: it contains the URL."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the delivery as ``GET /callbacks`` shows it. The URL is omitted as a secret."""
-        return {
-            "call": self.message.call.id,
-            "webhook": self.message.webhook_id,
-            "method": self.message.method,
-            "body": self.message.body.decode(),
-            "attempt": self.attempt,
-            "sent_at": self.sent_at.monotonic,
-            "status": self.status,
-            "error": self.error,
-        }
 
 
 class CallbackSender:
@@ -72,134 +56,163 @@ class CallbackSender:
         self._changes = changes
         self._deliveries: list[Delivery] = []
         self._deliveries_by_call: defaultdict[str, list[Delivery]] = defaultdict(list)
-        self._last_messages: dict[str, CallbackMessage] = {}
+        self._sent: dict[str, tuple[Call, str, requests.Request]] = {}
         self.webhooks: dict[str, Webhook] = dict(config.webhooks)
         self.subscription = config.subscription
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Return all deliveries as JSON, oldest first."""
-        with self._changes:
-            return [delivery.as_json() for delivery in self._deliveries]
+        """Return all deliveries as ``GET /callbacks`` shows them, oldest first."""
+        return [asdict(delivery) for delivery in [*self._deliveries]]
 
     def deliveries_for(self, call: Call) -> list[Delivery]:
         """Return the deliveries about one call, oldest first."""
-        with self._changes:
-            return [*self._deliveries_by_call.get(call.id, ())]
+        return [*self._deliveries_by_call.get(call.id, ())]
 
-    def add_webhook(self, webhook: Webhook) -> str:
-        """Store a webhook and return its id."""
-        with self._changes:
-            webhook_id = str(max(map(int, self.webhooks), default=0) + 1)
-            self.webhooks[webhook_id] = webhook
-        return webhook_id
-
-    def send(self, call: Call) -> None:
-        """Schedule the callback of an ended call, with the copies and delay of its phone."""
-        webhook_id = call.request.webhook_id or self.subscription
-        if webhook_id is None or not call.phone.copies:
-            self._mark_sent(call)
-            return
-        message = _build_message(call, webhook_id, self.webhooks[webhook_id])
-        self._last_messages[call.id] = message
-        delay_s = self._config.callback_seconds + call.phone.callback_delay_seconds
-        for _ in range(call.phone.copies):
-            self._scheduler.submit_later(delay_s, partial(self._deliver, message, 1))
-
-    def replay(self, call_id: str) -> bool:
-        """Send a call's callback again, byte for byte; return whether there was one."""
-        message = self._last_messages.get(call_id)
-        if message is not None:
-            self._scheduler.submit_later(0, partial(self._deliver, message, 1))
-        return message is not None
-
-    def verify_webhook(self, uri: str, validation_key: str) -> None:
-        """Send the challenge to a new webhook (docs/provider.md, section 3).
+    def add_webhook(self, uri: str, secret: str, validation_key: str) -> str:
+        """Store a webhook that returns a challenge (docs/provider.md, section 3); return its id.
 
         Raises:
             RequestRejected: 422, the response is not 200 with the challenge.
         """
         challenge = secrets.token_hex(4)
         url = f"{uri}{'&' if '?' in uri else '?'}token={quote(validation_key, safe='')}"
-        body = _encode_json({"validation_key": validation_key, "challenge": challenge})
+        body = compact_json({"validation_key": validation_key, "challenge": challenge})
         try:
-            response = self._request("POST", url, {"Content-Type": "application/json"}, body)
+            response = self._send(requests.Request("POST", url, {"Content-Type": _JSON}, data=body))
             passed = response.status_code == 200 and response.json() == {"challenge": challenge}
         except (requests.RequestException, ValueError):
             passed = False
         if not passed:
             raise RequestRejected(422, "uri: did not answer 200 with the challenge")
+        with self._changes:
+            webhook_id = str(max(map(int, self.webhooks), default=0) + 1)
+            self.webhooks[webhook_id] = Webhook(uri=uri, secret=secret)
+        return webhook_id
 
-    def _deliver(self, message: CallbackMessage, attempt: int) -> None:
-        sent_at, status, error = Timestamp.now(), None, None
+    def schedule(self, call: Call) -> None:
+        """Schedule the callback of an ended call, with the copies and delay of its phone."""
+        webhook_id = call.request.webhook_id or self.subscription
+        if webhook_id is None or not call.phone.copies:
+            self._mark_sent(call)
+            return
+        sent = call, webhook_id, _build_request(call, webhook_id, self.webhooks[webhook_id])
+        self._sent[call.id] = sent
+        delay_s = self._config.callback_seconds
+        if call.phone.behaviour == "late_callback":
+            delay_s += call.phone.seconds
+        for _ in range(call.phone.copies):
+            self._scheduler.submit_later(delay_s, self._deliver, *sent)
+
+    def replay(self, call_id: str) -> bool:
+        """Send a call's callback again, byte for byte; return whether there was one."""
+        sent = self._sent.get(call_id)
+        if sent:
+            self._scheduler.submit_later(0, self._deliver, *sent)
+        return sent is not None
+
+    def _deliver(
+        self, call: Call, webhook_id: str, request: requests.Request, attempt: int = 1
+    ) -> None:
+        sent_at, status, error = time.monotonic(), None, None
         try:
-            response = self._request(message.method, message.url, message.headers, message.body)
-            status = response.status_code
+            status = self._send(request).status_code
         except (requests.RequestException, ValueError) as failure:
             error = type(failure).__name__  # no response, or an invalid URL: retried as well
         if status not in _SUCCESS_STATUSES and attempt <= self._config.callback_retries:
-            retry = partial(self._deliver, message, attempt + 1)
-            self._scheduler.submit_later(self._config.callback_retry_seconds, retry)
+            retry = call, webhook_id, request, attempt + 1
+            self._scheduler.submit_later(self._config.callback_retry_seconds, self._deliver, *retry)
+        delivery = Delivery(
+            call.id, webhook_id, request.method, request.data, attempt, sent_at, status, error
+        )
         with self._changes:
-            delivery = Delivery(message, attempt, sent_at, status, error)
             self._deliveries.append(delivery)
-            self._deliveries_by_call[message.call.id].append(delivery)
-        self._mark_sent(message.call)
+            self._deliveries_by_call[call.id].append(delivery)
+        self._mark_sent(call)
 
     def _mark_sent(self, call: Call) -> None:
         with self._changes:
             call.callback_sent = True
             self._changes.notify_all()
 
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> requests.Response:
+    def _send(self, request: requests.Request) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False  # a vendor does not use this machine's netrc or proxy
-            return session.request(
-                method,
-                url,
-                headers=dict(headers),
-                data=body,
-                timeout=self._config.callback_timeout,
-                allow_redirects=False,
-            )
+            prepared = session.prepare_request(request)
+            timeout_s = self._config.callback_timeout
+            return session.send(prepared, timeout=timeout_s, allow_redirects=False)
 
 
-def _encode_json(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode()
+def compact_json(body: object) -> str:
+    """Return JSON without spaces, as the vendor sends it."""
+    return json.dumps(body, separators=(",", ":"))
 
 
-def _build_message(call: Call, webhook_id: str, webhook: Webhook) -> CallbackMessage:
+def _build_request(call: Call, webhook_id: str, webhook: Webhook) -> requests.Request:
     template = webhook.template
+    method, url, headers = "POST", webhook.uri, {"Content-Type": _JSON}
     if template is None:
-        method, url, body = "POST", webhook.uri, _encode_json(callback_body(call, webhook_id))
-        headers = {"Content-Type": "application/json"}
+        is_obd = call.request.route == "obd"
+        body = compact_json(_obd_callback(call) if is_obd else _c2c_callback(call, webhook_id))
     else:
-        method, url = template.method, _fill_template(webhook.uri, call)
-        headers, body = _build_custom_body(template, call)
+        method, url, headers, body = template.method, _fill(url, call), {**template.headers}, ""
+        members = {name: _fill(value, call) for name, value in template.members.items()}
+        if method != "GET":
+            is_json = template.encoding == "json"
+            body = compact_json(members) if is_json else urlencode(members)
+            headers = {"Content-Type": _JSON if is_json else _FORM} | headers
     if webhook.secret:
         headers["Authorization"] = f"Bearer {webhook.secret}"
-    return CallbackMessage(
-        call=call, webhook_id=webhook_id, method=method, url=url, headers=headers, body=body
-    )
+    return requests.Request(method, url, headers, data=body)
 
 
-def _build_custom_body(template: CallbackTemplate, call: Call) -> tuple[dict[str, str], bytes]:
-    headers = dict(template.headers)
-    if template.method == "GET":
-        return headers, b""
-    members = {name: _fill_template(value, call) for name, value in template.members.items()}
-    if template.encoding == "json":
-        return {"Content-Type": "application/json"} | headers, _encode_json(members)
-    form_type = {"Content-Type": "application/x-www-form-urlencoded"}
-    return form_type | headers, urlencode(members).encode()
-
-
-def _fill_template(text: str, call: Call) -> str:
+def _fill(text: str, call: Call) -> str:
     values = {
         "id": call.id,
         "to": call.request.callee,
-        "status": vendor_status(call),
+        "status": call.vendor_status,
         "duration": str(call.talk_seconds),
     }
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def _c2c_callback(call: Call, webhook_id: str) -> dict[str, Any]:
+    ended_at = call.ended_at or call.received_at
+    outcome, request = call.outcome, call.request
+    is_recorded = request.record and call.spoken_text is not None
+    body = {
+        "bridge": int(request.bridge),
+        "from": int(request.callee),
+        "to": request.body["to"],
+        "source": "C2C",
+        "start_at": call.attempts[0].started_at.local_text,
+        "end_at": ended_at.local_text,
+        "date": ended_at.local_text,
+        "unixtime": str(int(ended_at.wall.timestamp())),
+        "duration": str(call.talk_seconds),
+        "billing": str(call.talk_seconds),
+        "status": call.vendor_status,
+        "status1": "RECEIVED" if outcome.answered_by else outcome.status,
+        "status2": "ANSWER" if outcome.status in _REACHED_FLOW else "",
+        "recording_url": f"https://recordings.example/{call.id}.mp3" if is_recorded else "",
+        "hangup_by": outcome.hung_up_by,
+        "webhook_id": webhook_id,
+    }
+    return body | {"mid": request.mid} if call.reply_style.c2c_mid == "echoed" else body
+
+
+def _obd_callback(call: Call) -> dict[str, Any]:
+    request, ended_at = call.request, call.ended_at or call.received_at
+    flow = {} if request.flow_id is None else {"flow_id": int(request.flow_id)}
+    return {
+        "bridge": int(request.bridge),
+        "from": int(request.bridge),
+        "to": int(request.callee),
+        "source": "OBD",
+        "mid": call.id,
+        **flow,
+        "start_at": call.attempts[0].started_at.local_text,
+        "end_at": ended_at.local_text,
+        "duration": str(call.talk_seconds),
+        "status": call.outcome.status,
+        "recording_url": "",
+    }

@@ -1,14 +1,14 @@
 """Calls, entries of the request log, and the text that a flow speaks.
 
-Calls and log entries change only while the sandbox's lock is held.
+Calls and log entries change only while the sandbox's lock is held. The vendor's descriptions of a
+call have the members that its documents show (docs/provider.md, section 2).
 """
 
 import math
 import re
-import time
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from otpvoice.sandbox.scheduling import Timestamp
 CHARACTERS_PER_SECOND: Final = 10
 """The pace of an unhurried voice."""
 _HANG_UP_SECONDS: Final = 2
+_PRICE: Final = "0.5000"
 _PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
 _FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
     None: str,
@@ -58,11 +59,6 @@ def _fill(variables: Mapping[str, str], match: re.Match[str]) -> str:
 def speech_seconds(text: str) -> int:
     """Return the whole seconds that speaking the text and hanging up take."""
     return math.ceil(len(text) / CHARACTERS_PER_SECOND) + _HANG_UP_SECONDS
-
-
-def spoken_within(text: str, seconds: int) -> str:
-    """Return the part of the text that is spoken within these seconds."""
-    return text[: seconds * CHARACTERS_PER_SECOND]
 
 
 def detect_language(text: str) -> str:
@@ -112,8 +108,6 @@ class Call:
     """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's final status."""
     attempts: list[Attempt] = field(default_factory=list)
     answered_at: Timestamp | None = None
-    spoken_text: str | None = None
-    """The spoken part of the text; None unless the call is answered."""
     ended_at: Timestamp | None = None
     callback_sent: bool = False
     """Whether the callback was delivered once, or no callback is due."""
@@ -128,32 +122,15 @@ class Call:
         return full if minutes is None else min(full, minutes * 60)
 
     @property
-    def started_at(self) -> Timestamp:
-        """When the first attempt started."""
-        return self.attempts[0].started_at if self.attempts else self.received_at
+    def spoken_text(self) -> str | None:
+        """The part of the text that the conversation has time for; None without an answer."""
+        return self.text[: self.talk_seconds * CHARACTERS_PER_SECOND] if self.answered_at else None
 
-    def answer(self) -> None:
-        """Record that a person or a machine answers."""
-        self.status = "talking"
-        self.answered_at = Timestamp.now()
-        self.spoken_text = spoken_within(self.text, self.talk_seconds)
-
-    def hang_up_early(self) -> None:
-        """Shorten the conversation to the time that has passed."""
-        start = self.answered_at or self.received_at
-        seconds = int(time.monotonic() - start.monotonic)
-        self.outcome = replace(self.outcome, talk_seconds=min(seconds, self.talk_seconds))
-        self.spoken_text = spoken_within(self.text, self.talk_seconds)
-
-    def end_attempt(self) -> None:
-        """Record that the line is free again."""
-        self.attempts[-1].ended_at = Timestamp.now()
-
-    def end(self) -> None:
-        """End the current attempt and the call."""
-        self.end_attempt()
-        self.status = self.outcome.status
-        self.ended_at = Timestamp.now()
+    @property
+    def vendor_status(self) -> str:
+        """The vendor's status; in C2C, a conversation with the flow is ``COMPLETED``."""
+        status = self.outcome.status
+        return "COMPLETED" if self.request.route == "c2c" and status == "ANSWER" else status
 
     def as_json(self) -> dict[str, Any]:
         """Return the call as ``GET /phones/<digits>/calls`` shows it."""
@@ -162,13 +139,82 @@ class Call:
             "route": self.request.route,
             "status": self.status,
             "spoken": self.spoken_text,
-            "answered_by": self.outcome.answered_by if self.spoken_text is not None else None,
+            "answered_by": self.outcome.answered_by if self.answered_at else None,
             "variables": self.request.variables,
             "bridge": self.request.bridge,
             "request": self.request.body,
             "received_at": self.received_at.utc_text,
             "attempts_rung": sum(attempt.rang for attempt in self.attempts),
             "attempts": [attempt.as_json() for attempt in self.attempts],
+        }
+
+    def accepted_reply(self) -> dict[str, Any]:
+        """Return the reply to the accepted request, in the call's reply style."""
+        request, style = self.request, self.reply_style
+        if request.route == "c2c":
+            if style.c2c_reply == "bare":
+                return {"status": 200, "message": "Call initiated successfully"}
+            return {"callId": self.id, "message": "call initiated successfully", "status": 200}
+        if style.obd_reply == "older":
+            number: dict[str, Any] = {
+                "id": self.id,
+                "mobile": request.callee,
+                "charges": _PRICE,
+                "customid": "",
+                "customid1": "",
+                "iso_code": None,
+                "submitted_at": self.received_at.local_text,
+            }
+            return {"status": 200, "message": "1 numbers accepted for delivery.", "data": [number]}
+        number = {
+            "id": self.id,
+            "channel": "outgoing",
+            "caller_id": request.bridge,
+            "mobile": request.callee,
+            "flow_id": request.flow_id,
+            "credits": 1,
+            "created_at": self.received_at.utc_text,
+            "foreign_id": None,
+            "options": None,
+            "status": "queued",
+        }
+        return {"status": "OK", "message": "Calls queued successfully", "data": [number]}
+
+    def status_item(self) -> dict[str, Any]:
+        """Return an OBD call as ``outgoing/callstatus`` shows it."""
+        return {
+            "id": self.id,
+            "channel": "outgoing",
+            "from": self.request.bridge,
+            "to": self.request.callee,
+            "created_at": self.received_at.local_text,
+            "foreign_id": "",
+            "status": self.outcome.status if self.ended_at else "queued",
+            "start_at": self.attempts[0].started_at.local_text,
+            "end_at": self.ended_at.local_text if self.ended_at else "",
+            "dtmf": "",
+        }
+
+    def log_item(self) -> dict[str, Any]:
+        """Return an ended call as ``voice/calls`` shows it."""
+        request, is_obd = self.request, self.request.route == "obd"
+        minutes, seconds = divmod(self.talk_seconds, 60)
+        duration = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+        return {
+            "id": self.id,
+            "call_from": request.bridge if is_obd else request.callee,
+            "call_to": request.callee if is_obd else request.body["to"],
+            "service": request.route.upper(),
+            "bridge": request.bridge,
+            "status": self.vendor_status,
+            "duration": duration,
+            "billing": duration,
+            "charges": _PRICE,
+            "start_at": self.attempts[0].started_at.local_text,
+            "end_at": self.ended_at.local_text if self.ended_at else "",
+            "hangup_by": self.outcome.hung_up_by,
+            "dtmf": "",
+            "provider": "sandbox",
         }
 
 

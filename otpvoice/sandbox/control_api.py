@@ -10,7 +10,7 @@ from otpvoice.sandbox.network import current_sandbox
 from otpvoice.sandbox.parsing import FieldRule, RequestRejected, parse_fields, received_object
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, parse_phone
 
-control_api: Final = Blueprint("control_api", __name__)
+blueprint: Final = Blueprint("control_api", __name__)
 
 _USAGE: Final = """\
 A provider simulator (Mobtexting's API) for development and tests. It places no real calls.
@@ -53,7 +53,7 @@ _TEMPLATE_FIELDS: Final = {
 }
 
 
-@control_api.errorhandler(RequestRejected)
+@blueprint.errorhandler(RequestRejected)
 def handle_rejection(rejection: RequestRejected) -> ResponseReturnValue:
     """Handle a mistake in using the controls."""
     return {"error": rejection.message}, rejection.status
@@ -64,26 +64,26 @@ def usage() -> ResponseReturnValue:
     return _USAGE + ", ".join(BEHAVIOURS) + "\n", 200, {"Content-Type": "text/plain"}
 
 
-@control_api.get("/healthz")
+@blueprint.get("/healthz")
 def healthz() -> ResponseReturnValue:
     """Report that the server runs."""
     return {"status": "ok"}
 
 
-@control_api.get("/phones/<number>/calls")
+@blueprint.get("/phones/<number>/calls")
 def list_phone_calls(number: str) -> ResponseReturnValue:
     """List the calls to a phone, oldest first."""
     return current_sandbox().phone_calls(_require_digits(number))
 
 
-@control_api.put("/phones/<number>")
+@blueprint.put("/phones/<number>")
 def set_phone(number: str) -> ResponseReturnValue:
     """Set the behaviour of a phone for its next calls."""
     current_sandbox().set_phone(_require_digits(number), parse_phone(received_object()))
     return "", 204
 
 
-@control_api.post("/phones/<number>/press")
+@blueprint.post("/phones/<number>/press")
 def press_button(number: str) -> ResponseReturnValue:
     """Press a button of a ringing phone, or hang up."""
     number = _require_digits(number)
@@ -93,26 +93,26 @@ def press_button(number: str) -> ResponseReturnValue:
     return "", 204
 
 
-@control_api.delete("/phones/<number>")
+@blueprint.delete("/phones/<number>")
 def reset_phone(number: str) -> ResponseReturnValue:
     """Reset a phone: it answers, and its calls are forgotten."""
     current_sandbox().reset_phone(_require_digits(number))
     return "", 204
 
 
-@control_api.get("/ledger")
+@blueprint.get("/ledger")
 def list_requests() -> ResponseReturnValue:
     """List every request for a call."""
     return current_sandbox().request_log()
 
 
-@control_api.get("/callbacks")
+@blueprint.get("/callbacks")
 def list_callbacks() -> ResponseReturnValue:
     """List every delivery of a callback, with the status of its response."""
     return current_sandbox().callbacks.deliveries()
 
 
-@control_api.post("/callbacks/replay")
+@blueprint.post("/callbacks/replay")
 def replay_callback() -> ResponseReturnValue:
     """Send a call's callback again."""
     call_id = parse_fields(received_object(), _REPLAY_FIELDS)["call"]
@@ -121,7 +121,7 @@ def replay_callback() -> ResponseReturnValue:
     return "", 202
 
 
-@control_api.put("/webhooks/<int:webhook_id>")
+@blueprint.put("/webhooks/<int:webhook_id>")
 def put_webhook(webhook_id: int) -> ResponseReturnValue:
     """Set a webhook as in the portal: without a challenge, and composed if wanted."""
     current_sandbox().callbacks.webhooks[str(webhook_id)] = _parse_webhook(received_object())

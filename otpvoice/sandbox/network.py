@@ -1,11 +1,11 @@
 """State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
+import threading
 import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 from flask import current_app
@@ -15,11 +15,13 @@ from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry, detect
 from otpvoice.sandbox.config import Route, SandboxConfig
 from otpvoice.sandbox.parsing import CallRequest
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone, PhoneList
-from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
+from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
 EXTENSION: Final = "otpvoice.sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
 _RATE_WINDOW_S: Final = 60.0
+_MAX_STREAMS: Final = 64
+"""Each stream holds a thread. A browser needs one, independent of the number of its tabs."""
 
 
 class Sandbox:
@@ -34,6 +36,8 @@ class Sandbox:
         self.scheduler = Scheduler(config.callback_threads)
         self.callbacks = CallbackSender(config, self.scheduler, self.changes)
         self.phone_list = PhoneList()
+        self.stream_slots = threading.BoundedSemaphore(_MAX_STREAMS)
+        """Free slots for browsers that follow the changes."""
         self._stopped = False
         self._phones: dict[str, Phone] = {}
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
@@ -45,7 +49,7 @@ class Sandbox:
         """Wait until a condition holds, and return whether it does.
 
         The condition is evaluated after each step of a call and each delivery, while the lock is
-        held. ``stop`` ends the wait.
+        held. ``close`` ends the wait.
         """
         with self.changes:
             self.changes.wait_for(lambda: self._stopped or condition(), timeout_s)
@@ -54,7 +58,7 @@ class Sandbox:
     def wait_for_change(self, seen_count: int, timeout_s: float) -> int | None:
         """Wait for more changes than ``seen_count``, which this method returned before.
 
-        Return their count: the same one after ``timeout_s``, None after ``stop``.
+        Return their count: the same one after ``timeout_s``, None after ``close``.
         """
         with self.changes:
             self.changes.wait_for(
@@ -62,16 +66,11 @@ class Sandbox:
             )
             return None if self._stopped else self.changes.count
 
-    def stop(self) -> None:
-        """Release waiting requests and stop calls and callbacks, without waiting for them."""
+    def close(self) -> None:
+        """Release waiting requests, stop calls and callbacks, and wait for the threads."""
         with self.changes:
             self._stopped = True
             self.changes.notify_all()
-        self.scheduler.stop()
-
-    def close(self) -> None:
-        """Stop, and wait for the threads."""
-        self.stop()
         self.scheduler.close()
 
     def admit_get(self) -> bool:
@@ -121,7 +120,10 @@ class Sandbox:
                 return False
             call.step += 1
             if button == HANG_UP:
-                call.hang_up_early()
+                start = call.answered_at or call.received_at
+                seconds = int(time.monotonic() - start.monotonic)
+                talk_seconds = min(seconds, call.talk_seconds)
+                call.outcome = replace(call.outcome, talk_seconds=talk_seconds)
                 self._end(call)
             else:
                 call.outcome = BUTTONS[button]
@@ -209,7 +211,7 @@ class Sandbox:
 
         Steps are scheduled and run while the lock is held, so a call never runs two steps at once.
         """
-        self.scheduler.run_later(delay_s, partial(self._run_step, step, call, call.step))
+        self.scheduler.run_later(delay_s, self._run_step, step, call, call.step)
         self.changes.notify_all()
 
     def _run_step(self, step: Callable[[Call], None], call: Call, scheduled_at_step: int) -> None:
@@ -227,14 +229,15 @@ class Sandbox:
             self._end(call)
 
     def _answer(self, call: Call) -> None:
-        call.answer()
+        call.status = "talking"
+        call.answered_at = Timestamp.now()
         seconds: float = call.talk_seconds
         if not call.phone.is_manual:
             seconds = min(self.config.talk_seconds, seconds)
         self._schedule_step(seconds, self._end, call)
 
     def _redial(self, call: Call) -> None:
-        call.end_attempt()
+        call.attempts[-1].ended_at = Timestamp.now()
         call.status = "queued"
         delay_s = self.config.redial_seconds
         if call.request.route == "obd":
@@ -242,9 +245,10 @@ class Sandbox:
         self._schedule_step(delay_s, self._ring, call)
 
     def _end(self, call: Call) -> None:
-        call.end()
+        call.attempts[-1].ended_at = call.ended_at = Timestamp.now()
+        call.status = call.outcome.status
         self.changes.notify_all()
-        self.callbacks.send(call)
+        self.callbacks.schedule(call)
 
 
 def current_sandbox() -> Sandbox:

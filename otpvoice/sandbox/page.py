@@ -8,8 +8,7 @@ import json
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
-from threading import BoundedSemaphore
+from collections.abc import Iterator
 from typing import Final
 
 from flask import (
@@ -25,12 +24,10 @@ from flask.typing import ResponseReturnValue
 
 from otpvoice.sandbox.control_api import usage
 from otpvoice.sandbox.network import Sandbox, current_sandbox
-from otpvoice.sandbox.page_views import BEHAVIOUR_GROUPS, behaviour_label, call_views, phone_views
+from otpvoice.sandbox.page_views import BEHAVIOUR_GROUPS, call_views, phone_views
 from otpvoice.sandbox.parsing import RequestRejected
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
 
-_MAX_STREAMS: Final = 64
-"""Each stream holds a thread. A browser needs one, independent of the number of its tabs."""
 HEARTBEAT_S: Final = 10.0
 """Silence after which a comment is sent, which detects a closed connection."""
 _BATCH_S: Final = 0.05
@@ -51,28 +48,40 @@ Parts = dict[str, dict[str, str]]
 """Container → id of an element → its HTML, in the order of the page."""
 
 
-def create_page() -> Blueprint:
-    """Create the blueprint of the page."""
-    blueprint = Blueprint(
-        "page",
-        __name__,
-        template_folder="templates",
-        static_folder="static",
-        static_url_path="/desk/static",
-    )
-    blueprint.before_request(_reject_cross_site)
-    blueprint.after_request(_set_security_headers)
-    blueprint.register_error_handler(RequestRejected, _handle_rejection)
-    blueprint.get("/")(index)
-    blueprint.get("/desk/live")(_live_view())
-    blueprint.post("/desk/phones")(add_phone)
-    blueprint.post("/desk/phones/<number>/behaviour")(set_behaviour)
-    blueprint.post("/desk/phones/<number>/press")(press_button)
-    blueprint.add_app_template_filter(behaviour_label, "label")
-    blueprint.add_app_template_filter(lambda word: word.strip(",.;:।-"), "digit")
-    return blueprint
+blueprint: Final = Blueprint(
+    "page",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/desk/static",
+)
 
 
+@blueprint.before_request
+def reject_cross_site() -> None:
+    """Reject a POST from another site's page (Fetch Metadata, Sec-Fetch-Site)."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if request.method == "POST" and site not in {"same-origin", "none"}:
+        raise RequestRejected(403, "Only the sandbox's own page may do this.")
+
+
+@blueprint.after_request
+def set_security_headers(response: Response) -> Response:
+    """Allow only the page's own files, and frames on the configured origin."""
+    ancestor = current_sandbox().config.framed_by or "'none'"
+    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {ancestor}"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@blueprint.errorhandler(RequestRejected)
+def handle_rejection(rejection: RequestRejected) -> ResponseReturnValue:
+    """Reply to a rejected form with the message that the page shows."""
+    return rejection.message, rejection.status, {"Content-Type": "text/plain; charset=utf-8"}
+
+
+@blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Return the page for browsers, and a plain text for ``curl`` and scripts.
 
@@ -86,6 +95,7 @@ def index() -> ResponseReturnValue:
     return html, {"Vary": "Accept, Sec-Fetch-Dest"}
 
 
+@blueprint.post("/desk/phones")
 def add_phone() -> ResponseReturnValue:
     """Add a phone that is answered by hand."""
     number = normalize_number(request.form.get("number", ""))
@@ -95,6 +105,7 @@ def add_phone() -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
+@blueprint.post("/desk/phones/<number>/behaviour")
 def set_behaviour(number: str) -> ResponseReturnValue:
     """Set the behaviour of a phone for its next calls."""
     phone = BEHAVIOURS.get(request.form.get("behaviour", ""))
@@ -104,6 +115,7 @@ def set_behaviour(number: str) -> ResponseReturnValue:
     return redirect(url_for(".index"), 303)
 
 
+@blueprint.post("/desk/phones/<number>/press")
 def press_button(number: str) -> ResponseReturnValue:
     """Press a button of a phone."""
     button = request.form.get("button", "")
@@ -112,6 +124,18 @@ def press_button(number: str) -> ResponseReturnValue:
     if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "Too late: the call is no longer in this state.")
     return redirect(url_for(".index"), 303)
+
+
+@blueprint.get("/desk/live")
+def stream_changes() -> ResponseReturnValue:
+    """Stream every change as server-sent events."""
+    sandbox = current_sandbox()
+    if not sandbox.stream_slots.acquire(blocking=False):
+        raise RequestRejected(503, "Too many open streams. Close other browsers.")
+    events = stream_with_context(event_stream(sandbox))
+    response = Response(events, content_type="text/event-stream")
+    response.call_on_close(sandbox.stream_slots.release)
+    return response, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def normalize_number(typed: str) -> str:
@@ -167,37 +191,3 @@ def event_stream(sandbox: Sandbox) -> Iterator[str]:
         sent = hashes
         yield f"data: {json.dumps(message)}\n\n"
         sandbox.scheduler.sleep(_BATCH_S)
-
-
-def _live_view() -> Callable[[], ResponseReturnValue]:
-    slots = BoundedSemaphore(_MAX_STREAMS)
-
-    def live() -> ResponseReturnValue:
-        """Stream every change as server-sent events."""
-        if not slots.acquire(blocking=False):
-            raise RequestRejected(503, "Too many open streams. Close other browsers.")
-        events = stream_with_context(event_stream(current_sandbox()))
-        response = Response(events, content_type="text/event-stream")
-        response.call_on_close(slots.release)
-        return response, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-    return live
-
-
-def _reject_cross_site() -> None:
-    """Reject a POST from another site's page (Fetch Metadata, Sec-Fetch-Site)."""
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if request.method == "POST" and site not in {"same-origin", "none"}:
-        raise RequestRejected(403, "Only the sandbox's own page may do this.")
-
-
-def _set_security_headers(response: Response) -> Response:
-    ancestor = current_sandbox().config.framed_by or "'none'"
-    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {ancestor}"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
-def _handle_rejection(rejection: RequestRejected) -> ResponseReturnValue:
-    return rejection.message, rejection.status, {"Content-Type": "text/plain; charset=utf-8"}

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from otpvoice.sandbox.callbacks import Delivery
 from otpvoice.sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
 from otpvoice.sandbox.network import Sandbox
-from otpvoice.sandbox.scheduling import Timestamp
 
 _MAX_CALLS: Final = 20
 """The page shows the newest calls only."""
@@ -84,8 +83,8 @@ class Word(NamedTuple):
     """Whether it is a single digit."""
 
 
-_Step = tuple[Timestamp, str, str, str]
-"""A step of a call: time, kind, title, and the message as received or sent."""
+_Step = tuple[float, str, str, str]
+"""A step of a call: monotonic time, kind, title, and the message as received or sent."""
 
 
 def phone_views(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -98,11 +97,6 @@ def call_views(sandbox: Sandbox) -> list[dict[str, Any]]:
     """Return the last requests for calls, newest first, for call.html."""
     with sandbox.changes:
         return [_call_view(sandbox, *entry) for entry in sandbox.last_requests(_MAX_CALLS)]
-
-
-def behaviour_label(behaviour: str) -> str:
-    """Return what a behaviour does, in a sentence."""
-    return _BEHAVIOUR_LABELS[behaviour]
 
 
 def format_number(number: str) -> str:
@@ -133,13 +127,14 @@ def mask_secrets(sandbox: Sandbox, text: str) -> str:
 
 
 def _phone_view(sandbox: Sandbox, number: str) -> dict[str, Any]:
-    call = sandbox.current_call(number)
+    call, behaviour = sandbox.current_call(number), sandbox.get_phone(number).behaviour
     state = _state(call)
     return {
         "id": f"phone-{number}",
         "number": number,
         "formatted_number": format_number(number),
-        "behaviour": sandbox.get_phone(number).behaviour,
+        "behaviour": behaviour,
+        "behaviour_label": _BEHAVIOUR_LABELS[behaviour],
         "state": state,
         "caller": format_number(call.request.bridge) if call else "",
         "state_text": _outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
@@ -188,7 +183,7 @@ def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str
     if entry.call:
         steps += _call_steps(entry.call)
         steps += map(_callback_step, sandbox.callbacks.deliveries_for(entry.call))
-    steps.sort(key=lambda step: step[0].monotonic)
+    steps.sort(key=lambda step: step[0])
     start = entry.received_at.monotonic
     return {
         "id": f"call-{index}",
@@ -197,7 +192,7 @@ def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str
         "received_at": f"{entry.received_at.wall.astimezone():%H:%M:%S}",
         "state": entry.call.status if entry.call else entry.outcome,
         "timeline": [
-            (f"+{at.monotonic - start:.1f} s", kind, title, mask_secrets(sandbox, message))
+            (f"+{at - start:.1f} s", kind, title, mask_secrets(sandbox, message))
             for at, kind, title, message in steps
         ],
     }
@@ -205,30 +200,34 @@ def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str
 
 def _request_steps(entry: RequestLogEntry) -> Iterator[_Step]:
     path = f"POST /api/v2/{_PATHS[entry.route]}"
-    yield entry.received_at, "request", path, _format_json(entry.request)
+    yield entry.received_at.monotonic, "request", path, _format_json(entry.request)
     if entry.reply:
         body = entry.reply.body
         text = f"(streamed or cut: {entry.outcome})" if body is None else _format_body(body)
-        yield entry.reply.sent_at, "reply", f"Replied {entry.reply.status}", text
+        yield entry.reply.sent_at.monotonic, "reply", f"Replied {entry.reply.status}", text
 
 
 def _call_steps(call: Call) -> Iterator[_Step]:
     for attempt in call.attempts:
         title = "Rings" if attempt.rang else "Dialed; it does not ring"
-        yield attempt.started_at, "ring", title, ""
+        yield attempt.started_at.monotonic, "ring", title, ""
     if call.answered_at:
         is_machine = call.outcome.answered_by == "machine"
-        yield call.answered_at, "answer", "Voicemail answers" if is_machine else "Answered", ""
+        yield (
+            call.answered_at.monotonic,
+            "answer",
+            "Voicemail answers" if is_machine else "Answered",
+            "",
+        )
     if call.ended_at:
-        yield call.ended_at, "end", f"Ended: {_outcome_text(call)}", ""
+        yield call.ended_at.monotonic, "end", f"Ended: {_outcome_text(call)}", ""
 
 
 def _callback_step(delivery: Delivery) -> _Step:
-    message = delivery.message
     result = delivery.status or f"no response ({delivery.error})"
     retry = f", attempt {delivery.attempt}" if delivery.attempt > 1 else ""
-    title = f"Callback {message.method}{retry}: {result}"
-    return delivery.sent_at, "callback", title, _format_body(message.body.decode())
+    title = f"Callback {delivery.method}{retry}: {result}"
+    return delivery.sent_at, "callback", title, _format_body(delivery.body)
 
 
 def _format_body(body: str) -> str:

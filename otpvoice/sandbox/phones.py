@@ -77,11 +77,6 @@ class Phone:
         """Whether it rings until a button is pressed. Such calls take their real time."""
         return self.behaviour == "by_hand"
 
-    @property
-    def callback_delay_seconds(self) -> float:
-        """Additional delay of the callback."""
-        return self.seconds if self.behaviour == "late_callback" else 0.0
-
 
 BEHAVIOURS: Final[Mapping[str, Phone]] = {
     phone.behaviour: phone
@@ -141,6 +136,9 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
     "rings": ("true or false", lambda value: isinstance(value, bool)),
     "copies": ("the number of callbacks", _is_count),
     "calls": ("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
+} | {
+    name: (f"one of {', '.join(choices)}", choices.__contains__)
+    for name, choices in _REPLY_STYLES.items()
 }
 _REPLY_OPTIONS: Final[Mapping[str, _Option]] = {
     "status": ("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
@@ -164,26 +162,14 @@ def parse_phone(document: Mapping[str, Any]) -> Phone:
     behaviour = options.pop("behaviour", None)
     if not isinstance(behaviour, str) or behaviour not in BEHAVIOURS:
         raise RequestRejected(422, f"behaviour: one of {', '.join(BEHAVIOURS)}")
-    style = {name: options.pop(name) for name in _REPLY_STYLES if name in options}
-    _validate(options, style, {**_OPTIONS, **(_REPLY_OPTIONS if behaviour == "reply" else {})})
-    return _apply_options(BEHAVIOURS[behaviour], options, style)
-
-
-def _validate(
-    options: Mapping[str, Any], style: Mapping[str, Any], rules: Mapping[str, _Option]
-) -> None:
-    for name, value in style.items():
-        if value not in _REPLY_STYLES[name]:
-            raise RequestRejected(422, f"{name}: one of {', '.join(_REPLY_STYLES[name])}")
+    rules = {**_OPTIONS, **(_REPLY_OPTIONS if behaviour == "reply" else {})}
     for name, value in options.items():
         if name not in rules:
             raise RequestRejected(422, f"{name}: unknown member")
         expected, is_valid = rules[name]
         if not is_valid(value):
             raise RequestRejected(422, f"{name}: {expected}")
-
-
-def _apply_options(phone: Phone, options: dict[str, Any], style: Mapping[str, str]) -> Phone:
+    phone = BEHAVIOURS[behaviour]
     outcome = phone.outcome
     if "ends" in options:
         status = options.pop("ends")
@@ -191,6 +177,7 @@ def _apply_options(phone: Phone, options: dict[str, Any], style: Mapping[str, st
     if "duration" in options:
         outcome = replace(outcome, talk_seconds=options.pop("duration"))
     places_call = options.pop("rings", phone.places_call)
+    style = {name: options.pop(name) for name in _REPLY_STYLES if name in options}
     return replace(phone, outcome=outcome, places_call=places_call, reply_style=style, **options)
 
 

@@ -1,20 +1,16 @@
 """Timestamps, delayed actions, and the lock that counts changes."""
 
-import heapq
-import itertools
+import sched
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
-
-Action = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,50 +58,37 @@ class Scheduler:
     """
 
     def __init__(self, pool_threads: int) -> None:
-        self._queue: list[tuple[float, int, Action]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
+        self._queue = sched.scheduler(time.monotonic)
+        self._changed = threading.Event()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="sandbox-callback")
         self._thread = threading.Thread(target=self._run, name="sandbox-schedule", daemon=True)
         self._thread.start()
 
-    def run_later(self, delay_s: float, action: Action) -> None:
-        """Run a short action after a delay. After ``stop`` it is discarded."""
-        due = time.monotonic() + delay_s
-        with self._changed:
-            heapq.heappush(self._queue, (due, next(self._order), action))
-            self._changed.notify()
+    def run_later(self, delay_s: float, action: Callable[..., object], *arguments: object) -> None:
+        """Run a short action after a delay. After ``close`` it is discarded."""
+        self._queue.enter(delay_s, 0, action, arguments)
+        self._changed.set()
 
-    def submit_later(self, delay_s: float, action: Action) -> None:
+    def submit_later(
+        self, delay_s: float, action: Callable[..., object], *arguments: object
+    ) -> None:
         """Run an action that may block, such as an HTTP request, after a delay."""
-        self.run_later(delay_s, partial(self._pool.submit, action))
+        self.run_later(delay_s, self._pool.submit, action, *arguments)
 
     def sleep(self, seconds: float) -> bool:
-        """Sleep until the time is over or ``stop`` is called; return whether the time is over."""
+        """Sleep until the time is over or ``close`` is called; return whether it is over."""
         return not self._stopping.wait(seconds)
 
-    def stop(self) -> None:
-        """Discard queued actions and wake sleeping threads, without waiting for them."""
-        self._stopping.set()
-        with self._changed:
-            self._changed.notify()
-
     def close(self) -> None:
-        """Stop, and wait for the threads and the actions that already run."""
-        self.stop()
+        """Discard queued actions, wake sleeping threads, and wait for actions that run."""
+        self._stopping.set()
+        self._changed.set()
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self) -> None:
-        while (action := self._next_due()) is not None:
-            action()
-
-    def _next_due(self) -> Action | None:
-        with self._changed:
-            while not self._stopping.is_set():
-                now = time.monotonic()
-                if self._queue and self._queue[0][0] <= now:
-                    return heapq.heappop(self._queue)[2]
-                self._changed.wait(self._queue[0][0] - now if self._queue else None)
-        return None
+        while not self._stopping.is_set():
+            seconds_to_next = self._queue.run(blocking=False)
+            self._changed.wait(seconds_to_next)
+            self._changed.clear()

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
+from otpvoice.sandbox.callbacks import compact_json
 from otpvoice.sandbox.calls import Call, Reply
-from otpvoice.sandbox.config import ReplyStyle, Route, Webhook
-from otpvoice.sandbox.messages import accepted_reply, call_log_item, call_status_item
+from otpvoice.sandbox.config import ReplyStyle, Route
 from otpvoice.sandbox.network import current_sandbox
 from otpvoice.sandbox.parsing import (
     TEXT_LINE,
@@ -25,7 +25,7 @@ from otpvoice.sandbox.parsing import (
 )
 from otpvoice.sandbox.scheduling import VENDOR_ZONE
 
-vendor_api: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
+blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
 
 _PAGE_SIZE: Final = 15
 _PADDING_BYTES: Final = 10 * 1024 * 1024
@@ -53,7 +53,7 @@ _FILTERS: Final[Mapping[str, Callable[[Call, str], bool]]] = {
 }
 
 
-@vendor_api.before_request
+@blueprint.before_request
 def admit() -> None:
     """Log a request for a call; check the token, and the rate of GET requests.
 
@@ -82,7 +82,7 @@ def _received_body() -> Any:
         return raw.decode(errors="replace")
 
 
-@vendor_api.errorhandler(RequestRejected)
+@blueprint.errorhandler(RequestRejected)
 def handle_rejection(rejection: RequestRejected) -> Response:
     """Reply to a rejected request, in the account's style."""
     if "entry" in g:
@@ -91,7 +91,7 @@ def handle_rejection(rejection: RequestRejected) -> Response:
     return _error_reply(style, rejection.status, rejection.message)
 
 
-@vendor_api.after_request
+@blueprint.after_request
 def log_reply(response: Response) -> Response:
     """Add the reply to a logged request."""
     if "entry" in g:
@@ -102,8 +102,7 @@ def log_reply(response: Response) -> Response:
 
 def _json_reply(body: Mapping[str, Any], status: int = 200) -> Response:
     """Build a compact JSON response, without the newline that Flask adds."""
-    text = json.dumps(body, separators=(",", ":"))
-    return Response(text, status, content_type="application/json")
+    return Response(compact_json(body), status, content_type="application/json")
 
 
 def _error_reply(style: ReplyStyle, status: int, message: str) -> Response:
@@ -112,8 +111,8 @@ def _error_reply(style: ReplyStyle, status: int, message: str) -> Response:
     return _json_reply({"status": status, "message": message}, http_status)
 
 
-@vendor_api.post("/outgoing/send", defaults={"route": "obd"})
-@vendor_api.post("/voice/c2c", defaults={"route": "c2c"})
+@blueprint.post("/outgoing/send", defaults={"route": "obd"})
+@blueprint.post("/voice/c2c", defaults={"route": "c2c"})
 def place_call(route: Route) -> Response:
     """Dial a number and play a flow (OBD), or connect it to one (C2C).
 
@@ -131,7 +130,7 @@ def place_call(route: Route) -> Response:
 
 
 def _accepted(call: Call) -> Response:
-    return _json_reply(accepted_reply(call))
+    return _json_reply(call.accepted_reply())
 
 
 def _delayed(call: Call) -> Response:
@@ -195,7 +194,7 @@ def _reset(_: Call) -> Response:
 def _custom(call: Call) -> Response:
     phone = call.phone
     is_text = isinstance(phone.body, str)
-    text = phone.body if is_text else json.dumps(phone.body, separators=(",", ":"))
+    text = phone.body if is_text else compact_json(phone.body)
     media_type = "text/plain" if is_text else "application/json"
     response = Response(text, phone.status, content_type=media_type)
     response.headers.update(phone.headers)
@@ -224,14 +223,14 @@ _REPLIES: Final[Mapping[str, Callable[[Call], Response]]] = {
 """Replies by behaviour. Every other behaviour gets the documented reply."""
 
 
-@vendor_api.get("/outgoing/callstatus")
+@blueprint.get("/outgoing/callstatus")
 def list_call_statuses() -> dict[str, Any]:
     """List OBD calls by ``id`` (with or without ``:1``), ``cid``, ``date`` or ``mobile``."""
     filters = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
     if not filters:
         raise RequestRejected(422, "id, cid, date, mobile: one is required")
     matches = [
-        call_status_item(call)
+        call.status_item()
         for call in current_sandbox().list_calls()
         if call.request.route == "obd"
         and all(_FILTERS[name](call, value) for name, value in filters.items())
@@ -239,7 +238,7 @@ def list_call_statuses() -> dict[str, Any]:
     return {"status": 200, "message": "OK", "data": matches}
 
 
-@vendor_api.get("/voice/calls")
+@blueprint.get("/voice/calls")
 def list_calls() -> dict[str, Any]:
     """List calls by the days on which they ended, newest first, 15 a page."""
     first, last = _parse_days(request.args.get("datetime[end_at]", ""))
@@ -255,7 +254,7 @@ def list_calls() -> dict[str, Any]:
     start = (int(page) - 1) * _PAGE_SIZE
     data = {
         "current_page": int(page),
-        "data": [call_log_item(call) for _, call in ended[start : start + _PAGE_SIZE]],
+        "data": [call.log_item() for _, call in ended[start : start + _PAGE_SIZE]],
         "last_page": max(1, math.ceil(len(ended) / _PAGE_SIZE)),
         "per_page": _PAGE_SIZE,
         "total": len(ended),
@@ -276,25 +275,25 @@ def _parse_days(text: str) -> tuple[date, date]:
     return first, last
 
 
-@vendor_api.get("/finance/balance")
+@blueprint.get("/finance/balance")
 def get_balance() -> dict[str, Any]:
     """Return the configured credits. Calls do not reduce them."""
     data = {"credits": current_sandbox().config.credits}
     return {"status": 200, "message": "OK", "data": data}
 
 
-@vendor_api.post("/developer/webhooks")
+@blueprint.post("/developer/webhooks")
 def create_webhook() -> dict[str, Any]:
     """Store a webhook that passes the challenge with its ``token``."""
     fields = parse_fields(received_object(), _WEBHOOK_FIELDS)
-    callbacks = current_sandbox().callbacks
-    callbacks.verify_webhook(fields["uri"], fields["token"])
-    webhook_id = callbacks.add_webhook(Webhook(uri=fields["uri"], secret=fields.get("secret", "")))
+    webhook_id = current_sandbox().callbacks.add_webhook(
+        fields["uri"], fields.get("secret", ""), fields["token"]
+    )
     data = {"id": webhook_id, "name": fields["name"], "status": 1}
     return {"status": 200, "message": "Webhook created", "data": data}
 
 
-@vendor_api.post("/developer/subscriptions")
+@blueprint.post("/developer/subscriptions")
 def create_subscription() -> dict[str, Any]:
     """Send the callbacks of calls that name no webhook to this one."""
     fields = parse_fields(received_object(), _SUBSCRIPTION_FIELDS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otpvoice.sandbox.calls import detect_language, render, speech_seconds, spoken_within
+from otpvoice.sandbox.calls import detect_language, render, speech_seconds
 from otpvoice.sandbox.page_views import split_words
 
 
@@ -39,13 +39,10 @@ def test_render_expands_variables_in_values() -> None:
 
 
 def test_speech_seconds_grow_with_text() -> None:
-    """A short conversation contains only the beginning of the text."""
+    """The whole text is spoken, and hanging up takes time."""
     text = "Hello Asha, your otp for login is 1, 2, 3, 4, 5, 6"
 
     assert speech_seconds("Hi") < speech_seconds(text) <= 10
-    assert spoken_within(text, speech_seconds(text)) == text
-    assert spoken_within(text, 1) == "Hello Asha"
-    assert spoken_within(text, 0) == ""
 
 
 _TEXT = "Hello Asha. Your code is 4, 7, 1, 1. Goodbye."
