@@ -2,49 +2,28 @@
 
 from typing import Any, Final
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from otpvoice.sandbox.config import CallbackTemplate, Webhook
 from otpvoice.sandbox.network import current_sandbox
-from otpvoice.sandbox.parsing import FieldRule, RequestRejected, parse_fields, received_object
-from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, parse_phone
+from otpvoice.sandbox.parsing import (
+    WEB_ADDRESS,
+    FieldRule,
+    RequestRejected,
+    is_string_map,
+    parse_fields,
+    received_object,
+)
+from otpvoice.sandbox.phones import BUTTONS, HANG_UP, parse_phone
 
 blueprint: Final = Blueprint("control_api", __name__)
-
-_USAGE: Final = """\
-A provider simulator (Mobtexting's API) for development and tests. It places no real calls.
-In a browser, this address shows phones that ring, and the messages about each call.
-
-POST   /api/v2/outgoing/send            OBD
-POST   /api/v2/voice/c2c                C2C
-GET    /api/v2/outgoing/callstatus      status query: id, cid, date or mobile
-GET    /api/v2/voice/calls              status query: datetime[end_at]=Aug 12, 2019 - Aug 12, 2019
-GET    /api/v2/finance/balance
-POST   /api/v2/developer/webhooks       name, uri, status, secret, token
-POST   /api/v2/developer/subscriptions  event, identity, webhook_id
-
-GET    /phones/<digits>/calls           calls to the phone, oldest first
-PUT    /phones/<digits>                 {"behaviour": ...}
-POST   /phones/<digits>/press           {"button": "answer"}, or decline, ignore, voicemail;
-                                        in a conversation hang_up
-DELETE /phones/<digits>                 reset the phone
-GET    /ledger                          every request for a call, in order of arrival
-GET    /callbacks                       every callback that was sent
-POST   /callbacks/replay                {"call": id}: send its callback again
-PUT    /webhooks/<id>                   uri, secret, and for a composed callback
-                                        composition: method, encoding, headers, members
-GET    /healthz
-
-Options of a behaviour: calls, seconds, ends (the vendor's word), duration, rings, copies,
-obd_reply, c2c_reply, c2c_mid, refusals; of "reply": status, body, headers.
-Behaviours: """
 
 _BUTTONS: Final = (*BUTTONS, HANG_UP)
 _REPLAY_FIELDS: Final = {"call": FieldRule(r"[0-9a-f:-]+", "the id of a call", required=True)}
 _PRESS_FIELDS: Final = {"button": FieldRule("|".join(_BUTTONS), ", ".join(_BUTTONS), required=True)}
 _WEBHOOK_FIELDS: Final = {
-    "uri": FieldRule(r"https?://\S+", "an http or https URL", required=True),
+    "uri": WEB_ADDRESS,
     "secret": FieldRule(r"[^\x00-\x1f\x7f]*", "a line of text"),
 }
 _TEMPLATE_FIELDS: Final = {
@@ -59,9 +38,12 @@ def handle_rejection(rejection: RequestRejected) -> ResponseReturnValue:
     return {"error": rejection.message}, rejection.status
 
 
-def usage() -> ResponseReturnValue:
-    """Return an overview of the addresses as plain text."""
-    return _USAGE + ", ".join(BEHAVIOURS) + "\n", 200, {"Content-Type": "text/plain"}
+@blueprint.before_request
+def require_digits() -> None:
+    """Reject an invalid phone in the path."""
+    number = (request.view_args or {}).get("number", "0")
+    if not (number.isascii() and number.isdigit()):
+        raise RequestRejected(422, "the phone: digits with country code, without +")
 
 
 @blueprint.get("/healthz")
@@ -73,20 +55,19 @@ def healthz() -> ResponseReturnValue:
 @blueprint.get("/phones/<number>/calls")
 def list_phone_calls(number: str) -> ResponseReturnValue:
     """List the calls to a phone, oldest first."""
-    return current_sandbox().phone_calls(_require_digits(number))
+    return current_sandbox().phone_calls(number)
 
 
 @blueprint.put("/phones/<number>")
 def set_phone(number: str) -> ResponseReturnValue:
     """Set the behaviour of a phone for its next calls."""
-    current_sandbox().set_phone(_require_digits(number), parse_phone(received_object()))
+    current_sandbox().set_phone(number, parse_phone(received_object()))
     return "", 204
 
 
 @blueprint.post("/phones/<number>/press")
 def press_button(number: str) -> ResponseReturnValue:
     """Press a button of a ringing phone, or hang up."""
-    number = _require_digits(number)
     button = parse_fields(received_object(), _PRESS_FIELDS)["button"]
     if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "button: no call is in the state for it")
@@ -96,7 +77,7 @@ def press_button(number: str) -> ResponseReturnValue:
 @blueprint.delete("/phones/<number>")
 def reset_phone(number: str) -> ResponseReturnValue:
     """Reset a phone: it answers, and its calls are forgotten."""
-    current_sandbox().reset_phone(_require_digits(number))
+    current_sandbox().reset_phone(number)
     return "", 204
 
 
@@ -137,18 +118,9 @@ def _parse_webhook(body: dict[str, Any]) -> Webhook:
 def _parse_template(body: object) -> CallbackTemplate:
     if not isinstance(body, dict):
         raise RequestRejected(422, "composition: must be an object")
-    objects = ("headers", "members")
-    fields: dict[str, Any] = {n: _parse_strings(body.pop(n), n) for n in objects if n in body}
-    return CallbackTemplate(**(fields | parse_fields(body, _TEMPLATE_FIELDS)))
-
-
-def _parse_strings(value: object, name: str) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise RequestRejected(422, f"{name}: must be an object of strings")
-    return value
-
-
-def _require_digits(number: str) -> str:
-    if not (number.isascii() and number.isdigit()):
-        raise RequestRejected(422, "the phone: digits with country code, without +")
-    return number
+    maps = {name: body.pop(name) for name in ("headers", "members") if name in body}
+    for name, value in maps.items():
+        if not is_string_map(value):
+            raise RequestRejected(422, f"{name}: must be an object of strings")
+    fields: dict[str, Any] = parse_fields(body, _TEMPLATE_FIELDS)
+    return CallbackTemplate(**maps, **fields)

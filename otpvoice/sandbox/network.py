@@ -11,8 +11,8 @@ from typing import Any, Final
 from flask import current_app
 
 from otpvoice.sandbox.callbacks import CallbackSender
-from otpvoice.sandbox.calls import Attempt, Call, Reply, RequestLogEntry, detect_language, render
-from otpvoice.sandbox.config import Route, SandboxConfig
+from otpvoice.sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
+from otpvoice.sandbox.config import SandboxConfig
 from otpvoice.sandbox.parsing import CallRequest
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone, PhoneList
 from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
@@ -36,13 +36,15 @@ class Sandbox:
         self.scheduler = Scheduler(config.callback_threads)
         self.callbacks = CallbackSender(config, self.scheduler, self.changes)
         self.phone_list = PhoneList()
+        self.calls: list[Call] = []
+        """All calls, oldest first."""
+        self.log_entries: list[RequestLogEntry] = []
+        """All requests for calls, oldest first."""
         self.stream_slots = threading.BoundedSemaphore(_MAX_STREAMS)
         """Free slots for browsers that follow the changes."""
         self._stopped = False
         self._phones: dict[str, Phone] = {}
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
-        self._calls: list[Call] = []
-        self._request_log: list[RequestLogEntry] = []
         self._get_times: deque[float] = deque(maxlen=config.gets_per_minute)
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -136,11 +138,6 @@ class Sandbox:
         active = (call for call in calls if call.status in {"ringing", "talking"})
         return next(active, calls[-1] if calls else None)
 
-    def list_calls(self) -> list[Call]:
-        """Return all calls, oldest first."""
-        with self.changes:
-            return [*self._calls]
-
     def phone_calls(self, number: str) -> list[dict[str, Any]]:
         """Return the calls to one phone as JSON, oldest first."""
         with self.changes:
@@ -149,27 +146,7 @@ class Sandbox:
     def request_log(self) -> list[dict[str, Any]]:
         """Return every request for a call as JSON, oldest first."""
         with self.changes:
-            return [entry.as_json() for entry in self._request_log]
-
-    def last_requests(self, count: int) -> list[tuple[int, RequestLogEntry]]:
-        """Return the last requests with their position in the log, newest first."""
-        with self.changes:
-            first = max(0, len(self._request_log) - count)
-            return [*enumerate(self._request_log[first:], first)][::-1]
-
-    def log_request(self, route: Route, request: Any) -> RequestLogEntry:
-        """Log a request before it is processed."""
-        entry = RequestLogEntry(route=route, request=request)
-        with self.changes:
-            self._request_log.append(entry)
-            self.changes.notify_all()
-        return entry
-
-    def log_reply(self, entry: RequestLogEntry, reply: Reply) -> None:
-        """Add the reply to a logged request."""
-        with self.changes:
-            entry.reply = reply
-            self.changes.notify_all()
+            return [entry.as_json() for entry in self.log_entries]
 
     def create_call(self, request: CallRequest, phone: Phone) -> Call:
         """Create a call with its id, without placing it."""
@@ -193,7 +170,7 @@ class Sandbox:
         """Place a call. It is in the log before the phone rings."""
         with self.changes:
             entry.call = call
-            self._calls.append(call)
+            self.calls.append(call)
             self._calls_by_number[call.request.callee].append(call)
             self.phone_list.add(call.request.callee)
             self._ring(call)

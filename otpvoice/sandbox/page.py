@@ -22,7 +22,6 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from otpvoice.sandbox.control_api import usage
 from otpvoice.sandbox.network import Sandbox, current_sandbox
 from otpvoice.sandbox.page_views import BEHAVIOUR_GROUPS, call_views, phone_views
 from otpvoice.sandbox.parsing import RequestRejected
@@ -89,7 +88,8 @@ def index() -> ResponseReturnValue:
     """
     preferred = request.accept_mimetypes.best_match(["text/plain", "text/html"])
     if preferred != "text/html":
-        return usage()
+        usage = render_template("usage.txt", behaviours=BEHAVIOURS)
+        return f"{usage}\n", {"Content-Type": "text/plain"}
     framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
     html = render_template("page.html", parts=render_parts(current_sandbox()), framed=framed)
     return html, {"Vary": "Accept, Sec-Fetch-Dest"}

@@ -96,7 +96,9 @@ def phone_views(sandbox: Sandbox) -> list[dict[str, Any]]:
 def call_views(sandbox: Sandbox) -> list[dict[str, Any]]:
     """Return the last requests for calls, newest first, for call.html."""
     with sandbox.changes:
-        return [_call_view(sandbox, *entry) for entry in sandbox.last_requests(_MAX_CALLS)]
+        first = max(0, len(sandbox.log_entries) - _MAX_CALLS)
+        entries = [*enumerate(sandbox.log_entries[first:], first)]
+        return [_call_view(sandbox, *entry) for entry in reversed(entries)]
 
 
 def format_number(number: str) -> str:

@@ -37,17 +37,6 @@ class FieldRule:
     required: bool = False
     allow_integer: bool = False
 
-    def parse(self, name: str, value: object) -> str:
-        """Return the value as a string.
-
-        Raises:
-            RequestRejected: 422, the value does not match.
-        """
-        text = str(value) if self.allow_integer and type(value) is int else value
-        if not isinstance(text, str) or not re.fullmatch(self.pattern, text):
-            raise RequestRejected(422, f"{name}: {self.expected}")
-        return text
-
 
 def received_object() -> dict[str, Any]:
     """Parse the JSON object of the current request.
@@ -74,7 +63,7 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_fields(body: Mapping[str, object], rules: Mapping[str, FieldRule]) -> dict[str, str]:
-    """Parse every member of a body by its rule.
+    """Return every member of a body as a string that matches its rule.
 
     Raises:
         RequestRejected: 422, a member is unknown, missing or invalid.
@@ -85,10 +74,23 @@ def parse_fields(body: Mapping[str, object], rules: Mapping[str, FieldRule]) -> 
     for name, rule in rules.items():
         if rule.required and name not in body:
             raise RequestRejected(422, f"{name}: required")
-    return {name: rules[name].parse(name, value) for name, value in body.items()}
+    fields = {}
+    for name, value in body.items():
+        rule = rules[name]
+        text = str(value) if rule.allow_integer and type(value) is int else value
+        if not isinstance(text, str) or not re.fullmatch(rule.pattern, text):
+            raise RequestRejected(422, f"{name}: {rule.expected}")
+        fields[name] = text
+    return fields
+
+
+def is_string_map(value: object) -> bool:
+    """Return whether a JSON value is an object of strings."""
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 TEXT_LINE: Final = FieldRule(r"[^\x00-\x1f\x7f]{1,255}", "a line of text")
+WEB_ADDRESS: Final = FieldRule(r"https?://\S+", "an http or https URL", required=True)
 _PHONE_NUMBER: Final = FieldRule(
     r"[1-9][0-9]{6,14}", "digits with country code, without +", required=True
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from otpvoice.sandbox.config import ReplyStyle
-from otpvoice.sandbox.parsing import RequestRejected
+from otpvoice.sandbox.parsing import RequestRejected, is_string_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,6 @@ def _is_seconds(value: object) -> bool:
     return 0 <= value <= 86400
 
 
-def _is_headers(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-
-
 _REPLY_STYLES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "seconds": ("0 to 86400 seconds", _is_seconds),
@@ -143,7 +139,7 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
 _REPLY_OPTIONS: Final[Mapping[str, _Option]] = {
     "status": ("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
     "body": ("anything", lambda _: True),
-    "headers": ("an object of strings", _is_headers),
+    "headers": ("an object of strings", is_string_map),
 }
 
 

@@ -12,11 +12,12 @@ from typing import Any, Final
 from flask import Blueprint, Response, g, request
 
 from otpvoice.sandbox.callbacks import compact_json
-from otpvoice.sandbox.calls import Call, Reply
+from otpvoice.sandbox.calls import Call, Reply, RequestLogEntry
 from otpvoice.sandbox.config import ReplyStyle, Route
 from otpvoice.sandbox.network import current_sandbox
 from otpvoice.sandbox.parsing import (
     TEXT_LINE,
+    WEB_ADDRESS,
     FieldRule,
     RequestRejected,
     parse_call_request,
@@ -34,7 +35,7 @@ _CALLBACK_TIMEOUT_S: Final = 60.0
 _GARBAGE: Final = "<html><body><h1>It works!</h1></body></html>"
 _WEBHOOK_FIELDS: Final = {
     "name": FieldRule(TEXT_LINE.pattern, "a line of text", required=True),
-    "uri": FieldRule(r"https?://[^\s]+", "an http or https URL", required=True),
+    "uri": WEB_ADDRESS,
     "status": FieldRule(r"1", "1", allow_integer=True),
     "secret": TEXT_LINE,
     "token": FieldRule(TEXT_LINE.pattern, "the validation key", required=True),
@@ -64,7 +65,10 @@ def admit() -> None:
     """
     sandbox = current_sandbox()
     if request.view_args:
-        g.entry = sandbox.log_request(request.view_args["route"], _received_body())
+        g.entry = RequestLogEntry(route=request.view_args["route"], request=_received_body())
+        with sandbox.changes:
+            sandbox.log_entries.append(g.entry)
+            sandbox.changes.notify_all()
     expected = f"Bearer {sandbox.config.token}"
     received = request.headers.get("Authorization", "")
     if not hmac.compare_digest(received.encode(), expected.encode()):
@@ -95,8 +99,11 @@ def handle_rejection(rejection: RequestRejected) -> Response:
 def log_reply(response: Response) -> Response:
     """Add the reply to a logged request."""
     if "entry" in g:
+        changes = current_sandbox().changes
         body = None if response.is_streamed else response.get_data(as_text=True)
-        current_sandbox().log_reply(g.entry, Reply(response.status_code, body))
+        with changes:
+            g.entry.reply = Reply(response.status_code, body)
+            changes.notify_all()
     return response
 
 
@@ -231,7 +238,7 @@ def list_call_statuses() -> dict[str, Any]:
         raise RequestRejected(422, "id, cid, date, mobile: one is required")
     matches = [
         call.status_item()
-        for call in current_sandbox().list_calls()
+        for call in current_sandbox().calls
         if call.request.route == "obd"
         and all(_FILTERS[name](call, value) for name, value in filters.items())
     ]
@@ -247,7 +254,7 @@ def list_calls() -> dict[str, Any]:
         raise RequestRejected(422, "page: 1 or more")
     ended = [
         (call.ended_at.monotonic, call)
-        for call in current_sandbox().list_calls()
+        for call in current_sandbox().calls
         if call.ended_at and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
     ]
     ended.sort(key=lambda each: each[0], reverse=True)

@@ -87,9 +87,7 @@ def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA
     """Create a verification whose call has ended at the provider without a callback."""
     begun = harness.create(number)
     harness.dial_next()
-    assert sandbox.state.wait_until(
-        lambda: all(call.ended_at for call in sandbox.state.list_calls()), 3
-    )
+    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in sandbox.state.calls), 3)
     return begun
 
 
@@ -253,7 +251,7 @@ def test_status_queries_are_counted_by_outcome(
     harness.create(ASHA)
     harness.dial_next()
     company = sandbox.state
-    assert company.wait_until(lambda: all(call.ended_at for call in company.list_calls()), 3)
+    assert company.wait_until(lambda: all(call.ended_at for call in company.calls), 3)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     (pull,) = store.due_status_queries(1)
     for keeper in (away, there, there):

@@ -273,9 +273,9 @@ def test_ended_call_is_reported(
     behave = {"behaviour": behaviour}
     assert requests.put(f"{sandbox.url}/phones/{RECIPIENT}", json=behave, timeout=5).ok
     query = place(sandbox, http, route)
-    calls = sandbox.state.list_calls
-    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in calls()), 5)
-    [call] = calls()
+    calls = sandbox.state.calls
+    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in calls), 5)
+    [call] = calls
 
     report = fetch_status(sandbox.api_url, http, query)
 
@@ -293,6 +293,6 @@ def test_ringing_call_is_not_reported(
     """With or without its id."""
     sandbox = run_sandbox(ring_seconds=60)
     query = place(sandbox, http, route)
-    assert [call.status for call in sandbox.state.list_calls()] == ["ringing"]
+    assert [call.status for call in sandbox.state.calls] == ["ringing"]
     assert fetch_status(sandbox.api_url, http, query) is None
     assert fetch_status(sandbox.api_url, http, replace(query, provider_id=None)) is None

@@ -199,6 +199,6 @@ def test_two_hundred_simultaneous_calls_are_reported(sandbox: RunningSandbox) ->
     assert replies == [200] * 200
     assert len({entry["person"] for entry in request_log(sandbox) if entry["rang"]}) == 200
     assert sandbox.state.wait_until(
-        lambda: all(call.callback_sent for call in sandbox.state.list_calls()), 10
+        lambda: all(call.callback_sent for call in sandbox.state.calls), 10
     )
     assert {delivery["status"] for delivery in sandbox.state.callbacks.deliveries()} == {200}

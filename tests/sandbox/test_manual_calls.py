@@ -147,5 +147,5 @@ def test_button_before_automatic_answer_wins(start: Callable[..., RunningSandbox
     wait_for_status(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
     network = sandbox.state
-    assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.list_calls()), 5)
+    assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.calls), 5)
     assert [call["status"] for call in network.phone_calls(PERSON)] == ["BUSY"]

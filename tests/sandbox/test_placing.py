@@ -147,7 +147,7 @@ def test_obd_invalid_field_returns_422(sandbox: RunningSandbox, member: str, val
     assert member.partition("[")[0] in reply.json()["message"]
     assert "123456" not in reply.text
     assert "8867135000" not in reply.text
-    assert sandbox.state.list_calls() == []
+    assert sandbox.state.calls == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_c2c_invalid_field_returns_422(sandbox: RunningSandbox, member: str, val
 
     assert (reply.status_code, reply.json()["status"]) == (422, 422)
     assert member in reply.json()["message"]
-    assert sandbox.state.list_calls() == []
+    assert sandbox.state.calls == []
 
 
 def test_obd_with_c2c_body_returns_422(sandbox: RunningSandbox) -> None:

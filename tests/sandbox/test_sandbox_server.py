@@ -26,9 +26,10 @@ TOKEN = {"Authorization": "Bearer sandbox-token"}
 
 def test_scheduler_runs_actions_in_order_of_time() -> None:
     """Not in the order of scheduling."""
-    schedule, done, all_done = Scheduler(1), [], threading.Event()
+    schedule, all_done = Scheduler(1), threading.Event()
+    done: list[float] = []
     for seconds in (0.03, 0.01, 0.02):
-        schedule.run_later(seconds, lambda s=seconds: done.append(s))  # type: ignore[misc]
+        schedule.run_later(seconds, done.append, seconds)
     schedule.run_later(0.04, all_done.set)
 
     assert all_done.wait(5)

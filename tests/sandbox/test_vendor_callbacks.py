@@ -163,7 +163,7 @@ def test_call_without_webhook_has_no_callback(
     silent = start(replace(config, subscription=None))
     place_call(silent, OBD)
 
-    assert silent.state.wait_until(lambda: silent.state.list_calls()[0].callback_sent, 5)
+    assert silent.state.wait_until(lambda: silent.state.calls[0].callback_sent, 5)
     assert inbox.empty()
 
 
@@ -235,7 +235,7 @@ def test_no_callback_behaviour_sends_nothing(sandbox: RunningSandbox, inbox: Inb
     set_behaviour(sandbox, "no_callback")
     place_call(sandbox, OBD)
 
-    assert sandbox.state.wait_until(lambda: sandbox.state.list_calls()[0].callback_sent, 5)
+    assert sandbox.state.wait_until(lambda: sandbox.state.calls[0].callback_sent, 5)
     assert inbox.empty()
 
 

@@ -164,4 +164,4 @@ def test_reply_behaviour_returns_custom_reply(
     assert reply.headers["Content-Type"].startswith(media_type)
     for name, value in options.get("headers", {}).items():
         assert reply.headers[name] == value
-    assert sandbox.state.list_calls() == []
+    assert sandbox.state.calls == []
