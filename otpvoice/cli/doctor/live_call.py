@@ -33,8 +33,8 @@ from otpvoice.providers.mobtexting.conformance import (
     CheckResult,
     CheckStatus,
     check_conformance,
-    parse_reply_id,
 )
+from otpvoice.providers.mobtexting.reply import parse_reply_id
 from otpvoice.settings import Settings
 
 _POLL_INTERVAL_S: Final = 0.25
@@ -207,7 +207,7 @@ def _conformance_checks(
         route=Route(call.route),
         number=number,
         bridge=call.bridge,
-        provider_id=parse_reply_id(reply) if reply else None,
+        provider_id=parse_reply_id(reply.body) if reply else None,
         sent_at_ms=call.sent_at or call.due_at,  # without a time, the call certainly did not ring
     )
     responses: list[CapturedResponse] = []

@@ -55,7 +55,7 @@ class CapturedEvidence:
     """Everything that the provider sent about one call."""
 
     query: CallQuery
-    """Identifies the call."""
+    """Identifies the call, with its id in the reply as ``provider_id``."""
     form: CallbackFormat = field(repr=False)
     status: CallStatus
     reply: CapturedResponse | None
@@ -88,11 +88,6 @@ class CapturedEvidence:
         return parse_report(self.callback_members, self.form)
 
     @cached_property
-    def accepted_id(self) -> str | None:
-        """The call's id in the reply."""
-        return parse_reply_id(self.reply) if self.reply else None
-
-    @cached_property
     def query_pages(self) -> list[list[Entry]]:
         """The entries of each response to a status query."""
         responses = [HttpResponse(r.status, r.body) for r in self.query_responses if r.status]
@@ -103,45 +98,26 @@ class CapturedEvidence:
         return parse_timestamp(str(members.get(name)), self.form.timezone)
 
 
-def parse_reply_id(reply: CapturedResponse) -> str | None:
-    """Return the call's id in the reply to its request, without a tail."""
-    match decode_object(reply.body):
-        case {"data": [{"id": value}, *_]} | {"callId": value}:
-            return parse_call_id(value)
-    return None
-
-
 _Observation = tuple[CheckStatus, str]
 _CONFIRMED, _DIFFERENT, _NOT_OBSERVED = CheckStatus
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    name: str
-    expectation: str
-    observe: Callable[[CapturedEvidence], _Observation]
-    route: Route | None = None
-    """The only route that it applies to."""
-
-
 def check_conformance(evidence: CapturedEvidence) -> Iterator[CheckResult]:
     """Yield the result of every check, in the order of the documentation."""
-    for check in _CHECKS:
-        if check.route and check.route is not evidence.query.route:
+    for name, expectation, observe in _CHECKS:
+        if _ONLY_ROUTE.get(name, evidence.query.route) is not evidence.query.route:
             observation = _NOT_OBSERVED, f"this call used {evidence.query.route}"
-        elif check.name.startswith("callback.") and not evidence.callback:
+        elif name.startswith("callback.") and not evidence.callback:
             observation = _NOT_OBSERVED, "no callback arrived"
         else:
-            observation = check.observe(evidence)
-        yield CheckResult(check.name, check.expectation, *observation)
+            observation = observe(evidence)
+        yield CheckResult(name, expectation, *observation)
 
 
 def _reply_accepts(e: CapturedEvidence) -> _Observation:
     if e.reply is None or e.reply.status is None:
-        return (
-            _NOT_OBSERVED,
-            f"there was no reply ({e.reply.error if e.reply else 'none captured'})",
-        )
+        error = e.reply.error if e.reply else "none captured"
+        return _NOT_OBSERVED, f"there was no reply ({error})"
     http, status = e.reply.status, e.reply_members.get("status")
     if http not in {200, 202}:
         return _NOT_OBSERVED, f"the call was refused, HTTP {http}"
@@ -169,7 +145,7 @@ def _reply_id(e: CapturedEvidence) -> _Observation:
     if e.status is CallStatus.FAILED or e.reply is None or not e.reply_members:
         return _NOT_OBSERVED, "no reply accepted the call"
     member = "data[0].id" if e.query.route is Route.OBD else "callId"
-    if e.accepted_id:
+    if e.query.provider_id:
         return _CONFIRMED, f"{member} is there"
     return _DIFFERENT, f"no {member}: the callback is matched by bridge and recipient"
 
@@ -180,40 +156,36 @@ def _callback_arrives(e: CapturedEvidence) -> _Observation:
             return _NOT_OBSERVED, "no call was placed"
         events = "callback.unauthorized and callback.unmatched"
         return _NOT_OBSERVED, f"none arrived: search the API's log for {events}"
-    seconds = (e.callback_at_ms - e.query.sent_at_ms) / 1000
-    return (
-        _CONFIRMED,
-        f"{e.callback.method}, {seconds:.1f} s after the request ({e.callback.outcome})",
-    )
+    delay = f"{(e.callback_at_ms - e.query.sent_at_ms) / 1000:.1f} s after the request"
+    return _CONFIRMED, f"{e.callback.method}, {delay} ({e.callback.outcome})"
 
 
 def _callback_credential(e: CapturedEvidence) -> _Observation:
-    callback = _callback_of(e)
-    if callback.scheme.lower() == "bearer":
+    if e.callback and e.callback.scheme.lower() == "bearer":
         return _CONFIRMED, "it has Authorization: Bearer"
-    if callback.has_path_token:
+    if e.callback and e.callback.has_path_token:
         return _DIFFERENT, "no Bearer: the secret in the path authenticated it, so keep that"
     return _NOT_OBSERVED, "it has neither"
 
 
 def _callback_format(e: CapturedEvidence) -> _Observation:
-    callback = _callback_of(e)
-    start = callback.body.lstrip()[:1]
+    body, content_type = (e.callback.body, e.callback.content_type) if e.callback else (b"", "")
+    start = body.lstrip()[:1]
     if start != b"{":
         return _DIFFERENT, "a form" if start else "members in the query string only"
-    return _CONFIRMED, f"a JSON object, {callback.content_type.partition(';')[0] or 'no type'}"
+    return _CONFIRMED, f"a JSON object, {content_type.partition(';')[0] or 'no type'}"
 
 
 def _callback_id(e: CapturedEvidence) -> _Observation:
     ids = {name: parse_call_id(e.callback_members.get(name)) for name in ("id", "mid", "callId")}
     for name, value in ids.items():
-        if value and value in {e.accepted_id, e.query.call_id}:
+        if value and value in {e.query.provider_id, e.query.call_id}:
             owner = "of this service" if value == e.query.call_id else "of the reply"
             return _CONFIRMED, f"{name} is the id {owner}"
     others = ", ".join(name for name, value in ids.items() if value)
     if not others:
         return _DIFFERENT, "it has none and was matched by bridge and recipient"
-    if e.accepted_id is None:
+    if e.query.provider_id is None:
         return _NOT_OBSERVED, f"it has {others}, and the reply had no id"
     return _DIFFERENT, f"{others} is another id: it was matched by bridge and recipient"
 
@@ -293,12 +265,9 @@ def _query_finds_call(e: CapturedEvidence) -> _Observation:
 
 
 def _query_order(e: CapturedEvidence) -> _Observation:
-    ends = [
-        [end for entry in page if (end := e.parse_time(entry, "end_at")) is not None]
-        for page in e.query_pages
-    ]
-    pairs = [(first, second) for page in ends for first, second in pairwise(page)]
-    pairs = [(first, second) for first, second in pairs if first != second]
+    ends = [[e.parse_time(entry, "end_at") for entry in page] for page in e.query_pages]
+    known = [[end for end in page if end is not None] for page in ends]
+    pairs = [pair for page in known for pair in pairwise(page) if pair[0] != pair[1]]
     if not pairs:
         return _NOT_OBSERVED, "the log had fewer than two calls"
     if all(first > second for first, second in pairs):
@@ -308,7 +277,7 @@ def _query_order(e: CapturedEvidence) -> _Observation:
 
 def _query_start_at(e: CapturedEvidence) -> _Observation:
     entries = [entry for page in e.query_pages for entry in page]
-    entries = [entry for entry in entries if parse_call_id(entry.get("id")) == e.accepted_id]
+    entries = [entry for entry in entries if parse_call_id(entry.get("id")) == e.query.provider_id]
     if e.status is not CallStatus.ANSWERED or not entries:
         return _NOT_OBSERVED, "no response had an answered call"
     start, end = (e.parse_time(entries[0], name) for name in ("start_at", "end_at"))
@@ -321,35 +290,29 @@ def _query_start_at(e: CapturedEvidence) -> _Observation:
     return (_CONFIRMED if is_talk else _DIFFERENT), observed
 
 
-_CHECKS: Final = (
-    _Check("reply.accepts", "one of the four documented replies", _reply_accepts),
-    _Check("reply.refuses", "a refusal in HTTP 200 has an HTTP status as status", _reply_refuses),
-    _Check("reply.id", "the reply has the call's id", _reply_id),
-    _Check("callback", "arrives when the call has ended", _callback_arrives),
-    _Check("callback.bearer", "has the webhook's secret", _callback_credential),
-    _Check("callback.format", "is a JSON object", _callback_format),
-    _Check("callback.id", "has the id of the reply or of this service", _callback_id),
-    _Check("callback.recipient", "to (OBD) or from (C2C) is the recipient", _callback_recipient),
-    _Check("callback.status", "has a known word", _callback_status),
-    _Check(
-        "callback.status1",
-        "is right if the call was not picked up",
-        _callback_leg_status,
-        Route.C2C,
-    ),
-    _Check("callback.times", "are in provider.timezone", _callback_times),
-    _Check("callback.duration", "is in seconds", _callback_duration),
-    _Check("callback.recording", "there is none", _callback_recording),
-    _Check("query", "a status query finds an ended call", _query_finds_call),
-    _Check("query.order", "the log begins with the newest call", _query_order, Route.C2C),
-    _Check("query.start_at", "is when the call was picked up", _query_start_at, Route.OBD),
+_CHECKS: Final[Sequence[tuple[str, str, Callable[[CapturedEvidence], _Observation]]]] = (
+    ("reply.accepts", "one of the four documented replies", _reply_accepts),
+    ("reply.refuses", "a refusal in HTTP 200 has an HTTP status as status", _reply_refuses),
+    ("reply.id", "the reply has the call's id", _reply_id),
+    ("callback", "arrives when the call has ended", _callback_arrives),
+    ("callback.bearer", "has the webhook's secret", _callback_credential),
+    ("callback.format", "is a JSON object", _callback_format),
+    ("callback.id", "has the id of the reply or of this service", _callback_id),
+    ("callback.recipient", "to (OBD) or from (C2C) is the recipient", _callback_recipient),
+    ("callback.status", "has a known word", _callback_status),
+    ("callback.status1", "is right if the call was not picked up", _callback_leg_status),
+    ("callback.times", "are in provider.timezone", _callback_times),
+    ("callback.duration", "is in seconds", _callback_duration),
+    ("callback.recording", "there is none", _callback_recording),
+    ("query", "a status query finds an ended call", _query_finds_call),
+    ("query.order", "the log begins with the newest call", _query_order),
+    ("query.start_at", "is when the call was picked up", _query_start_at),
 )
-
-
-def _callback_of(e: CapturedEvidence) -> CapturedCallback:
-    if e.callback is None:
-        raise ValueError("no callback was captured")
-    return e.callback
+_ONLY_ROUTE: Final = {
+    "callback.status1": Route.C2C,
+    "query.order": Route.C2C,
+    "query.start_at": Route.OBD,
+}
 
 
 def _safe_word(word: object) -> str:

@@ -124,6 +124,14 @@ def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> Plac
     )
 
 
+def parse_reply_id(body: bytes) -> str | None:
+    """Return the call's id in a reply, whatever the reply means, without a tail."""
+    match decode_object(body):
+        case {"data": [{"id": value}, *_]} | {"callId": value}:
+            return parse_call_id(value)
+    return None
+
+
 def _outcome(
     route: Route, reply: HttpResponse, members: Members, entries: Sequence[Any], text: str
 ) -> PlacementOutcome:
