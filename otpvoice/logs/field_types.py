@@ -8,7 +8,6 @@ that is written unchanged. Only ``TEXT`` and its variants take free text, and th
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 from otpvoice.core.keys import LogId
@@ -33,32 +32,21 @@ class FieldType:
     is_cacheable: bool = False
 
 
-def _id(prefix: str) -> FieldType:
-    length = len(prefix) + 32
-
-    def render(redactor: Redactor, value: Any) -> Any:
-        if isinstance(value, str) and len(value) == length and value.startswith(prefix):
-            digits = value[-32:]
-            if not digits.strip("0123456789abcdef") and not redactor.is_secret(digits):
-                return _exact_text(value)
-        return REDACTED
-
-    return FieldType(f"`{prefix}` and 32 hex digits" if prefix else "32 hex digits", render)
-
-
 def _pattern(description: str, pattern: str, *, is_cacheable: bool = False) -> FieldType:
     """Return a type of text of a fixed form.
 
     If it takes few values, they are cached, and one with a secret anywhere in it is redacted.
+    Otherwise one that ends in a secret of 32 characters, or is a shorter one, is redacted.
     """
     matches = re.compile(pattern, re.ASCII).fullmatch
 
     def render(redactor: Redactor, value: Any) -> Any:
-        if not isinstance(value, str) or not matches(value):
-            return REDACTED
-        text = _exact_text(value)
-        is_secret = redactor.contains_secret if is_cacheable else redactor.is_secret
-        return REDACTED if is_secret(text) else text
+        if isinstance(value, str) and matches(value):
+            text = str.__str__(value)  # the characters, whatever a subclass claims to be
+            is_secret = redactor.contains_secret if is_cacheable else redactor.is_secret
+            if not is_secret(text if is_cacheable else text[-32:]):
+                return text
+        return REDACTED
 
     return FieldType(description, render, is_cacheable)
 
@@ -88,11 +76,6 @@ def one_of(first: FieldType, second: FieldType) -> FieldType:
     return FieldType(f"{first.description}; or {second.description}", render, first.is_cacheable)
 
 
-def _exact_text(text: str) -> str:
-    """Return the characters themselves, whatever a subclass claims to be."""
-    return text if type(text) is str else str.__str__(text)
-
-
 def _rounded(number: int) -> int:
     """Keep two significant digits from 1000 on: precise enough, and too few to show a code."""
     return number if number < 1000 else round(number, 2 - len(str(number)))
@@ -112,18 +95,10 @@ def _milliseconds(redactor: Redactor, value: Any) -> Any:
     return COUNT.render(redactor, int(value) if isinstance(value, float) else value)
 
 
-def _word(redactor: Redactor, value: Any) -> Any:
-    """Render a member of an enumeration, or a word that looks like one."""
-    text = value.value if isinstance(value, Enum) else value
-    if isinstance(text, str) and _is_word(text) and not redactor.contains_secret(text):
-        return _exact_text(text)
-    return REDACTED
-
-
 def _method(_redactor: Redactor, value: Any) -> Any:
     """Render a known method; a client can send any token as a method."""
     if isinstance(value, str):
-        return _exact_text(value) if value in _HTTP_METHODS else "_OTHER"
+        return str.__str__(value) if value in _HTTP_METHODS else "_OTHER"
     return REDACTED
 
 
@@ -132,18 +107,18 @@ def _boolean(_redactor: Redactor, value: Any) -> Any:
 
 
 def _text(redactor: Redactor, value: Any) -> Any:
-    return redactor.redact(_exact_text(value)) if isinstance(value, str) else REDACTED
+    return redactor.redact(str.__str__(value)) if isinstance(value, str) else REDACTED
 
 
 def _client(redactor: Redactor, value: Any) -> Any:
     if isinstance(value, str) and value in redactor.clients:
-        return _exact_text(value)
+        return str.__str__(value)
     return _text(redactor, value)
 
 
 def _log_id(redactor: Redactor, value: Any) -> Any:
     if type(value) is LogId and len(value) == 8 and value.isalpha() and value.isascii():
-        return REDACTED if redactor.is_secret(value) else _exact_text(value)
+        return REDACTED if redactor.is_secret(value) else str.__str__(value)
     return REDACTED
 
 
@@ -170,16 +145,15 @@ _SPARSE_DIGITS: Final = r"(?!.*[0-9].{0,4}[0-9])"
 """No two digits within five characters, as the digits of a code would be."""
 _NO_CREDENTIAL: Final = r"(?!ov[ak]_|vct_)"
 """No API key, admin key or client token."""
-_is_word = re.compile(rf"{_NO_CREDENTIAL}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}").fullmatch
 _is_frame = re.compile(r"(?:[\w.<>+-]{1,80}/)?[\w.<> -]{1,80}:[0-9]{1,5} [\w.<>]{1,80}").fullmatch
 _IP: Final = r"\[?[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:.]{1,20}\]?|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _HOST: Final = rf"(?:{_IP}|(?=[^:]*[A-Za-z])[A-Za-z0-9._-]{{1,253}})"
 _LISTENER: Final = rf"(?:(?:https?://)?{_HOST}:[0-9]{{1,5}}|(?:unix:)?/[\w./-]{{1,107}})"
 _MASKED_NUMBER: Final = r"\+([1-9][0-9])?\*{3,9}[0-9]{4}"
 
-VERIFICATION_ID: Final = _id("vrf_")
-CALL_ID: Final = _id("call_")
-DIALER_ID: Final = _id("")
+VERIFICATION_ID: Final = _pattern("`vrf_` and 32 hex digits", "vrf_[0-9a-f]{32}")
+CALL_ID: Final = _pattern("`call_` and 32 hex digits", "call_[0-9a-f]{32}")
+DIALER_ID: Final = _pattern("32 hex digits", "[0-9a-f]{32}")
 TEXT: Final = FieldType("text, redacted", _text)
 TEXTS: Final = FieldType("a list of texts, redacted", _texts)
 REPLY: Final = _choice("the first word of an error reply", r"[A-Za-z]{1,24}")
@@ -191,7 +165,9 @@ REQUEST_ID: Final = _text_or(
 MASKED_NUMBER: Final = _pattern("as in `+91******3210`", _MASKED_NUMBER)
 LOG_ID: Final = FieldType("eight letters that stand for a number (`limits explain`)", _log_id)
 CLIENT: Final = FieldType("a client's name in the settings", _client, is_cacheable=True)
-WORD: Final = FieldType("a word in lower case", _word, is_cacheable=True)
+WORD: Final = _choice(
+    "a word in lower case", rf"{_NO_CREDENTIAL}[a-z]{{1,30}}(?:[._][a-z]{{1,30}}){{0,5}}"
+)
 BOOLEAN: Final = FieldType("`true` or `false`", _boolean)
 COUNT: Final = _integer("an integer; from 1000 on rounded to two digits", 0, 10**9, is_exact=False)
 EXACT_COUNT: Final = _integer("an integer", 0, 10**12)
