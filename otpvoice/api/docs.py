@@ -73,7 +73,6 @@ def _page(name: str, path: str, summary: str, *media_types: str) -> Operation:
     headers = ("ETag", "Cache-Control")
     return Operation(
         name=name,
-        method="get",
         path=path,
         tag="documentation",
         summary=summary,

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -52,51 +51,39 @@ class ProblemType:
 _INVALID: Final = "The request is not valid"
 _NOT_FOUND: Final = "Not found"
 
-PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = MappingProxyType(
-    {
-        error: ProblemType(status, code, title)
-        for error, status, code, title in (
-            (UnreadableBody, 400, "invalid_request", "The body is not a JSON object"),
-            (Unauthorized, 401, "unauthorized", "A valid API key is required"),
-            (errors.TokenInvalid, 401, "unauthorized", "A valid client token is required"),
-            (errors.TokenExpired, 401, "token_expired", "The client token has expired"),
-            (InvalidWebhookSecret, 401, "unauthorized", "A valid webhook secret is required"),
-            (Forbidden, 403, "forbidden", "This endpoint requires an API key"),
-            (errors.NotFound, 404, "not_found", _NOT_FOUND),
-            (NoSuchPath, 404, "not_found", _NOT_FOUND),
-            (MethodNotAllowed, 405, "method_not_allowed", "This path does not accept the method"),
-            (
-                errors.VerificationClosed,
-                409,
-                "verification_closed",
-                "The verification has ended",
-            ),
-            (errors.NoCallYet, 409, "no_call_yet", "No call has been sent yet"),
-            (errors.TooLate, 409, "too_late", "It is too late for another call"),
-            (RequestEntityTooLarge, 413, "body_too_large", "The body is too large"),
-            (UnsupportedMediaType, 415, "unsupported_media_type", "The body must be plain JSON"),
-            (errors.InvalidRequest, 422, "invalid_request", _INVALID),
-            (
-                errors.IdempotencyMismatch,
-                422,
-                "idempotency_mismatch",
-                "The idempotency key belongs to another request",
-            ),
-            (errors.InvalidNumber, 422, "invalid_number", "This is not a phone number"),
-            (errors.NumberNotAllowed, 422, "number_not_allowed", "Calls to it are not allowed"),
-            (errors.RateLimited, 429, "rate_limited", "A limit is reached"),
-            (
-                errors.TooManyWrongCodes,
-                429,
-                "too_many_wrong_codes",
-                "Too many wrong codes for this number",
-            ),
-            (errors.StoreUnavailable, 503, "store_unavailable", "The store is not available"),
-            (errors.OverCapacity, 503, "over_capacity", "Too many calls are waiting"),
-            (errors.CallsUnavailable, 503, "calls_unavailable", "Calls cannot be placed"),
-        )
-    }
+_PROBLEMS: Final = (
+    (UnreadableBody, 400, "invalid_request", "The body is not a JSON object"),
+    (Unauthorized, 401, "unauthorized", "A valid API key is required"),
+    (errors.TokenInvalid, 401, "unauthorized", "A valid client token is required"),
+    (errors.TokenExpired, 401, "token_expired", "The client token has expired"),
+    (InvalidWebhookSecret, 401, "unauthorized", "A valid webhook secret is required"),
+    (Forbidden, 403, "forbidden", "This endpoint requires an API key"),
+    (errors.NotFound, 404, "not_found", _NOT_FOUND),
+    (NoSuchPath, 404, "not_found", _NOT_FOUND),
+    (MethodNotAllowed, 405, "method_not_allowed", "This path does not accept the method"),
+    (errors.VerificationClosed, 409, "verification_closed", "The verification has ended"),
+    (errors.NoCallYet, 409, "no_call_yet", "No call has been sent yet"),
+    (errors.TooLate, 409, "too_late", "It is too late for another call"),
+    (RequestEntityTooLarge, 413, "body_too_large", "The body is too large"),
+    (UnsupportedMediaType, 415, "unsupported_media_type", "The body must be plain JSON"),
+    (errors.InvalidRequest, 422, "invalid_request", _INVALID),
+    (
+        errors.IdempotencyMismatch,
+        422,
+        "idempotency_mismatch",
+        "The idempotency key belongs to another request",
+    ),
+    (errors.InvalidNumber, 422, "invalid_number", "This is not a phone number"),
+    (errors.NumberNotAllowed, 422, "number_not_allowed", "Calls to it are not allowed"),
+    (errors.RateLimited, 429, "rate_limited", "A limit is reached"),
+    (errors.TooManyWrongCodes, 429, "too_many_wrong_codes", "Too many wrong codes for this number"),
+    (errors.StoreUnavailable, 503, "store_unavailable", "The store is not available"),
+    (errors.OverCapacity, 503, "over_capacity", "Too many calls are waiting"),
+    (errors.CallsUnavailable, 503, "calls_unavailable", "Calls cannot be placed"),
 )
+PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
+    error: ProblemType(status, code, title) for error, status, code, title in _PROBLEMS
+}
 """Every error that has a response of its own."""
 
 BAD_REQUEST: Final = ProblemType(400, "invalid_request", _INVALID)
@@ -115,38 +102,28 @@ class ErrorHelp:
     resolution: str
 
 
-ERROR_CATALOG: Final[Mapping[tuple[int, str], ErrorHelp]] = MappingProxyType(
-    {
-        (each["status"], each["code"]): ErrorHelp(each["meaning"], each["resolution"])
-        for each in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["help"]
-    }
-)
+ERROR_CATALOG: Final[Mapping[tuple[int, str], ErrorHelp]] = {
+    (each.pop("status"), each.pop("code")): ErrorHelp(**each)
+    for each in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["help"]
+}
 """Help for every problem document, by status and code."""
 
 NO_SUCH_PATH: Final = "This path does not exist."
 _UNREADABLE_REQUEST: Final = "The request is malformed. Check its path, headers and body."
-_HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = MappingProxyType(
-    {
-        NoSuchPath: f"{NO_SUCH_PATH} See /docs for all paths.",
-        MethodNotAllowed: "This path does not accept the method. Use one that Allow lists.",
-        RequestEntityTooLarge: "The body is larger than 16 KiB, the maximum. Send a smaller one.",
-    }
-)
+_HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = {
+    NoSuchPath: f"{NO_SUCH_PATH} See /docs for all paths.",
+    MethodNotAllowed: "This path does not accept the method. Use one that Allow lists.",
+    RequestEntityTooLarge: "The body is larger than 16 KiB, the maximum. Send a smaller one.",
+}
 
 
 def problem_for(
     error: OtpvoiceError, request_id: str, verification: schemas.Verification | None = None
 ) -> schemas.ProblemDocument:
-    """Return the problem document of a domain error, with all its evidence.
-
-    Args:
-        error: an error with an entry in ``PROBLEM_TYPES``.
-        request_id: the Request-Id of the response.
-        verification: the verification that the error is about, if there is one.
-    """
+    """Return the problem document of an error in ``PROBLEM_TYPES``, with all its evidence."""
     evidence: dict[str, Any] = {}
     if isinstance(error, errors.RequestRefused) and error.field_errors:
-        evidence["errors"] = [schemas.FieldError(e.pointer, e.detail) for e in error.field_errors]
+        evidence["errors"] = [*error.field_errors]
     if isinstance(error, errors.RateLimited):
         evidence["limit"] = error.limit
     if isinstance(error, errors.RateLimited | errors.Unavailable):

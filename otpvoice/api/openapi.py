@@ -104,11 +104,11 @@ class Operation:
 
     name: str
     """The operationId, which generated clients use as a function name."""
-    method: str
     path: str
     tag: str
     summary: str
     responses: tuple[ResponseSpec, ...]
+    method: str = "get"
     errors: tuple[type[Exception], ...] = ()
     """Errors in addition to those that follow from the other members."""
     description: str = ""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from otpvoice.core import verification as domain
+from otpvoice.core.errors import FieldError
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, NextReason, Status
 
 VERIFICATION_ID: dict[str, Any] = {
@@ -177,13 +178,6 @@ class CheckedVerification(Verification, frozen=True):
         str | UnsetType,
         Meta(description="With `valid: true`: a signed JWT that other backends can verify."),
     ] = UNSET
-
-
-class FieldError(ResponseSchema, frozen=True):
-    """One invalid member of a request."""
-
-    pointer: Annotated[str, Meta(description="RFC 6901; empty for the whole document.")]
-    detail: str
 
 
 class ProblemDocument(ResponseSchema, frozen=True):

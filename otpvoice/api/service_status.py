@@ -34,7 +34,6 @@ class ServiceViews:
     @api_endpoint(
         Operation(
             name="get_receipt_keys",
-            method="get",
             path="/.well-known/jwks.json",
             tag="receipts",
             summary="Retrieve the keys to verify receipts with",
@@ -51,7 +50,6 @@ class ServiceViews:
     @api_endpoint(
         Operation(
             name="is_alive",
-            method="get",
             path="/healthz",
             tag="service",
             summary="Check whether the process is alive",
@@ -64,7 +62,6 @@ class ServiceViews:
     @api_endpoint(
         Operation(
             name="is_ready",
-            method="get",
             path="/readyz",
             tag="service",
             summary="Check whether the process can serve requests",
@@ -95,7 +92,6 @@ class ServiceViews:
     @api_endpoint(
         Operation(
             name="get_metrics",
-            method="get",
             path="/metrics",
             tag="service",
             summary="Retrieve the metrics for Prometheus",

@@ -1,5 +1,6 @@
 """``/v1/verifications``: request a call, check its code."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Response
@@ -41,27 +42,15 @@ _LINKS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class VerificationViews:
-    """Views of the verification resource.
+    """Views of the verification resource."""
 
-    Args:
-        service: performs the requests.
-        authenticator: verifies credentials and issues client tokens.
-        receipts: signs the receipts of approvals.
-        public_url: base of the URLs in responses.
-    """
-
-    def __init__(
-        self,
-        service: Verifications,
-        authenticator: Authenticator,
-        receipts: ReceiptSigner,
-        public_url: str,
-    ) -> None:
-        self._service = service
-        self._authenticator = authenticator
-        self._receipts = receipts
-        self._public_url = public_url
+    service: Verifications
+    authenticator: Authenticator
+    receipts: ReceiptSigner
+    public_url: str
+    """Base of the URLs in responses."""
 
     @api_endpoint(
         Operation(
@@ -91,11 +80,9 @@ class VerificationViews:
     )
     def create(self) -> Response:
         request = current_request()
-        principal = self._authenticator.authenticate(request)
+        principal = self.authenticator.authenticate(request)
         body = request.parse_body(CreateRequest)
-        created = self._service.create(
-            principal.client, body, self._idempotency(request, principal)
-        )
+        created = self.service.create(principal.client, body, self._idempotency(request, principal))
         verification = created.verification
         is_begun = created.is_new and not created.is_replayed
         request.record(
@@ -103,7 +90,7 @@ class VerificationViews:
             outcome=_outcome(created, "created" if created.is_new else "existing"),
             status=verification.status,
         )
-        token = self._authenticator.tokens.issue(
+        token = self.authenticator.tokens.issue(
             verification.client, verification.id, verification.expires_at
         )
         response = self._respond(
@@ -113,13 +100,12 @@ class VerificationViews:
             201 if created.is_new else 200,
             client_token=token,
         )
-        response.headers["Location"] = f"{self._public_url}{_COLLECTION}/{verification.id}"
+        response.headers["Location"] = f"{self.public_url}{_COLLECTION}/{verification.id}"
         return response
 
     @api_endpoint(
         Operation(
             name="get_verification",
-            method="get",
             path=_ITEM,
             tag="verifications",
             summary="Retrieve a verification",
@@ -130,8 +116,8 @@ class VerificationViews:
         )
     )
     def get(self, verification_id: str) -> Response:
-        principal = self._authenticator.authenticate(current_request(), verification_id)
-        found = self._service.get(principal.client, verification_id)
+        principal = self.authenticator.authenticate(current_request(), verification_id)
+        found = self.service.get(principal.client, verification_id)
         return self._respond(found, principal)
 
     @api_endpoint(
@@ -159,9 +145,9 @@ class VerificationViews:
     )
     def check(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.authenticate(request, verification_id)
+        principal = self.authenticator.authenticate(request, verification_id)
         body = request.parse_body(CheckRequest)
-        checked = self._service.check(
+        checked = self.service.check(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
         valid, verification = checked.valid, checked.verification
@@ -172,7 +158,7 @@ class VerificationViews:
             valid=valid,
         )
         # The receipt depends on the verification alone, so a replay returns the same one.
-        receipt = self._receipts.sign(verification, checked.number) if valid else UNSET
+        receipt = self.receipts.sign(verification, checked.number) if valid else UNSET
         return self._respond(
             checked, principal, schemas.CheckedVerification, valid=valid, receipt=receipt
         )
@@ -198,11 +184,11 @@ class VerificationViews:
     )
     def request_call(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.authenticate(request, verification_id)
+        principal = self.authenticator.authenticate(request, verification_id)
         body = request.parse_body(CallRequest)
         if body.route and principal.is_app:
             raise errors.InvalidRequest.for_field("/route", "cannot be set by apps")
-        result = self._service.request_call(
+        result = self.service.request_call(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
         request.record(
@@ -228,9 +214,9 @@ class VerificationViews:
     )
     def cancel(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.authenticate(request, verification_id)
+        principal = self.authenticator.authenticate(request, verification_id)
         request.parse_body(EmptyRequest)
-        result = self._service.cancel(principal.client, verification_id)
+        result = self.service.cancel(principal.client, verification_id)
         request.record("verification.canceled", status=result.verification.status)
         return self._respond(result, principal)
 
@@ -251,9 +237,9 @@ class VerificationViews:
     )
     def approve(self, verification_id: str) -> Response:
         request = current_request()
-        principal = self._authenticator.authenticate(request)
+        principal = self.authenticator.authenticate(request)
         request.parse_body(EmptyRequest)
-        result = self._service.approve(principal.client, verification_id)
+        result = self.service.approve(principal.client, verification_id)
         request.record("verification.approved_elsewhere", status=result.verification.status)
         return self._respond(result, principal)
 
@@ -268,7 +254,7 @@ class VerificationViews:
         # An app has keys of its own, so that it cannot replay a request of its client.
         holder = f"{principal.client} app" if principal.is_app else principal.client
         operation = f"{request.method} {request.path}"
-        return self._service.request_fingerprint(holder, operation, key, request.read_bytes())
+        return self.service.request_fingerprint(holder, operation, key, request.read_bytes())
 
     def _respond(
         self,
@@ -282,10 +268,10 @@ class VerificationViews:
         masked = mask_number(number)
         # For all further log lines of this request, including that of its response.
         bind_contextvars(
-            verification=verification.id, to=masked, number=self._service.log_id(number)
+            verification=verification.id, to=masked, number=self.service.log_id(number)
         )
         visible = masked if principal.is_app else number
-        body = schema.of(verification, visible, self._public_url, **members)
+        body = schema.of(verification, visible, self.public_url, **members)
         response = json_response(body, http_status)
         if result.is_replayed:
             response.headers["Idempotent-Replayed"] = "true"

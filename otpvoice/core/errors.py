@@ -27,6 +27,9 @@ Errors have no HTTP status: `otpvoice.api.errors` maps them to problem documents
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from otpvoice.core.verification import Verification
 
@@ -43,8 +46,7 @@ class OtpvoiceError(Exception):
 class FieldError:
     """One invalid member of a request."""
 
-    pointer: str
-    """RFC 6901; empty for the whole document."""
+    pointer: Annotated[str, Meta(description="RFC 6901; empty for the whole document.")]
     detail: str
 
 
