@@ -22,8 +22,8 @@ from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore
-from otpvoice.store.connections import OutageLog
 from otpvoice.store.discovery import TIMEOUT_S, address_of, connect
+from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.stats import StoreGauges

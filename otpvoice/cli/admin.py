@@ -163,7 +163,7 @@ def unblock(number: str) -> None:
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)
         before = admin.explain(identity)
-        admin.store.unblock(identity, operator)
+        admin.store.block(identity, 0, operator)
         after = admin.explain(identity)
     state = "is no longer blocked" if before.blocked_until_ms else "was not blocked"
     click.echo(f"{identity.masked} {state}.")

@@ -5,7 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -153,7 +153,7 @@ class MaintenanceLoop:
             self._metrics.opened(*breaker_scope(entry.details["breaker"])).inc()
         is_alarm = entry.event in _ALARMS or "record" in entry.details
         level = logging.ERROR if is_alarm else logging.INFO
-        details = {**entry.details, **_record_fields(entry)}
+        details: dict[str, Any] = {**entry.details, **_record_fields(entry)}
         if "number" in details:
             details["number"] = LogId.from_hash(details["number"])
         _LOG.log(level, entry.event, happened_at=format_utc(entry.at), **details)

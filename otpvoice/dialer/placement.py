@@ -1,8 +1,9 @@
 """Builds the provider's call from a claim, and maps its placement to the status that follows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
 from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow, format_code, seconds_until_code
@@ -104,7 +105,9 @@ def placement_result(
     result = _call_result(placement, claim, routes)
     # A provider that responded has received the request, so the call gap of the number applies.
     refused = result.is_unsent and placement.outcome is not PlacementOutcome.UNSENT
-    return replace(result, route_health=_route_health(placement, result), is_refused=refused)
+    return structs.replace(
+        result, route_health=_route_health(placement, result), is_refused=refused
+    )
 
 
 def _route_health(placement: PlacementResult, result: CallResult) -> RouteHealth:

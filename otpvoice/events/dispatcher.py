@@ -117,7 +117,7 @@ class EventDispatcher:
     def _run_delivery(self, event: Event, stopping: threading.Event) -> None:
         try:
             if stopping.is_set():  # claimed before the stop
-                self._store.release_event(event)
+                self._store.ack_event(event, 0, was_sent=False)
             else:
                 self.deliver(event)
         except StoreUnavailable:

@@ -169,3 +169,19 @@ The functions quarantine it before they use it (``_records.lua``).
 ``forms`` has them by name, ``prefixes`` by the beginning of the name up to a space; other fields
 may hold anything. ``requires`` maps a field or a status to the fields that it requires.
 """
+
+
+class UnreadableRecord(Exception):
+    """A stored record that does not have its format.
+
+    Args:
+        record: its key, without the prefix.
+        reason: what is wrong; never a value of the record.
+        text: what could not be decoded, where it is no record of its own.
+    """
+
+    def __init__(self, record: str, reason: str, text: bytes | None = None) -> None:
+        super().__init__(f"{record}: {reason}")
+        self.record = record
+        self.reason = reason
+        self.text = text

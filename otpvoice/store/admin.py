@@ -6,22 +6,24 @@ Each method that changes or shows a person's data takes ``by``, the operator, fo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import Route, Verification
-from otpvoice.store.connections import Connections
-from otpvoice.store.functions import BaseStore, decoding, to_fields
-from otpvoice.store.models import Quarantine, decode_quarantine
+from otpvoice.store.functions import BaseStore, Connections, to_fields
+from otpvoice.store.models import Quarantine
 from otpvoice.store.replies import is_wrong_type
-from otpvoice.store.verifications import decode_result
+from otpvoice.store.verifications import convert, decode_result, decoding
 
 _MAX_FOUND: Final = 20
 """Most verifications that a search returns."""
+_TIMES: Final = {name: f"{name}_ms" for name in ("now", "gap_until", "blocked_until")}
+"""Members by their names in replies."""
 _BATCH: Final = 1000
 """Keys that one round trip reads."""
 
@@ -52,8 +54,7 @@ def identify_number(number: Number, hasher: NumberHasher) -> NumberIdentity:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LimitUsage:
+class LimitUsage(Struct, frozen=True, array_like=True):
     """How much of one limit is used."""
 
     client: str | None
@@ -64,7 +65,7 @@ class LimitUsage:
     """The end of its refusal, in milliseconds since 1970; 0 while it does not refuse."""
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(Struct, frozen=True):
     """One of the newest refusals of a number."""
 
     at: int
@@ -75,8 +76,7 @@ class Refusal(msgspec.Struct, frozen=True):
     verification: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True, rename=_TIMES):
     """The limits of a number. Times are milliseconds since 1970."""
 
     now: int
@@ -87,8 +87,7 @@ class Explanation:
     """The newest first, of the last day."""
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Struct, frozen=True, array_like=True):
     """An open circuit breaker."""
 
     name: str
@@ -96,8 +95,7 @@ class Breaker:
     open_until: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True, rename=_TIMES):
     """The state of the service: what refuses, the queue, events and the quarantine."""
 
     now: int
@@ -124,26 +122,9 @@ class AdminStore(BaseStore):
     def overview(self) -> Overview:
         """Return the state of the service."""
         reply = self._call("overview", client=[*self.policy.limits.clients])
-        events = [(client.decode(), count, late) for client, count, late in reply[b"events"]]
-        return Overview(
-            now=reply[b"now_ms"],
-            limits=tuple(_usage(reply[b"limits"])),
-            open_breakers=tuple(
-                Breaker(name.decode(), int(float(until)))
-                for name, until in to_fields(reply[b"breakers"]).items()
-            ),
-            refused={
-                setting.decode(): count for setting, count in to_fields(reply[b"refused"]).items()
-            },
-            live_calls=reply[b"live_calls"],
-            queued_calls=reply[b"queued_calls"],
-            dialers=reply[b"dialers"],
-            closed_routes=tuple(Route(route.decode()) for route in reply[b"closed_routes"]),
-            overdue_ms=reply[b"overdue_ms"],
-            pending_events={client: count for client, count, _ in events},
-            events_overdue_ms={client: late for client, _, late in events},
-            quarantine=decode_quarantine(reply[b"quarantine"]),
-        )
+        for name in (b"refused", b"pending_events", b"events_overdue_ms"):
+            reply[name] = to_fields(reply[name])
+        return convert(reply, Overview)
 
     def explain(self, number: NumberIdentity) -> Explanation:
         """Return which limits apply to a number, and its newest refusals."""
@@ -154,21 +135,16 @@ class AdminStore(BaseStore):
             area=number.area,
             client=[*self.policy.limits.clients],
         )
-        now = reply[b"now_ms"]
 
         def decode_refusals(texts: Sequence[bytes]) -> list[Refusal]:
             with decoding(f"refusals:{number.hash}"):
                 return [msgspec.json.decode(text, type=Refusal) for text in texts]
 
         refusals = next(self._decode_each(decode_refusals, [reply[b"refusals"]]), [])
-        return Explanation(
-            now=now,
-            gap_until=reply[b"gap_until_ms"],
-            blocked_until=reply[b"blocked_until_ms"],
-            limits=tuple(_usage(reply[b"limits"])),
-            # The list lives a day after the newest of them.
-            refusals=tuple(refusal for refusal in refusals if refusal.at > now - DAY_MS),
-        )
+        # The list lives a day after the newest of them.
+        since = reply[b"now_ms"] - DAY_MS
+        reply[b"refusals"] = [refusal for refusal in refusals if refusal.at > since]
+        return convert(reply, Explanation)
 
     def clear(self, number: NumberIdentity, by: str) -> None:
         """Clear a number's own limits and those of its prefix and area."""
@@ -182,16 +158,15 @@ class AdminStore(BaseStore):
         )
 
     def block(self, number: NumberIdentity, seconds: int, by: str) -> int:
-        """Block all calls to a number, and return how many queued calls were canceled."""
+        """Block all calls to a number, and return how many queued calls were canceled.
+
+        ``seconds``: 0 allows calls again.
+        """
         length_ms = seconds * 1000
         reply = self._call(
             "block", number=number.hash, length_ms=length_ms, operator=by, to=number.masked
         )
         return int(reply[b"canceled_calls"])
-
-    def unblock(self, number: NumberIdentity, by: str) -> None:
-        """Allow calls to a number again."""
-        self.block(number, 0, by)
 
     def find_by_number(self, number: NumberIdentity, by: str) -> list[Verification]:
         """Return the newest verifications of a number."""
@@ -250,11 +225,6 @@ class AdminStore(BaseStore):
         return verifications[:_MAX_FOUND]
 
 
-def _usage(rows: Sequence[Any]) -> Iterator[LimitUsage]:
-    for client, limit, used, until in rows:
-        yield LimitUsage(client.decode() or None, limit.decode(), used, until)
-
-
 class SelfTest(BaseStore):
     """Runs everything that the service needs of the store. Only the library remains."""
 
@@ -264,7 +234,7 @@ class SelfTest(BaseStore):
         Raises:
             StoreUnavailable: the server refuses; ``reason`` names the command.
         """
-        self._execute("load", self._library.load)
+        self._execute("load", lambda to: self._library.load(to.execute))
 
     def refused_commands(self) -> dict[str, str]:
         """Run every command that the functions use; return the refused ones and their errors.

@@ -1,142 +1,187 @@
-"""The server's functions: loading them, calling them, and the base class of all stores."""
+"""Calls of the server's functions: connections, the circuit breaker, and the base of all stores."""
 
-import hashlib
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-import msgspec
-from redis import Redis
+from redis import ConnectionPool, Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics import StoreMetrics
-from otpvoice.store import TAG, Keys
-from otpvoice.store.connections import Argument, CircuitBreaker, Connections, OutageLog
+from otpvoice.store import TAG, Keys, UnreadableRecord
+from otpvoice.store.library import FunctionLibrary
+from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import (
+    NOT_SENT,
+    REDIRECTS,
     UNKNOWN_EFFECT,
     FunctionError,
     FunctionMissing,
+    is_connection_usable,
+    malformed_reply,
+    translate_error,
     translate_errors,
 )
 
+Argument = str | int | bytes
 Value = Argument | list[Any] | tuple[Any, ...] | None
 """The value of a named argument. None and False are left out; a list is numbered."""
 Fields = dict[bytes, Any]
 """A reply or a record by name. Values of a record are bytes."""
+_Validator = Callable[[Any], bool]
 
+PROBE_INTERVAL_S: Final = 0.25
+"""Time between two probes of a store that is away."""
+_MAX_ATTEMPTS: Final = 3
 _Item = TypeVar("_Item")
 _Decoded = TypeVar("_Decoded")
-_ALLOWED_WHEN_FULL: Final = frozenset({"get", "explain", "health", "overview"})
-"""Functions that read. A server at its ``maxmemory`` runs these and refuses all others."""
-_MAX_LIBRARIES: Final = 16
-"""Libraries of other releases and settings that a server keeps."""
-_MAX_ATTEMPTS: Final = 3
 
 
-class UnreadableRecord(Exception):
-    """A stored record that does not have its format.
+class Connections:
+    """As many connections as there are commands at the same time, kept for the next ones.
+
+    They are redis-py's own, used directly: its client's bookkeeping, telemetry and retries would
+    take as long again. Do not use them after a fork.
 
     Args:
-        record: its key, without the prefix.
-        reason: what is wrong; never a value of the record.
-        text: what could not be decoded, where it is no record of its own.
+        pool: makes connections, and knows whether one still leads to the primary.
     """
 
-    def __init__(self, record: str, reason: str, text: bytes | None = None) -> None:
-        super().__init__(f"{record}: {reason}")
-        self.record = record
-        self.reason = reason
-        self.text = text
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool: Any = pool  # the library gives its connections no types
+        self._idle: deque[Any] = deque()
 
+    def execute(self, *command: Argument, is_valid: _Validator | None = None) -> Any:
+        """Return the reply to one command, in bytes.
 
-@contextmanager
-def decoding(record: str, text: bytes | None = None) -> Iterator[None]:
-    """Turn every error of the block, which decodes ``record`` or its ``text``, into one.
+        The command is sent once, because it may have run even if no reply came. Only a command
+        that a cluster node redirects is sent once more, to the primary as it is found then. ASK
+        and TRYAGAIN are not followed: they mean that a slot's keys are being moved one by one, and
+        a function needs all of its keys on one node.
 
-    Raises:
-        UnreadableRecord: the block failed.
-    """
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
-        reason = f"cannot be decoded ({type(error).__name__})"
-        raise UnreadableRecord(record, reason, text) from error
-
-
-class FunctionLibrary:
-    """All functions as one library (``FUNCTION LOAD``). Each function is one round trip.
-
-    The server parses the library once and keeps it, through a restart and on replicas. The name
-    of the library contains a digest of its text, so releases and settings coexist.
-    """
-
-    def __init__(self, policy: StorePolicy) -> None:
-        sources = _sources()
-        shared = [text for name, text in sources.items() if name[0] == "_" and name != "_base"]
-        preludes = "".join(f"do\n{text}\nend\n" for text in shared)
-        functions = "".join(_registration(name) for name in sources if name[0] != "_")
-        text = f"{policy.render_lua()}{sources['_base']}{preludes}{functions}"
-        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self._name = f"otpvoice_{digest[:16]}"
-        self._text = f"#!lua name={self._name}\nlocal LIBRARY = '{self._name}_'\n{text}"
-
-    def call(
-        self, connections: Connections, name: str, key: str, arguments: Sequence[Argument]
-    ) -> tuple[list[Any], list[bytes]]:
-        """Return what ``lua/<name>.lua`` returns, and the changes to count in metrics.
-
-        A server that does not know the function has run nothing, so the library is loaded first.
-        No other failure is repeated, because the function may have run.
+        ``is_valid``: returns whether a reply can belong to the command. Otherwise the connection
+        is closed, because its next reply may belong to another command.
 
         Raises:
-            StoreUnavailable: no reply in time, or a server that cannot serve.
-            FunctionError: the function failed.
-        """
-        function = f"{self._name}_{name}"
-        for _ in range(_MAX_ATTEMPTS):
-            try:
-                reply, *changes = connections.execute(
-                    "FCALL", function, 1, key, *arguments, is_valid=_is_reply
-                )
-            except FunctionMissing:
-                self.load(connections)
-            except FunctionError as error:
-                error.function = name
-                raise
-            else:
-                return reply, changes[0] if changes else []
-        raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
-
-    def load(self, connections: Connections) -> None:
-        """Load the library, or replace it by the same text.
-
-        Raises:
-            StoreUnavailable: the server cannot load it.
-        """
-        self._delete_old_libraries(connections)
-        connections.execute(
-            *("FUNCTION", "LOAD", "REPLACE", self._text),
-            is_valid=lambda reply: bool(reply == self._name.encode()),
-        )
-
-    def _delete_old_libraries(self, connections: Connections) -> None:
-        """Delete the other libraries if there are too many. A process that misses one reloads it.
-
-        A user without permission for this can still load, so an error reply is no failure.
+            StoreUnavailable: the server cannot serve, or did not reply.
+            FunctionError: an error inside a function.
+            FunctionMissing: the server does not know the function.
         """
         try:
-            listed = connections.execute(
-                "FUNCTION", "LIST", "LIBRARYNAME", "otpvoice_*", is_valid=_is_listing
-            )
-            for each in listed if len(listed) >= _MAX_LIBRARIES else ():
-                connections.execute("FUNCTION", "DELETE", each[1])
+            try:
+                return self._execute_once(command, is_valid)
+            except REDIRECTS:
+                return self._execute_once(command, is_valid)
+        except Exception as error:
+            raise translate_error(error) from error
+
+    def _execute_once(self, command: Sequence[Argument], is_valid: _Validator | None) -> Any:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._pool.make_connection()
+        try:
+            self._ensure_connected(connection)
+            connection.send_command(*command)
+            reply = connection.read_response(disconnect_on_error=False)
+            if is_valid is not None and not is_valid(reply):
+                raise malformed_reply()  # noqa: TRY301 - handled like an error of the connection
+        except BaseException as error:
+            # An error reply is read to its end. After anything else a late reply may still come,
+            # and must not be taken for the reply to the next command.
+            if not is_connection_usable(error):
+                connection.disconnect()
+            raise
+        else:
+            return reply
+        finally:
+            self._idle.append(connection)
+
+    def _ensure_connected(self, connection: Any) -> None:
+        """Connect, also if the server has closed the connection: a command sent there is lost."""
+        if connection.is_connected:
+            with suppress(Exception):  # whatever the error is, a new connection replaces this one
+                if self._pool.owns_connection(connection) and not connection.can_read():
+                    return
+            connection.disconnect()
+        connection.connect()
+
+
+class CircuitBreaker:
+    """Fails at once while the store is away: from the first lost connection until a probe succeeds.
+
+    Otherwise every thread would wait its own half second for a store that is known to be away. An
+    error reply does not open it: the server replies at once, and may serve other functions.
+
+    ``probe`` calls a function that changes nothing, to learn whether functions are served.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        probe: Callable[[Connections], object],
+        outage_log: OutageLog,
+    ) -> None:
+        self._connections = connections
+        self._probe = probe
+        self.outage_log = outage_log
+        self._lock = threading.Lock()
+        self._opened_by: StoreUnavailable | None = None
+
+    def run(self, function: str, command: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``command(connections, *arguments)``, unless the store is known to be away.
+
+        ``function``: its name in the log.
+
+        Raises:
+            StoreUnavailable: the store cannot serve.
+            FunctionError: the function failed; the store serves others.
+        """
+        opened_by = self._opened_by
+        if opened_by is not None:
+            refusal = StoreUnavailable(NOT_SENT, reason=opened_by.reason, is_lost=True)
+            self.outage_log.record_failure(function, refusal)
+            raise refusal
+        try:
+            reply = command(self._connections, *arguments)
         except StoreUnavailable as error:
+            self.outage_log.record_failure(function, error)
             if error.is_lost:
-                raise
+                self._open(error)
+            raise
+        except FunctionError:
+            self.outage_log.record_success(function)
+            raise
+        if self.outage_log.failing:
+            self.outage_log.record_success(function)
+        return reply
+
+    def _open(self, error: StoreUnavailable) -> None:
+        with self._lock:
+            if self._opened_by is None:
+                self._opened_by = error
+                threading.Thread(target=self._close, name="store probe", daemon=True).start()
+
+    def _close(self) -> None:
+        """Probe at once and then every :data:`PROBE_INTERVAL_S`, until the store replies."""
+        while self._is_lost():
+            time.sleep(PROBE_INTERVAL_S)
+        self._opened_by = None
+
+    def _is_lost(self) -> bool:
+        try:
+            self._probe(self._connections)
+        except StoreUnavailable as error:
+            self.outage_log.record_failure("probe", error)
+            return error.is_lost
+        except Exception:  # noqa: BLE001 - a defect of ours must not keep the breaker open
+            return False
+        self.outage_log.record_success("probe")
+        return False
 
 
 class BaseStore:
@@ -171,7 +216,9 @@ class BaseStore:
         self.policy = policy or StorePolicy()
         self._library = FunctionLibrary(self.policy)
         self.circuit_breaker = circuit_breaker or CircuitBreaker(
-            Connections(redis.connection_pool), self._probe, outage_log or OutageLog(None)
+            Connections(redis.connection_pool),
+            lambda connections: self._run(connections, "health", []),
+            outage_log or OutageLog(None),
         )
 
     def quarantine(self, error: UnreadableRecord) -> None:
@@ -185,17 +232,41 @@ class BaseStore:
             StoreUnavailable: no reply in time, or a server that cannot serve.
             FunctionError: the function failed.
         """
-        values = [self.clock_offset_ms, *_flatten(arguments)]
         began = time.perf_counter()
         try:
-            reply, changes = self.circuit_breaker.run(
-                function, self._library.call, function, self._keys.prefix, values
+            reply, *changes = self.circuit_breaker.run(
+                function, self._run, function, _flatten(arguments)
             )
         except (StoreUnavailable, FunctionError):
             self.metrics.failures(function).inc()
             raise
-        self.metrics.observe_function(function, time.perf_counter() - began, changes)
+        took_s = time.perf_counter() - began
+        self.metrics.observe_function(function, took_s, changes[0] if changes else ())
         return to_fields(reply)
+
+    def _run(
+        self, connections: Connections, function: str, arguments: list[Argument]
+    ) -> list[list[Any]]:
+        """Return the function's reply, and the changes to count in metrics if there are any.
+
+        A server that does not know the function has run nothing, so the library is loaded first.
+        No other failure is repeated, because the function may have run.
+        """
+        name = f"{self._library.name}_{function}"
+        for _ in range(_MAX_ATTEMPTS):
+            try:
+                reply: list[list[Any]] = connections.execute(
+                    *("FCALL", name, 1, self._keys.prefix, self.clock_offset_ms, *arguments),
+                    is_valid=_is_reply,
+                )
+            except FunctionMissing:
+                self._library.load(connections.execute)
+            except FunctionError as error:
+                error.function = function
+                raise
+            else:
+                return reply
+        raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
     def _decode_each(
         self, decode: Callable[[_Item], _Decoded], items: Iterable[_Item]
@@ -224,9 +295,6 @@ class BaseStore:
 
         return self.circuit_breaker.run(name, run)
 
-    def _probe(self, connections: Connections) -> None:
-        self._library.call(connections, "health", self._keys.prefix, [self.clock_offset_ms])
-
 
 def to_fields(flat: Sequence[Any]) -> Fields:
     """Return ``[name, value, ...]`` as a mapping."""
@@ -247,34 +315,9 @@ def _flatten(arguments: Mapping[str, Value]) -> list[Argument]:
     return flat
 
 
-def _is_listing(reply: Any) -> bool:
-    """Return whether this can be the reply to ``FUNCTION LIST``: lists of names and values."""
-    return isinstance(reply, list) and all(
-        isinstance(each, list) and len(each) > 1 for each in reply
-    )
-
-
 def _is_reply(reply: Any) -> bool:
     """Return whether a function of the library can have returned this: its reply, its changes."""
     match reply:
         case [list()] | [list(), list()]:
             return True
     return False
-
-
-@cache
-def _sources() -> dict[str, str]:
-    """Return the texts of the files in ``lua/`` by name."""
-    paths = sorted(Path(__file__).with_name("lua").glob("*.lua"))
-    return {path.stem: path.read_text("utf-8") for path in paths}
-
-
-def _registration(name: str) -> str:
-    """Return the Lua text that registers ``lua/<name>.lua`` as a function of the library."""
-    flags = "'allow-oom'" if name in _ALLOWED_WHEN_FULL else ""
-    return (
-        f"do local function run()\n{_sources()[name]}\nend\n"
-        f"redis.register_function{{ function_name = LIBRARY .. '{name}', flags = {{ {flags} }},\n"
-        "callback = function(keys, arguments)\n"
-        "init(keys, arguments)\nreturn reply_of(run())\nend } end\n"
-    )

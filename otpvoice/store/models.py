@@ -1,24 +1,16 @@
 """The store's values about calls, call reports, events and its own state."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, TypedDict
 
-import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
-from otpvoice.store.functions import UnreadableRecord, decoding, to_fields
-
-_AUDIT_LOG: Final = "audit_log"
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")]
-_Time = Annotated[int, msgspec.Meta(ge=0, lt=10**14)]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A call that one dialer holds for the length of a lease."""
 
     call_id: str
@@ -85,8 +77,7 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     """The message names the caller line."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportResult:
+class ReportResult(Struct, frozen=True):
     """The outcome of a report, and its call."""
 
     outcome: ReportOutcome
@@ -111,8 +102,7 @@ class RouteHealth(StrEnum):
     """Closes the route at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(Struct, frozen=True):
     """The result of a claimed call's request."""
 
     status: CallStatus
@@ -130,8 +120,7 @@ class CallResult:
     route_health: RouteHealth = RouteHealth.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class RecordResult:
+class RecordResult(Struct, frozen=True):
     """The outcome of recording a call's result."""
 
     status: CallStatus | None
@@ -153,7 +142,7 @@ class StatusQuery(Struct, frozen=True, kw_only=True, rename={"number_hash": "num
     number_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # a Struct would show the verification in its repr
 class Event:
     """One change of a verification, claimed for delivery."""
 
@@ -169,8 +158,7 @@ class Event:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
+class EventBatch(Struct, frozen=True):
     """The events of one claim."""
 
     events: tuple[Event, ...]
@@ -178,8 +166,7 @@ class EventBatch:
     """By client: events dropped since the last claim because too many were pending."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantineEntry:
+class QuarantineEntry(Struct, frozen=True, array_like=True):
     """An unreadable record, or a call that a dialer could not place because of its settings."""
 
     record: str
@@ -191,8 +178,7 @@ class QuarantineEntry:
         return f"{self.record} ({self.reason})"
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(Struct, frozen=True, array_like=True):
     """What the quarantine holds. Its counts are of the last 15 minutes."""
 
     quarantined: int
@@ -205,8 +191,7 @@ class Quarantine:
     """The newest undialable calls of the last 7 days, the oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """Whether calls can be placed."""
 
     dialers: int
@@ -218,7 +203,7 @@ class Health:
     """How far the functions are ahead of the server's clock, which was set back."""
 
 
-class _AuditDetails(TypedDict, total=False):
+class AuditDetails(TypedDict, total=False):
     """The members of an audit entry. Members of another release are left out."""
 
     number: str
@@ -238,49 +223,16 @@ class _AuditDetails(TypedDict, total=False):
     results: int
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True):
     """An alarm or an operator's action, for the log."""
 
-    event: str
-    at: int
-    details: Mapping[str, Any]
+    event: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")]
+    at: Annotated[int, Meta(ge=0, lt=10**14)]
+    details: AuditDetails
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
+class SweepResult(Struct, frozen=True):
     """The outcome of a sweep."""
 
     has_more: bool
     audit_entries: tuple[AuditEntry, ...]
-
-
-def decode_audit_entry(text: bytes) -> AuditEntry:
-    """Decode one entry of the audit log.
-
-    Raises:
-        UnreadableRecord: it has another format.
-    """
-    with decoding(_AUDIT_LOG, text):
-        details = msgspec.json.decode(text, type=dict[str, str | int | float | None])
-        return AuditEntry(
-            msgspec.convert(details.pop("event"), _EventName),
-            msgspec.convert(details.pop("at"), _Time),
-            msgspec.convert(details, _AuditDetails),
-        )
-
-
-def decode_quarantine(summary: Sequence[Any]) -> Quarantine:
-    """Decode what ``Records.quarantine_summary()`` returns, without unreadable entries."""
-    fields = to_fields(summary)
-    found: dict[str, list[QuarantineEntry]] = {"quarantine": [], "undialable": []}
-    for name, text, at in fields[b"entries"]:
-        with suppress(UnreadableRecord), decoding("quarantine"):
-            entry = msgspec.json.decode(text, type=dict[str, str])
-            found[name.decode()].append(QuarantineEntry(entry["record"], entry["reason"], at))
-    return Quarantine(
-        quarantined=fields[b"quarantined"],
-        undialable=fields[b"undialable"],
-        records=tuple(found["quarantine"]),
-        calls=tuple(found["undialable"]),
-    )

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.verification import CallReason, CallStatus, Route, parse_route
-from otpvoice.store.connections import Connections
-from otpvoice.store.functions import Fields, decoding, to_fields
+from otpvoice.core.verification import CallReason, CallStatus, parse_route
+from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
+    AuditEntry,
     CallResult,
     CallUpdate,
     Claim,
@@ -24,11 +24,16 @@ from otpvoice.store.models import (
     ReportResult,
     StatusQuery,
     SweepResult,
-    decode_audit_entry,
-    decode_quarantine,
 )
 from otpvoice.store.replies import TIMEOUT
-from otpvoice.store.verifications import VerificationStore, texts, to_call, to_verification
+from otpvoice.store.verifications import (
+    VerificationStore,
+    convert,
+    decoding,
+    texts,
+    to_call,
+    to_verification,
+)
 
 
 class RedisStore(VerificationStore):
@@ -111,7 +116,7 @@ class RedisStore(VerificationStore):
     def sweep(self, dialer: str) -> SweepResult:
         """Expire what has ended, record the dialer's heartbeat, and fetch the audit log."""
         reply = self._call("sweep", dialer=dialer)
-        entries = self._decode_each(decode_audit_entry, reply[b"audit_entries"])
+        entries = self._decode_each(_decode_audit_entry, reply[b"audit_entries"])
         return SweepResult(bool(reply[b"has_more"]), tuple(entries))
 
     def due_status_queries(self, at_most: int) -> list[StatusQuery]:
@@ -163,14 +168,7 @@ class RedisStore(VerificationStore):
 
     def health(self) -> Health:
         """Return whether calls can be placed."""
-        reply = self._call("health")
-        return Health(
-            dialers=int(reply[b"dialers"]),
-            closed_routes=tuple(Route(route.decode()) for route in reply[b"closed_routes"]),
-            open_breakers=tuple(breaker.decode() for breaker in reply[b"open_breakers"]),
-            quarantine=decode_quarantine(reply[b"quarantine"]),
-            clock_lead_ms=int(reply[b"clock_lead_ms"]),
-        )
+        return convert(self._call("health"), Health)
 
     # Events, for the dispatcher ------------------------------------------------------------------
 
@@ -189,15 +187,11 @@ class RedisStore(VerificationStore):
             tuple(events), {client.decode(): int(count) for client, count in dropped.items()}
         )
 
-    def ack_event(self, event: Event, retry_in_ms: int | None) -> None:
-        """End an event, or retry it after ``retry_in_ms``; unless its lease has lapsed."""
-        self._ack(event, retry_in_ms, was_sent=True)
+    def ack_event(self, event: Event, retry_in_ms: int | None, *, was_sent: bool = True) -> None:
+        """End an event, or retry it after ``retry_in_ms``; unless its lease has lapsed.
 
-    def release_event(self, event: Event) -> None:
-        """Make an event due again at once. It was not sent, so the attempt does not count."""
-        self._ack(event, 0, was_sent=False)
-
-    def _ack(self, event: Event, retry_in_ms: int | None, *, was_sent: bool) -> None:
+        An attempt that was not sent does not count.
+        """
         self._call(
             "ack_event",
             id=event.id,
@@ -265,6 +259,17 @@ def _decode_status_query(flat: Sequence[Any]) -> StatusQuery:
         route = parse_route(members["route"])
         members |= texts(query) | {"route": route, "encrypted_number": encrypted_number}
         return msgspec.convert(members, StatusQuery, strict=False)
+
+
+def _decode_audit_entry(text: bytes) -> AuditEntry:
+    """Decode one entry of the audit log.
+
+    Raises:
+        UnreadableRecord: it has another format.
+    """
+    with decoding("audit_log", text):
+        entry = msgspec.json.decode(text, type=dict[str, Any])
+        return msgspec.convert(entry | {"details": entry}, AuditEntry)
 
 
 def _decode_event(holder: str, flat: Sequence[Any]) -> Event:

@@ -43,6 +43,7 @@ UNKNOWN_EFFECT: Final = (
     "known: repeat it."
 )
 
+NOT_SENT: Final = "The store cannot serve the request at the moment. Nothing was done: repeat it."
 REDIRECTS: Final = (MovedError, ClusterDownError)
 """Replies of a node that is not, or no longer, the primary of the keys. It has run nothing."""
 _NO_LONGER_PRIMARY: Final = (*REDIRECTS, ReadOnlyError)

@@ -1,7 +1,8 @@
 """Clients' verifications in the store: the operations of the service, and their replies."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import structs
@@ -15,15 +16,10 @@ from otpvoice.core.verification import (
     Verification,
     parse_route,
 )
-from otpvoice.store.functions import (
-    BaseStore,
-    Fields,
-    UnreadableRecord,
-    Value,
-    decoding,
-    to_fields,
-)
+from otpvoice.store import UnreadableRecord
+from otpvoice.store.functions import BaseStore, Fields, Value, to_fields
 
+_Kind = TypeVar("_Kind")
 _NOT_FOUND: Final = StoreResult("not_found")
 _CALL_REASONS: Final = frozenset(CallReason)
 _END_REASONS: Final = frozenset(EndReason)
@@ -107,6 +103,20 @@ class VerificationStore(BaseStore):
             return _NOT_FOUND
 
 
+@contextmanager
+def decoding(record: str, text: bytes | None = None) -> Iterator[None]:
+    """Turn every error of the block, which decodes ``record`` or its ``text``, into one.
+
+    Raises:
+        UnreadableRecord: the block failed.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        reason = f"cannot be decoded ({type(error).__name__})"
+        raise UnreadableRecord(record, reason, text) from error
+
+
 def _call_arguments(call: NewCall) -> dict[str, Value]:
     return {
         "call_id": call.id,
@@ -170,6 +180,22 @@ def to_call(members: dict[str, Any]) -> Call:
         members.pop("reason", None)
     defaults = {"not_before": 0, "caller_id": f"+{members['bridge']}"}
     return msgspec.convert(defaults | members, Call, strict=False)
+
+
+def convert(reply: Fields, kind: type[_Kind]) -> _Kind:
+    """Convert a reply without binary values. Its names are those of the members of ``kind``."""
+    return msgspec.convert(_decode_text(reply), kind)
+
+
+def _decode_text(value: Any) -> Any:
+    match value:
+        case bytes():
+            return value.decode()
+        case list():
+            return [*map(_decode_text, value)]
+        case dict():
+            return {name.decode(): _decode_text(each) for name, each in value.items()}
+    return value
 
 
 def texts(fields: Fields) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_placed_call_of_blocked_number_is_not_redialed(driver: StoreDriver) -> N
 def test_unblock_allows_calls_at_once(driver: StoreDriver) -> None:
     """Both actions are audited."""
     blocks(driver)
-    driver.admin.unblock(PHONE, "root")
+    driver.admin.block(PHONE, 0, "root")
     assert driver.try_create().outcome == "created"
     assert driver.explain().blocked_until == 0
     driver.sweep()
@@ -129,7 +129,7 @@ def test_unblock_allows_calls_at_once(driver: StoreDriver) -> None:
 
 def test_unblock_of_unblocked_number_creates_no_record(driver: StoreDriver, redis: Redis) -> None:
     """Also of an unknown number."""
-    driver.admin.unblock(PHONE, "root")
+    driver.admin.block(PHONE, 0, "root")
     assert not list(redis.scan_iter("*:number:*"))
 
 

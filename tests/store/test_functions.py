@@ -11,8 +11,8 @@ from support.service import ASHA
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
+from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore, SelfTest
-from otpvoice.store.functions import UnreadableRecord
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 

@@ -1,7 +1,6 @@
 """Mark: the last step before a call is sent, and the start of the call gap."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from store.driver import StoreDriver
 
 from otpvoice.core.verification import CallStatus, Verification

@@ -13,8 +13,8 @@ from support.valkey import Valkey
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.logs import RecordFilter
-from otpvoice.store.connections import OutageLog
 from otpvoice.store.discovery import address_of, connect
+from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.redis_store import RedisStore
 
 KEEP = 60_000

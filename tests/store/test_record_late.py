@@ -1,8 +1,7 @@
 """Recording a result after the report, after the lease, after the end, or by another holder."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from store.driver import PLACED, StoreDriver
 

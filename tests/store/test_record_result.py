@@ -1,7 +1,6 @@
 """Recording the result of a claimed call."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from store.driver import PLACED, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status

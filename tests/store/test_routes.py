@@ -1,8 +1,7 @@
 """Route health: closed when a route fails, probed by one call, opened by its success."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from store.driver import StoreDriver, driver_with_limits, driver_with_quotas
 from support.service import BRIDGE

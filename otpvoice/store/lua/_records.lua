@@ -110,16 +110,23 @@ function Records.flat(kind, id)
   return (loaded[key] or Records.read(kind, id)) and redis.call('HGETALL', key) or {}
 end
 
--- Return {quarantined, undialable: how many recent entries, entries: {{list, entry, when (ms)}, ...}}.
-function Records.quarantine_summary()
-  local summary, entries = {}, {}
-  for _, list_and_field in ipairs({ { 'quarantine', 'quarantined' }, { 'undialable', 'undialable' } }) do
-    local name, field = unpack(list_and_field)
-    summary[#summary + 1] = field
-    summary[#summary + 1] = redis.call('ZCOUNT', PREFIX .. name, NOW - POLICY.quarantine_recent_ms, '+inf')
-    local newest = redis.call('ZRANGE', PREFIX .. name, -POLICY.quarantine_max_reported, -1, 'WITHSCORES')
-    for i = 1, #newest, 2 do entries[#entries + 1] = { name, newest[i], tonumber(newest[i + 1]) } end
+local function recent(list_name)
+  return redis.call('ZCOUNT', PREFIX .. list_name, NOW - POLICY.quarantine_recent_ms, '+inf')
+end
+
+local function newest(list_name)
+  local entries = {}
+  local found = redis.call('ZRANGE', PREFIX .. list_name, -POLICY.quarantine_max_reported, -1, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local is_json, entry = pcall(cjson.decode, found[i])
+    if is_json and type(entry) == 'table' and type(entry.record) == 'string' and type(entry.reason) == 'string' then
+      entries[#entries + 1] = { entry.record, entry.reason, tonumber(found[i + 1]) }
+    end
   end
-  summary[#summary + 1], summary[#summary + 2] = 'entries', entries
-  return summary
+  return entries
+end
+
+-- Return {quarantined, undialable: how many recent entries; of both the newest, {{record, reason, when (ms)}, ...}}.
+function Records.quarantine_summary()
+  return { recent('quarantine'), recent('undialable'), newest('quarantine'), newest('undialable') }
 end

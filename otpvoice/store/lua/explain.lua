@@ -1,7 +1,7 @@
 -- Return which limits apply to a number, for operators.
 --
 -- Arguments  number: its hash; prefix, area; client1, ...
--- Returns    now_ms, gap_until_ms, blocked_until_ms, limits {{client or "", limit, used, retry_at or 0}, ...},
+-- Returns    now_ms, gap_until_ms, blocked_until_ms, limits {{client or false, limit, used, retry_at or 0}, ...},
 --            refusals: the newest (JSON)
 
 local number, limits = ARGS.number, {}
@@ -9,7 +9,7 @@ local number, limits = ARGS.number, {}
 local function add(client, limit) limits[#limits + 1] = { client, limit[1], limit[3], limit[2] } end
 
 local of = { number = number, limit_keys = { prefix = ARGS.prefix, area = ARGS.area } }
-for _, limit in ipairs(Limits.of_call(of, NOW)) do add('', limit) end
+for _, limit in ipairs(Limits.of_call(of, NOW)) do add(false, limit) end
 for _, client in ipairs(list_argument('client')) do
   for _, each in ipairs(client_policy(client).counters) do
     add(client, { each.label, Counters.retry_at(each.name, each, NOW) })
