@@ -43,8 +43,9 @@ def _pattern(description: str, pattern: str, *, is_cacheable: bool = False) -> F
     def render(redactor: Redactor, value: Any) -> Any:
         if isinstance(value, str) and matches(value):
             text = str.__str__(value)  # the characters, whatever a subclass claims to be
-            is_secret = redactor.contains_secret if is_cacheable else redactor.is_secret
-            if not is_secret(text if is_cacheable else text[-32:]):
+            if is_cacheable:
+                return REDACTED if redactor.contains_secret(text) else text
+            if text[-32:] not in redactor.encoded_secrets:
                 return text
         return REDACTED
 
@@ -118,7 +119,7 @@ def _client(redactor: Redactor, value: Any) -> Any:
 
 def _log_id(redactor: Redactor, value: Any) -> Any:
     if type(value) is LogId and len(value) == 8 and value.isalpha() and value.isascii():
-        return REDACTED if redactor.is_secret(value) else str.__str__(value)
+        return REDACTED if value in redactor.encoded_secrets else str.__str__(value)
     return REDACTED
 
 

@@ -77,8 +77,8 @@ class Redactor:
             if len(form) >= _MIN_SECRET_LENGTH
         }
         # The longest first: of two that overlap, the whole of the longer one is redacted.
-        self._encoded_secrets = sorted(encoded, key=len, reverse=True)
-        self._exact = frozenset(encoded)
+        self._longest_first = sorted(encoded, key=len, reverse=True)
+        self.encoded_secrets = frozenset(encoded)
         self._shortest = min(map(len, encoded), default=_MAX_TEXT_LENGTH + 1)
         self._redact_cached = lru_cache(maxsize=1024)(self._redact)
         self.contains_secret = lru_cache(maxsize=1024)(self._contains_secret)
@@ -86,10 +86,6 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return ``text`` with every secret redacted, in printable characters."""
         return self._redact_cached(text) if len(text) <= _MAX_CACHED_LENGTH else self._redact(text)
-
-    def is_secret(self, text: str) -> bool:
-        """Report whether ``text`` is exactly one encoding of a secret."""
-        return text in self._exact
 
     def _redact(self, text: str) -> str:
         if len(text) > _MAX_TEXT_LENGTH:
@@ -110,7 +106,7 @@ class Redactor:
 
     def _without_secrets(self, text: str) -> str:
         if len(text) >= self._shortest:
-            for secret in self._encoded_secrets:
+            for secret in self._longest_first:
                 if secret in text:
                     text = text.replace(secret, "[secret]")
         return text

@@ -12,9 +12,9 @@ from logs.test_redaction import CODES, CREDENTIALS, ENCODINGS, NUMBERS, SECRETS,
 
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.verification import CallStatus
-from otpvoice.logs import RecordFilter
 from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
 from otpvoice.logs.field_types import REDACTED, TEXTS
+from otpvoice.logs.lines import RecordFilter
 
 HEX_SECRET: Final = "00112233445566778899aabbccddeeff"
 """A secret of 16 bytes, with the length of an id's digits."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from otpvoice.logs.line_writer import DROPPED, LineWriter
+from otpvoice.logs.lines import DROPPED, LineWriter
 
 PROGRAM = """
 import os, resource, signal, sys, time
-from otpvoice.logs.line_writer import DROPPED, LineWriter
+from otpvoice.logs.lines import DROPPED, LineWriter
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 writer = LineWriter(fd, render_drop_notice=lambda lines: b"lost %d\\n" % lines)
 """

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.speech import CodeFormat, format_code
-from otpvoice.logs import ForeignText, RecordFilter
+from otpvoice.logs.lines import ForeignText, RecordFilter
 
 EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
 

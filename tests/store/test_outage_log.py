@@ -12,7 +12,7 @@ from support.store_proxy import StoreProxy
 from support.valkey import Valkey
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.logs import RecordFilter
+from otpvoice.logs.lines import RecordFilter
 from otpvoice.store.discovery import address_of, connect
 from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.redis_store import RedisStore

@@ -1,4 +1,4 @@
-"""Writes log lines in a separate thread, so that no caller ever waits for a reader or a disk.
+"""A line of the log: processors that filter and render it, and the thread that writes it.
 
 A log may be a full disk, a pipe whose reader is slow or gone, or a closed file. None of that may
 delay or end a request, a call or a process. A line that cannot be written is dropped and counted.
@@ -8,13 +8,27 @@ The next line that can be written is preceded by one that reports the number of 
 import atexit
 import os
 import select
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from datetime import UTC, datetime
+from functools import cache, lru_cache, partial
 from queue import Empty, SimpleQueue
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor
+
+from otpvoice.logs.events import COMMON_FIELDS, EVENTS, EXCEPTION_FIELDS, FIELDS
+from otpvoice.logs.exceptions import describe
+from otpvoice.logs.field_types import REDACTED, FieldType
+from otpvoice.logs.redaction import Redactor
+
+Format = Literal["auto", "json", "console"]
 
 _CAPACITY: Final = 4096
 """Lines that wait in memory: a few seconds of a busy process."""
@@ -24,6 +38,91 @@ _CLOSE_TIMEOUT: Final = 0.5
 """Seconds for waiting lines when the process ends, or when a non-blocking descriptor is full."""
 _FORK_TIMEOUT: Final = 0.1
 """Seconds that a fork waits for the thread."""
+_SYNONYMS: Final = MappingProxyType({"exception": "error", "warn": "warning"})
+
+
+class ForeignText(str):
+    """Text that a library logged, which the record filter redacts."""
+
+    __slots__ = ()
+
+
+_Renderers = Mapping[str, Callable[[Any], Any]]
+
+
+class RecordFilter:
+    """A structlog processor after which nothing secret is in the event.
+
+    A line of otpvoice keeps its declared fields, each rendered by its type. Every other field and
+    every value that does not fit becomes ``[redacted]``. The result holds only JSON's types.
+
+    Args:
+        secrets: values of the settings that no line may hold, in any encoding.
+        clients: names that may stand in the field ``client``.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), clients: Collection[str] = ()) -> None:
+        self._redactor = Redactor(secrets, clients)
+        self._common = self._renderers([*COMMON_FIELDS, *EXCEPTION_FIELDS])
+        self._foreign = {**self._common, **self._renderers(["logger"])}
+        self._own = {
+            name: {**self._common, **self._renderers(event.field_names)}
+            for name, event in EVENTS.items()
+        }
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """Return the event as it may be written."""
+        name = event.pop("event", "")
+        if type(name) is ForeignText:
+            renderers: _Renderers = self._foreign
+            line: dict[str, Any] = {"event": self._redactor.redact(str.__str__(name))}
+        else:
+            declared = self._own.get(name) if isinstance(name, str) else None
+            renderers = self._common if declared is None else declared
+            line = {"event": name if declared is not None else self._redact_key(name)}
+        for field, value in event.items():
+            render = renderers.get(field)
+            if render is None:
+                line[self._redact_key(field)] = REDACTED
+                continue
+            try:
+                line[field] = None if value is None else render(value)
+            except Exception:  # noqa: BLE001 - a value that cannot be read loses only itself
+                line[field] = REDACTED
+        return line
+
+    def _renderers(self, fields: Iterable[str]) -> _Renderers:
+        return {field: self._renderer(FIELDS[field]) for field in fields}
+
+    def _renderer(self, field_type: FieldType) -> Callable[[Any], Any]:
+        render = partial(field_type.render, self._redactor)
+        return lru_cache(maxsize=256, typed=True)(render) if field_type.is_cacheable else render
+
+    def _redact_key(self, key: object) -> str:
+        """Return the name of an undeclared event or field, which may be anything."""
+        return self._redactor.redact(str.__str__(key)) if isinstance(key, str) else REDACTED
+
+
+def line_renderer(log_format: Format) -> Callable[[Any, str, EventDict], bytes]:
+    """Return the processor that renders an event as JSON or in columns."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if log_format == "console" or (log_format == "auto" and is_terminal):
+        columns: Processor = structlog.dev.ConsoleRenderer(colors=is_terminal)
+        return lambda *event: f"{columns(*event)!s}\n".encode()
+    return lambda _logger, _method, event: msgspec.json.encode(event) + b"\n"
+
+
+def add_timestamp(_logger: object, method: str, event: EventDict) -> EventDict:
+    """Add time and level."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return {"timestamp": f"{now}Z", "level": _SYNONYMS.get(method, method), **event}
+
+
+def describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Replace ``exc_info``, in any of its forms, by the fields of the exception."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else sys.exception() if info else None
+    return {**event, **describe(error)} if error else event
 
 
 class DropCounter:
@@ -88,6 +187,10 @@ class LineWriter:
         self._start_lock = threading.RLock()
         self._reported = 0
         self._is_torn = False
+
+    def __call__(self, *_: object) -> Self:
+        """Return itself, as structlog's logger factory."""
+        return self
 
     def write(self, line: bytes) -> None:
         """Queue one line, which ends in a newline. Returns at once and raises nothing."""
