@@ -1,7 +1,8 @@
 """``otpvoice sandbox``: its flows and where they come from."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -75,96 +76,86 @@ class Simulator:
         return requests.get(self._url, headers={"Accept": "text/html"}, timeout=5).text
 
 
-Start = Callable[..., Simulator]
+@contextmanager
+def start(*options: str, **environ: str) -> Iterator[Simulator]:
+    """Start the command with these options and variables, until the end of the block."""
+    port = str(free_port())
+    fast = ("--port", port, "--ring", "0.01", "--talk", "5")
+    with start_command("sandbox", *fast, *options, environ=environ):
+        simulator = Simulator(f"http://127.0.0.1:{port}")
+        wait_until(simulator.is_up, "the sandbox to answer")
+        yield simulator
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start the command with these options and variables; it ends with the test."""
-    with ExitStack() as exits:
-
-        def run(*options: str, **environ: str) -> Simulator:
-            port = str(free_port())
-            fast = ("--port", port, "--ring", "0.01", "--talk", "5")
-            exits.enter_context(start_command("sandbox", *fast, *options, environ=environ))
-            simulator = Simulator(f"http://127.0.0.1:{port}")
-            wait_until(simulator.is_up, "the sandbox to answer")
-            return simulator
-
-        yield run
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings above as a file."""
-    file = tmp_path / "otpvoice.toml"
+    file = tmp_path_factory.mktemp("config") / "otpvoice.toml"
     file.write_text(SETTINGS, encoding="utf-8")
     return file
 
 
-def test_sandbox_without_options_speaks_flows_of_sample_settings(start: Start) -> None:
+@pytest.fixture(scope="module")
+def configured(config: Path) -> Iterator[Simulator]:
+    """A sandbox with the flows of these settings."""
+    with start("--config", str(config)) as simulator:
+        yield simulator
+
+
+def test_sandbox_without_options_speaks_flows_of_sample_settings() -> None:
     """The sample settings work with the sandbox."""
     flows = load_flows({"OTPVOICE_CONFIG": str(SAMPLE)})["provider.flows"]
-    simulator = start()
     assert flows["hi"].text
-    assert simulator.spoken(flows["hi"].id) == _filled(flows["hi"].text)
-    assert simulator.spoken(flows["default"].id).startswith("Hello Asha")
+    with start() as simulator:
+        assert simulator.spoken(flows["hi"].id) == _filled(flows["hi"].text)
+        assert simulator.spoken(flows["default"].id).startswith("Hello Asha")
 
 
-def test_sandbox_with_config_speaks_configured_texts(start: Start, config: Path) -> None:
+def test_sandbox_with_config_speaks_configured_texts(configured: Simulator) -> None:
     """Those of ``[provider]`` and of each client, although other settings are invalid."""
-    simulator = start("--config", str(config))
-    assert simulator.spoken("31") == "Hi Asha: 4, 7, 1"
-    assert simulator.spoken("32") == "नमस्ते Asha: 4, 7, 1"
-    assert simulator.spoken("41") == "Your bank: 4, 7, 1"
+    assert configured.spoken("31") == "Hi Asha: 4, 7, 1"
+    assert configured.spoken("32") == "नमस्ते Asha: 4, 7, 1"
+    assert configured.spoken("41") == "Your bank: 4, 7, 1"
 
 
 def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
-    start: Start, config: Path
+    configured: Simulator,
 ) -> None:
     """Hindi for ``hi-IN``, English for languages without a default text."""
-    simulator = start("--config", str(config))
-    assert simulator.spoken("34").startswith("नमस्ते Asha")
-    assert simulator.spoken("35").startswith("Hello Asha")
+    assert configured.spoken("34").startswith("नमस्ते Asha")
+    assert configured.spoken("35").startswith("Hello Asha")
 
 
 @pytest.mark.parametrize(
     ("flow_id", "language"), [("31", "en"), ("32", "hi"), ("33", "fr"), ("34", "hi-in")]
 )
 def test_sandbox_page_names_language_of_locale_key_or_script(
-    start: Start, config: Path, flow_id: str, language: str
+    configured: Simulator, flow_id: str, language: str
 ) -> None:
     """Browsers' voices and screen readers use it."""
-    simulator = start("--config", str(config))
-    simulator.spoken(flow_id)
-    assert f'lang="{language}"' in simulator.page()
+    configured.spoken(flow_id)
+    assert re.findall(r'data-started="\d+" lang="([^"]*)"', configured.page()) == [language]
 
 
-def test_sandbox_unknown_flow_returns_existing_ids(start: Start, config: Path) -> None:
+def test_sandbox_unknown_flow_returns_existing_ids(configured: Simulator) -> None:
     """The first words are the provider's; the ids help to correct the settings."""
-    refused = start("--config", str(config)).place("24")
+    refused = configured.place("24")
     assert refused.status_code == 422
     assert refused.json()["message"] == (
         "flow_id: no such flow; this account has: 31, 32, 33, 34, 35, 41"
     )
 
 
-def test_sandbox_reads_file_of_otpvoice_config(start: Start, config: Path) -> None:
-    """Variables override the file, as in the service."""
-    simulator = start(
-        OTPVOICE_CONFIG=str(config),
-        OTPVOICE_PROVIDER_FLOWS='{"default": {"id": "51", "text": "Changed: {otp}"}}',
-    )
-    assert simulator.spoken("51") == "Changed: 4, 7, 1"
-    assert simulator.place("31").status_code == 422
-
-
-def test_sandbox_flow_option_overrides_config(start: Start, config: Path) -> None:
-    """Other flows of the file remain."""
-    simulator = start("--config", str(config), "--flow", "31=Try {otp} = {otp}", "--flow", "99")
-    assert simulator.spoken("31") == "Try 4, 7, 1 = 4, 7, 1"
-    assert simulator.spoken("99").startswith("Hello Asha")
-    assert simulator.spoken("41") == "Your bank: 4, 7, 1"
+def test_sandbox_variables_and_flow_option_override_file_of_otpvoice_config(config: Path) -> None:
+    """The option comes first, then variables as in the service. Other flows remain."""
+    flows = '{"default": {"id": "51", "text": "Changed: {otp}"}}'
+    options = ("--flow", "32=Try {otp} = {otp}", "--flow", "99")
+    with start(*options, OTPVOICE_CONFIG=str(config), OTPVOICE_PROVIDER_FLOWS=flows) as simulator:
+        assert simulator.spoken("51") == "Changed: 4, 7, 1"
+        assert simulator.place("31").status_code == 422
+        assert simulator.spoken("32") == "Try 4, 7, 1 = 4, 7, 1"
+        assert simulator.spoken("99").startswith("Hello Asha")
+        assert simulator.spoken("41") == "Your bank: 4, 7, 1"
 
 
 @pytest.mark.parametrize(
