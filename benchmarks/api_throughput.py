@@ -1,7 +1,7 @@
 """Speed of the API, compared with an empty route and with a route of one round trip.
 
-In each round all of them in turn, the same number of requests, so that whatever else the machine
-does is in all of them. A ratio is that of the rates within one round; the CPU is the server's own.
+Each round sends the same number of requests to each of them in turn, so other load on the machine
+affects them alike. Ratios compare rates within one round. CPU times are those of the server.
 """
 
 import json
@@ -23,24 +23,24 @@ _BUDGETS: Final[dict[str, tuple[Budget, Budget]]] = {
     "wrong check": (at_least(0.40), at_least(0.65)),
     "right check": (at_least(0.40), at_least(0.65)),
 }
-"""Compared with the empty route and with one PING."""
+"""Kind of request → budgets of its ratio to the empty route and to the PING route."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one kind of request in one round."""
+    """Cost of one kind of request in one round."""
 
     rate: float
-    """Answers a second."""
+    """Responses per second."""
     cpu: float
-    """Microseconds of the server's CPU for each."""
+    """Microseconds of the server's CPU per response."""
 
 
 Round = dict[str, Cost]
 
 
 def measure(sizes: Sizes) -> list[Section]:
-    """Measure create, GET and checks in turns with the servers that they are compared with."""
+    """Measure create, GET and checks in turns with the routes that they are compared with."""
     with Stack() as stack, stack.server("empty") as empty, stack.server("api") as api:
         reported = [_round(stack, empty, api, sizes.requests) for _ in range(sizes.rounds + 1)]
     rounds = reported[1:]  # the first one warms up
@@ -95,26 +95,26 @@ def _creates_and_checks(stack: Stack, api: ServerProcess, requests: int) -> Roun
     stack.reset()
     costs = {}
     costs["create"], bodies = _cost(api, [_create(number(n)) for n in range(requests)])
-    begun = [found[0].decode() for body in bodies if (found := _ID.search(body))]
-    gets = [http_load.request("GET", f"{_CREATES}/{each}", key=API_KEY) for each in begun]
+    ids = [match[0].decode() for body in bodies if (match := _ID.search(body))]
+    gets = [http_load.request("GET", f"{_CREATES}/{each}", key=API_KEY) for each in ids]
     costs["get"] = _cost(api, gets)[0]
-    codes = stack.codes(begun)
-    wrong = [_check(each, _other(code)) for each, code in zip(begun, codes, strict=True)]
+    codes = stack.codes(ids)
+    wrong = [_check(each, _other(code)) for each, code in zip(ids, codes, strict=True)]
     costs["wrong check"] = _cost(api, wrong)[0]
-    right = [_check(each, code) for each, code in zip(begun, codes, strict=True)]
+    right = [_check(each, code) for each, code in zip(ids, codes, strict=True)]
     costs["right check"] = _cost(api, right)[0]
     return costs
 
 
-def _cost(served: ServerProcess, asked: Sequence[bytes]) -> tuple[Cost, Sequence[bytes]]:
-    cpu = served.cpu_seconds()
-    answers = http_load.send_all(served.port, asked)
-    spent = (served.cpu_seconds() - cpu) / len(asked) * 1e6
-    return Cost(len(asked) / answers.seconds, spent), answers.bodies
+def _cost(server: ServerProcess, requests: Sequence[bytes]) -> tuple[Cost, Sequence[bytes]]:
+    cpu = server.cpu_seconds()
+    responses = http_load.send_all(server.port, requests)
+    cpu_us = (server.cpu_seconds() - cpu) / len(requests) * 1e6
+    return Cost(len(requests) / responses.seconds, cpu_us), responses.bodies
 
 
 def _create(to: str) -> bytes:
-    # With a code of its own it is checked before a call was sent.
+    # A verification with the client's code can be checked before its call is placed.
     body = json.dumps({"to": to, "reference": f"login {to[-6:]}", "code": "471102"}).encode()
     return http_load.request("POST", _CREATES, body, API_KEY)
 

@@ -1,7 +1,8 @@
 """Servers to compare the API with: ``python baseline_server.py empty`` or ``... api``.
 
-Both under the service's own gunicorn settings. ``empty`` is a Flask application with one route that
-does nothing; ``api`` is the service with one route more, ``/ping``, that asks the store one PING.
+Both run under the service's gunicorn settings. ``empty`` is a Flask application with one route that
+does nothing. ``api`` is the service with an additional route, ``/ping``, that sends the store one
+PING.
 """
 
 import os
@@ -21,7 +22,7 @@ from otpvoice.store.redis_store import RedisStore
 
 
 def create_empty_app(settings: Settings) -> Flask:
-    """As little as Flask can do. Each worker checks the store at its start, as the service's do."""
+    """Return an app with an empty route. Each worker checks the store at its start."""
     app = Flask("empty", static_folder=None)
     policy = store_policy(settings)
     app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
@@ -30,7 +31,7 @@ def create_empty_app(settings: Settings) -> Flask:
 
 
 def create_api_app(settings: Settings) -> Flask:
-    """Create the service with one further route that makes one round trip."""
+    """Create the service with an additional route that makes one round trip."""
     app, redis = create_app(settings), connect(settings.redis.url)
 
     @app.get("/ping")
@@ -41,7 +42,7 @@ def create_api_app(settings: Settings) -> Flask:
 
 
 class BenchmarkServer(Gunicorn):
-    """The service's server, with another application in it."""
+    """The service's server with another application."""
 
     def __init__(self, settings: Settings, make: Callable[[Settings], Flask]) -> None:
         self._make = make
@@ -49,7 +50,7 @@ class BenchmarkServer(Gunicorn):
         super().__init__(settings)
 
     def load(self) -> Flask:
-        """In each worker, as the service does."""
+        """Create the application in each worker, as the service does."""
         return self._make(self._settings_of_app)
 
 

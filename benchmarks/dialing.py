@@ -1,4 +1,4 @@
-"""How many calls one dialer places, for how much CPU; and how soon it dials when all is idle."""
+"""Calls per second and CPU per call of one dialer, and its delay when the service is idle."""
 
 import random
 import time
@@ -21,7 +21,7 @@ from stack import (
 from otpvoice.app import create_app
 from otpvoice.settings import load
 
-_ANSWERS_AFTER: Final = 0.3
+_REPLY_DELAY_S: Final = 0.3
 _THREADS: Final = 128
 
 
@@ -36,7 +36,7 @@ def _busy(sizes: Sizes) -> Section:
         rounds = [_dials(stack, sizes.calls) for _ in range(min(sizes.rounds, 3))]
     rates, costs = zip(*rounds, strict=True)
     return Section(
-        f"One dialer, {_THREADS} threads, a provider that takes {_ANSWERS_AFTER * 1000:.0f} ms",
+        f"One dialer, {_THREADS} threads, a provider that takes {_REPLY_DELAY_S * 1000:.0f} ms",
         [
             Measurement("calls", median(rates), "/s", at_least(200)),
             Measurement("CPU of a call", median(costs), "ms", at_most(3)),
@@ -51,20 +51,20 @@ def _fill_queue(stack: Stack, calls: int) -> None:
     headers = {"Authorization": f"Bearer {API_KEY}"}
     for n in range(calls):
         body = {"to": number(n), "call_after": 1}
-        answer = client.post("/v1/verifications", json=body, headers=headers)
-        assert answer.status_code == 201, answer.text
+        created = client.post("/v1/verifications", json=body, headers=headers)
+        assert created.status_code == 201, created.text
     time.sleep(1)
 
 
 def _dials(stack: Stack, calls: int) -> tuple[float, float]:
-    """Return calls a second and milliseconds of CPU a call, from the first tenth to the ninth."""
+    """Return calls per second and CPU milliseconds per call, between 10 and 90 % of the queue."""
     _fill_queue(stack, calls)
-    with stack.provider(_ANSWERS_AFTER) as provider, stack.dialer(provider) as dialer:
+    with stack.provider(_REPLY_DELAY_S) as provider, stack.dialer(provider) as dialer:
         wait_until(lambda: provider.count() >= calls // 10, "the first calls", 120)
         first, began, cpu = provider.count(), time.monotonic(), cpu_seconds(dialer.pid)
         wait_until(lambda: provider.count() >= calls * 9 // 10, "the last calls", 120)
         placed, cpu = provider.count() - first, cpu_seconds(dialer.pid) - cpu
-        placed = max(placed, 1)  # of a few, all may have been among the first
+        placed = max(placed, 1)  # a short queue may be empty after the first poll
         return placed / (time.monotonic() - began), cpu / placed * 1000
 
 
@@ -92,13 +92,16 @@ def _idle(sizes: Sizes) -> Section:
 def _delays(
     connection: Connection, provider: ProviderProcess, turn: int, creates: int
 ) -> list[float]:
-    """Milliseconds from each 201 to the request for its call; one before the answer is negative."""
-    answered = {}
+    """Return the milliseconds from each 201 to the request for its call.
+
+    A value is negative if the provider got the request before the client got its 201.
+    """
+    created_at = {}
     for n in range(turn * creates, (turn + 1) * creates):
         status = connection.create(number(n))
-        answered[number(n).removeprefix("+")] = time.monotonic()
+        created_at[number(n).removeprefix("+")] = time.monotonic()
         assert status == 201, status
-        time.sleep(random.uniform(0.02, 0.08))  # so that the dialer sleeps, for any time
-    wait_until(lambda: answered.keys() <= provider.arrivals().keys(), "the calls")
+        time.sleep(random.uniform(0.02, 0.08))  # the dialer then sleeps, at any phase
+    wait_until(lambda: created_at.keys() <= provider.arrivals().keys(), "the calls")
     arrivals = provider.arrivals()
-    return [(arrivals[person] - moment) * 1000 for person, moment in answered.items()]
+    return [(arrivals[digits] - at) * 1000 for digits, at in created_at.items()]

@@ -1,4 +1,7 @@
-"""A client that costs less than what it measures: some connections, always one request on each."""
+"""A client that costs less CPU than the server that it measures.
+
+It keeps some connections, each with one request at a time.
+"""
 
 import selectors
 import socket
@@ -13,16 +16,16 @@ _SUCCESS, _STORE_UNAVAILABLE = b"HTTP/1.1 2", b"HTTP/1.1 503 "
 
 @dataclass(frozen=True)
 class Responses:
-    """What came back."""
+    """The responses to a number of requests."""
 
     seconds: float
-    """From the first request to the last answer."""
+    """From the first request to the last response."""
     bodies: Sequence[bytes]
     """In the order of the requests."""
 
 
 def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
-    """Return the bytes of one request on a kept connection."""
+    """Return the bytes of one request on a keep-alive connection."""
     head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     head += [f"Authorization: Bearer {key}"] if key else []
     head += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
@@ -77,24 +80,24 @@ class _Connection:
 
     def receive(self) -> bool:
         """Read what has arrived; return False after the last response."""
-        came = self.socket.recv(65536)
-        if not came:
-            raise RuntimeError("the server hung up")
-        self._received += came
+        received = self.socket.recv(65536)
+        if not received:
+            raise RuntimeError("the server closed the connection")
+        self._received += received
         head, _, body = self._received.partition(_HEAD_END)
         if len(body) < _length(head):
             return True
-        heard, self._received = self._received, b""
-        if heard.startswith(_STORE_UNAVAILABLE):  # other work kept it from answering in time
+        response, self._received = self._received, b""
+        if response.startswith(_STORE_UNAVAILABLE):  # other load delayed the store
             self.socket.sendall(self._request)
             return True
-        if not heard.startswith(_SUCCESS):
-            raise RuntimeError(heard.decode(errors="replace"))
+        if not response.startswith(_SUCCESS):
+            raise RuntimeError(response.decode(errors="replace"))
         self.bodies.append((self._number, body))
         return self.send_next()
 
 
 def _length(head: bytes) -> int:
-    """Of the body; one that has not begun is longer than nothing."""
+    """Return the length of the body; 1 while the header has not arrived."""
     at = head.lower().find(b"content-length:")
     return int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 1

@@ -1,7 +1,7 @@
-"""Does anything become slower the more verifications are pending, and how much memory is it?
+"""CPU of the store's functions and memory, by the number of pending verifications.
 
-For each number of pending verifications there is a store of its own, so that they can take turns.
-The real functions fill them. The report has the CPU time of each function in the server.
+Each number has a separate store, so the stores take turns in each round. The service's own store
+functions fill them. The report has the CPU time of each function in the server.
 """
 
 import secrets
@@ -27,9 +27,9 @@ _HOUR, _DAY = 3_600_000, 86_400_000
 _FILLERS: Final = 4
 _MOST: Final = 10**9
 _BATCH: Final = 1_000
-_OF_A_ROUND: Final = 200
+_PER_ROUND: Final = 200
 """Verifications that are created and ended in each round."""
-_MEMORY_OF: Final = 10_000
+_MEMORY_SAMPLE: Final = 10_000
 _PLACED: Final = CallResult(CallStatus.PLACED)
 
 
@@ -41,17 +41,17 @@ class StoreUnderLoad:
         self._store = RedisStore(self._redis, policy=rules())
         self._store.sweep("idle")
         self._empty = self._info("memory")["used_memory"]
-        self._born = 0
+        self._created = 0
 
     def fill(self, many: int) -> None:
-        """So many more are pending, their calls due in an hour."""
+        """Add pending verifications whose calls are due in an hour."""
         with ThreadPoolExecutor(_FILLERS) as pool:
             for first in range(0, many, _BATCH):
                 self._store.sweep("idle")  # creates need a heartbeat
-                born = range(self._born, self._born + min(_BATCH, many - first))
-                answers = pool.map(lambda n: self._store.create(new_verification(n, _HOUR)), born)
-                assert {answer.outcome for answer in answers} == {"created"}
-                self._born += len(born)
+                batch = range(self._created, self._created + min(_BATCH, many - first))
+                results = pool.map(lambda n: self._store.create(new_verification(n, _HOUR)), batch)
+                assert {result.outcome for result in results} == {"created"}
+                self._created += len(batch)
 
     def dial(self, many: int) -> None:
         """Advance the clock by the hour and place some calls."""
@@ -62,25 +62,25 @@ class StoreUnderLoad:
             self._store.record_result(claim, _PLACED)
 
     def bytes_each(self) -> float:
-        """Of memory for each verification so far, with all that stands for it."""
-        return float((self._info("memory")["used_memory"] - self._empty) / self._born)
+        """Return the bytes of memory per verification, with all its keys and index entries."""
+        return float((self._info("memory")["used_memory"] - self._empty) / self._created)
 
     def written_each(self) -> float:
-        """Bytes that the AOF grows by for each verification that comes and goes."""
+        """Return the bytes that the AOF grows by in the life of one verification."""
         self._redis.config_set("appendonly", "yes")
         wait_until(lambda: not self._info("persistence")["aof_rewrite_in_progress"], "the AOF")
         before = self._info("persistence")["aof_current_size"]
         self.costs()
-        return float(self._info("persistence")["aof_current_size"] - before) / _OF_A_ROUND
+        return float(self._info("persistence")["aof_current_size"] - before) / _PER_ROUND
 
     def costs(self) -> dict[str, float]:
-        """Microseconds of CPU for each step of verifications that come and go."""
-        new = [new_verification(self._born + n, 0) for n in range(_OF_A_ROUND)]
-        self._born += len(new)
+        """Return CPU microseconds per step of verifications that are created and ended."""
+        new = [new_verification(self._created + n, 0) for n in range(_PER_ROUND)]
+        self._created += len(new)
         store, spent = self._store, {}
         store.sweep("idle")
-        spent["create"], answers = self._cost(store.create, new)
-        assert {answer.outcome for answer in answers} == {"created"}, answers[0].outcome
+        spent["create"], results = self._cost(store.create, new)
+        assert {result.outcome for result in results} == {"created"}, results[0].outcome
         spent["get"], _ = self._cost(lambda each: store.get(each.id, CLIENT), new)
         spent["claim"], claims = self._cost(lambda _: self._claim(), new)
         spent["mark"], _ = self._cost(self._mark, claims)
@@ -107,8 +107,8 @@ class StoreUnderLoad:
 
     def _check(self, verification_id: str, code: str) -> None:
         digests = RING.digests("check", verification_id, code)
-        answer = self._store.check(verification_id, CLIENT, len(code), digests)
-        assert answer.outcome == ("right" if code == CODE else "wrong")
+        result = self._store.check(verification_id, CLIENT, len(code), digests)
+        assert result.outcome == ("right" if code == CODE else "wrong")
 
     def _cpu(self) -> float:
         cpu = self._info("cpu")
@@ -145,13 +145,13 @@ def measure(sizes: Sizes) -> list[Section]:
     stored = [Measurement(f"at {many:,}, queued", each, "bytes") for many, each in memory.items()]
     return [
         Section("CPU of the store for each step", figures),
-        Section("Memory of a pending verification", [*stored, *_memory(min(_MEMORY_OF, most))]),
+        Section("Memory of a pending verification", [*stored, *_memory(min(_MEMORY_SAMPLE, most))]),
         Section("Disk", [_disk()]),
     ]
 
 
 def _memory(many: int) -> list[Measurement]:
-    """Queued and placed, on Valkey and on the system's Redis."""
+    """Measure queued and placed verifications, on Valkey and on the system's Redis."""
     figures = []
     for program in ("valkey", *(["redis-server"] if shutil.which("redis-server") else [])):
         with ExitStack() as exits:
@@ -190,14 +190,14 @@ CLIENT: Final = "benchmark"
 _BRIDGE: Final = "918068280000"
 _NUMBER_KEY: Final = NumberHasher(b"n" * 32)
 _PREFIXES: Final = 250_000
-"""Numbers are spread over so many beginnings: up to there each has its own, which costs most, and
-a million keep to the limit of each."""
+"""Number of number prefixes. Up to it each verification has a prefix of its own, which costs most
+memory. A million verifications stay within the limit of each prefix."""
 
 
 def new_verification(n: int, call_after: int) -> NewVerification:
-    """Of the ``n``-th person, with a name and a reference of usual length; it lives for a day.
+    """Return the verification of the ``n``-th number, with a name and a reference of usual length.
 
-    ``call_after``: milliseconds.
+    It expires after a day. ``call_after`` is in milliseconds.
     """
     to, own_id = f"+91{9_000_000_000 + n}", f"vrf_{secrets.token_hex(16)}"
     number, reference = _NUMBER_KEY.hash(to), f"login-{own_id[4:34]}"

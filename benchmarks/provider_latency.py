@@ -1,8 +1,8 @@
-"""Does a slow provider slow the API down? Creates at a steady rate, a check behind each.
+"""Latency of the API while the provider is slow: creates at a steady rate, each with a check.
 
-Providers take turns; in each round a new dialer and an empty store, the API is the same throughout.
-A latency counts from the moment when the request was due: a queue in the client would show. Rounds
-must end before 13 s, when the dialer gives the first calls up and closes the routes.
+Providers take turns. Each round has a new dialer and an empty store; the API process stays. A
+latency counts from the time when the request was due, so it includes a queue in the client. Rounds
+must end before 13 s, because the dialer then abandons the first calls and closes the routes.
 """
 
 import itertools
@@ -21,8 +21,8 @@ Latencies = dict[str, list[float]]
 
 
 def measure(sizes: Sizes) -> list[Section]:
-    """Latencies of creates and checks, by how long the provider takes."""
-    found: dict[str, Latencies] = {name: {"create": [], "check": []} for name in _PROVIDERS}
+    """Measure latencies of creates and checks for each delay of the provider."""
+    measured: dict[str, Latencies] = {name: {"create": [], "check": []} for name in _PROVIDERS}
     with Stack() as stack:
         stack.environ["OTPVOICE_DIALER_THREADS"] = str(sizes.seconds * sizes.rate)
         with stack.server("api"):
@@ -31,23 +31,23 @@ def measure(sizes: Sizes) -> list[Section]:
                     with stack.provider(seconds) as provider:
                         latencies = _round(stack, provider, sizes)
                     for kind in latencies if turn else ():  # the first turn warms up
-                        found[name][kind] += latencies[kind]
+                        measured[name][kind] += latencies[kind]
     figures = [
         Measurement(
-            f"{kind}, provider {name}, p{percent}", percentile(found[name][kind], percent), "ms"
+            f"{kind}, provider {name}, p{percent}", percentile(measured[name][kind], percent), "ms"
         )
         for kind in ("create", "check")
         for percent in (50, 99)
         for name in _PROVIDERS
     ]
-    fast, hanging = (percentile(found[name]["create"], 99) for name in ("0 ms", _HANGS))
+    fast, hanging = (percentile(measured[name]["create"], 99) for name in ("0 ms", _HANGS))
     figures.append(Measurement("create p99, hangs / 0 ms", hanging / fast, "×", at_most(1.5)))
     return [Section(f"With slow providers, {sizes.rate} creates a second", figures)]
 
 
 def _round(stack: Stack, provider: ProviderProcess, sizes: Sizes) -> Latencies:
     stack.reset()
-    stack.redis().flushdb()  # of the dialer that is none
+    stack.redis().flushdb()  # also the heartbeat, because the next one is of a real dialer
     with stack.dialer(provider):
         wait_until(stack.is_ready, "the dialer")
         begin = time.monotonic() + 0.1
@@ -65,10 +65,11 @@ def _round(stack: Stack, provider: ProviderProcess, sizes: Sizes) -> Latencies:
 
 def _create_and_check(connection: Connection, due: float, to: str) -> tuple[float, float]:
     time.sleep(max(0.0, due - time.monotonic()))
-    status, begun = connection.request("POST", "/v1/verifications", {"to": to, "code": "123456"})
-    created = time.monotonic()
-    assert status == 201, begun
-    path = f"/v1/verifications/{begun['id']}/checks"
-    status, answer = connection.request("POST", path, {"code": "654321"})
-    assert status == 200, answer
-    return (created - due) * 1000, (time.monotonic() - created) * 1000
+    body = {"to": to, "code": "123456"}
+    status, verification = connection.request("POST", "/v1/verifications", body)
+    created_at = time.monotonic()
+    assert status == 201, verification
+    path = f"/v1/verifications/{verification['id']}/checks"
+    status, check = connection.request("POST", path, {"code": "654321"})
+    assert status == 200, check
+    return (created_at - due) * 1000, (time.monotonic() - created_at) * 1000

@@ -1,8 +1,8 @@
-"""How much code a request runs through: functions, files, and moves between files.
+"""The code that a request runs through: functions, files, and moves between files.
 
-A reader who follows a request opens these files and finds these functions. One request of each kind
-runs under ``sys.setprofile``, after one of its kind that fills the caches. It runs in a process of
-its own, because the service's log goes to stderr.
+A reader who follows a request opens these files and functions. One request of each kind runs under
+``sys.setprofile``, after another one has filled the caches. It runs in a separate process, because
+the service's log goes to stderr.
 """
 
 import json
@@ -31,7 +31,7 @@ _BUDGETS: Final[dict[str, Budget]] = {
 
 
 def measure(_: Sizes) -> list[Section]:
-    """Count what a create and a wrong check run through."""
+    """Count the functions and files of a create and of a wrong check."""
     with Stack() as stack:
         stack.reset()
         command = [sys.executable, __file__]
@@ -77,7 +77,7 @@ def count_requests() -> dict[str, int]:
 def distance(request: Callable[[], Any]) -> dict[str, int]:
     """Return the functions and files of the service that run, and the moves between files.
 
-    Comprehensions count as a part of the function in which they stand.
+    A comprehension belongs to the function that contains it.
     """
     functions: set[tuple[str, str]] = set()
     moves, current = 0, ""

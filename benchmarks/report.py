@@ -1,4 +1,4 @@
-"""What was measured, as a table and bars for the terminal, as SVG and as JSON."""
+"""Reports of measurements: a table with bars for the terminal, SVG and JSON."""
 
 import json
 import math
@@ -15,13 +15,13 @@ _ROW, _LABEL, _BAR, _TEXT = 22, 330, 300, 260
 
 @dataclass(frozen=True)
 class Budget:
-    """What a figure should reach, or should not exceed."""
+    """The lower or upper bound of a measurement."""
 
     limit: float
     at_least: bool = False
 
     def met_by(self, value: float) -> bool:
-        """Whether it is kept."""
+        """Return whether the value is within the bound."""
         return value >= self.limit if self.at_least else value <= self.limit
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ def at_most(limit: float) -> Budget:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number."""
+    """One measured value."""
 
     what: str
     value: float
@@ -49,7 +49,7 @@ class Measurement:
 
     @property
     def verdict(self) -> str:
-        """Whether the budget is kept, if there is one."""
+        """The budget and whether it is met; empty without a budget."""
         if self.budget is None:
             return ""
         return f"{self.budget}  {'met' if self.budget.met_by(self.value) else 'MISSED'}"
@@ -60,7 +60,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found."""
+    """Measurements of one benchmark with a common title."""
 
     title: str
     measurements: Sequence[Measurement]
@@ -73,7 +73,7 @@ class Section:
 
 
 def table(section: Section) -> str:
-    """For the terminal."""
+    """Return a section as text for a terminal."""
     lines = [f"\n{section.title}"]
     for figure in section.measurements:
         bar = _bar(figure.value / section.longest(figure.unit))
@@ -82,12 +82,12 @@ def table(section: Section) -> str:
 
 
 def as_json(sections: Sequence[Section]) -> str:
-    """For machines, and for a comparison later."""
+    """Return the sections as JSON, for a later comparison."""
     return json.dumps([asdict(section) for section in sections], indent=2, ensure_ascii=False)
 
 
 def as_svg(sections: Sequence[Section]) -> str:
-    """Bars with their budgets, one section below the other."""
+    """Return the sections as bars with their budgets, one section below the other."""
     drawn: list[str] = []
     y = 0
     for section in sections:
@@ -105,9 +105,9 @@ def as_svg(sections: Sequence[Section]) -> str:
 
 
 def _drawn(figure: Measurement, longest: float, y: int) -> list[str]:
-    kept = figure.budget is None or figure.budget.met_by(figure.value)
+    is_met = figure.budget is None or figure.budget.met_by(figure.value)
     length = max(figure.value, 0) / longest * _BAR
-    colour = "#4477aa" if kept else "#ee6677"
+    colour = "#4477aa" if is_met else "#ee6677"
     size = f'width="{length:.1f}" height="13"'
     drawn = [
         f'<text x="{_LABEL - 8}" y="{y}" text-anchor="end">{escape(figure.what)}</text>',
@@ -126,7 +126,7 @@ def _bar(share: float) -> str:
 
 
 def _short(value: float) -> str:
-    """Three figures that count."""
+    """Format a number with three significant digits."""
     if value == 0 or not math.isfinite(value):
         return str(value)
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"

@@ -1,4 +1,4 @@
-"""How often the store is asked for one request, as the store itself sees it (MONITOR)."""
+"""Round trips to the store in one request, as the store counts them (MONITOR)."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,18 +6,19 @@ from typing import Any, Final
 from report import Budget, Measurement, Section, at_most
 from stack import WEBHOOK_SECRET, Connection, Sizes, Stack, number
 
-_OVER: Final = "the request is answered"
+_END: Final = "the request is complete"
 
 
 def measure(_: Sizes) -> list[Section]:
-    """Round trips of a create, a get, a check and a callback."""
+    """Count the round trips of a create, a GET, a check and a callback."""
     with Stack() as stack, stack.server("api") as api:
         stack.reset()
         client, provider = Connection(api.port), Connection(api.port, WEBHOOK_SECRET)
-        begun = client.request("POST", "/v1/verifications", {"to": number(0), "code": "471102"})[1]
-        path = f"/v1/verifications/{begun['id']}"
+        body = {"to": number(0), "code": "471102"}
+        verification = client.request("POST", "/v1/verifications", body)[1]
+        path = f"/v1/verifications/{verification['id']}"
         callback = {"id": "call-1", "status": "ANSWER", "to": number(0), "duration": "9"}
-        asked: dict[str, tuple[Callable[[], Any], Budget]] = {
+        requests: dict[str, tuple[Callable[[], Any], Budget]] = {
             "create": (lambda: client.create(number(1)), at_most(1)),
             "get": (lambda: client.request("GET", path), at_most(1)),
             "check": (
@@ -30,23 +31,23 @@ def measure(_: Sizes) -> list[Section]:
             ),
         }
         figures = [
-            Measurement(kind, _commands(stack, ask), "trips", budget)
-            for kind, (ask, budget) in asked.items()
+            Measurement(kind, _count_commands(stack, send), "trips", budget)
+            for kind, (send, budget) in requests.items()
         ]
     return [Section("Round trips to the store", figures)]
 
 
-def _commands(stack: Stack, ask: Callable[[], Any]) -> int:
-    """From clients, not from within a rule."""
+def _count_commands(stack: Stack, send: Callable[[], Any]) -> int:
+    """Count the commands from clients, without those that functions run in the store."""
     redis: Any = stack.redis()
     count = 0
     with redis.monitor() as monitor:
-        ask()
-        stack.redis().echo(_OVER)
+        send()
+        stack.redis().echo(_END)
         for command in monitor.listen():
-            if _OVER in command["command"]:
+            if _END in command["command"]:
                 return count
-            # A new connection introduces itself; that is of no request.
-            introduces = command["command"].startswith(("CLIENT ", "SELECT ", "HELLO "))
-            count += command["client_type"] != "lua" and not introduces
+            # The set-up of a new connection belongs to no request.
+            is_setup = command["command"].startswith(("CLIENT ", "SELECT ", "HELLO "))
+            count += command["client_type"] != "lua" and not is_setup
     return count

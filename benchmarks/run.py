@@ -1,4 +1,4 @@
-"""Measures the service and prints what it found: ``make bench``."""
+"""Run the benchmarks and print their reports: ``make bench``."""
 
 import logging
 import time
@@ -40,30 +40,42 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> tu
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--size", type=click.Choice([*_SIZES]), default="short", show_default=True)
-@click.option("--rounds", type=int, help="Rounds of each benchmark; the report has the medians.")
-@click.option("--requests", type=int, help="Requests of each kind in a round.")
-@click.option("--seconds", type=int, help="Length of a steady rate.")
-@click.option("--rate", type=int, help="Creates a second.")
-@click.option("--calls", type=int, help="In the queue of a dialer.")
-@click.option("--creates", type=int, help="Whose way to the provider is timed.")
-@click.option("--pending", callback=_numbers, default="", help="As in 1000,10000.")
-@click.option("--svg", type=click.Path(path_type=Path), help="Draws it into this file.")
-@click.option("--json", "as_json_to", type=click.Path(path_type=Path), help="Writes it there.")
+@click.option("--rounds", type=int, help="Number of rounds; the report has their medians.")
+@click.option("--requests", type=int, help="Requests of each kind per round.")
+@click.option("--seconds", type=int, help="Duration of each steady rate.")
+@click.option("--rate", type=int, help="Creates per second of the steady rate.")
+@click.option("--calls", type=int, help="Calls in the queue of the dialer.")
+@click.option("--creates", type=int, help="Creates whose delay to the provider is measured.")
+@click.option(
+    "--pending",
+    callback=_numbers,
+    default="",
+    help="Numbers of pending verifications, as in 1000,10000.",
+)
+@click.option(
+    "--svg", type=click.Path(path_type=Path), help="Write the report to this file as SVG."
+)
+@click.option(
+    "--json",
+    "as_json_to",
+    type=click.Path(path_type=Path),
+    help="Write the report to this file as JSON.",
+)
 def main(
-    names: tuple[str, ...], size: str, svg: Path | None, as_json_to: Path | None, **given: Any
+    names: tuple[str, ...], size: str, svg: Path | None, as_json_to: Path | None, **options: Any
 ) -> None:
-    """Measure NAMES, or all: a table, and bars that share a scale with those of their unit."""
-    sizes = replace(_SIZES[size], **{name: each for name, each in given.items() if each})
-    # Of what runs in this process; the servers' own logs are on.
+    """Run the benchmarks NAMES, or all, and print tables with bars."""
+    sizes = replace(_SIZES[size], **{name: each for name, each in options.items() if each})
+    # This process logs errors only. The servers log everything.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     sections: list[Section] = []
     for name in names or BENCHMARKS:
-        began = time.monotonic()
-        found = BENCHMARKS[name](sizes)
-        sections += found
-        for section in found:
+        started_at = time.monotonic()
+        measured = BENCHMARKS[name](sizes)
+        sections += measured
+        for section in measured:
             click.echo(table(section))
-        click.echo(f"  ({name} took {time.monotonic() - began:.0f} s)")
+        click.echo(f"  ({name} took {time.monotonic() - started_at:.0f} s)")
     if svg:
         svg.write_text(as_svg(sections), "utf-8")
     if as_json_to:

@@ -1,4 +1,4 @@
-"""What is measured: a store, a provider and our own processes; and how figures are shown."""
+"""The measured system: a store, a provider, and processes of the service."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 API_KEY = "ovk_benchmark"
-WEBHOOK_SECRET = "benchmark"  # noqa: S105 - of a service that lives for a minute
+WEBHOOK_SECRET = "benchmark"  # noqa: S105 - the secret of a service that runs for a minute
 _RING_KEY = b"r" * 32
 RING = KeyRing([_RING_KEY])
 _HERE = Path(__file__).parent
@@ -43,18 +43,18 @@ class ProviderProcess:
 
     @property
     def base_url(self) -> str:
-        """What ``provider.base_url`` is set to."""
+        """The value of ``provider.base_url``."""
         return f"http://127.0.0.1:{self.port}/api/v2/"
 
     def arrivals(self) -> dict[str, float]:
         """Return when each number's call was requested: digits → seconds of the monotonic clock."""
-        found: dict[str, float] = Connection(self.port).request("GET", "/arrivals")[1]
-        return found
+        arrivals: dict[str, float] = Connection(self.port).request("GET", "/arrivals")[1]
+        return arrivals
 
     def count(self) -> int:
-        """How many persons were to be called."""
-        found: int = Connection(self.port).request("GET", "/count")[1]
-        return found
+        """Return how many numbers were to be called."""
+        count: int = Connection(self.port).request("GET", "/count")[1]
+        return count
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,24 @@ class ServerProcess:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """CPU time so far, of the server and its workers."""
+        """Return the CPU time of the server and its workers so far."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return sum(cpu_seconds(pid) for pid in (self.pid, *map(int, children)))
 
 
 class Connection:
-    """A kept connection to one server of this machine. ``key``: its Bearer credential."""
+    """A keep-alive connection to a local server. ``key`` is its Bearer credential."""
 
     def __init__(self, port: int, key: str = API_KEY) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self._key = key
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Status and JSON of the answer."""
+        """Send a request; return the status and the JSON of the response."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         self._http.request(method, path, json.dumps(body) if body else None, headers)
-        answer = self._http.getresponse()
-        return answer.status, json.load(answer)
+        response = self._http.getresponse()
+        return response.status, json.load(response)
 
     def create(self, number: str) -> int:
         """Return the status of a create for ``number``."""
@@ -90,12 +90,12 @@ class Connection:
 
 
 class Stack:
-    """A store of its own, and processes that are started and ended as a benchmark needs them.
+    """A store, and processes that a benchmark starts and ends as it needs them.
 
-    What is measured runs on the first processor, and all else on the others, if there are two.
+    The measured server runs on the first processor, and everything else on the others, if any.
 
     Args:
-        append: ``yes``: the store writes each change to the disk before it answers.
+        append: ``yes``: the store writes each change to the disk before it replies.
     """
 
     def __init__(self, append: str = "no") -> None:
@@ -128,7 +128,7 @@ class Stack:
         return connect(self.environ["OTPVOICE_REDIS_URL"], timeout_s=60)
 
     def reset(self) -> None:
-        """Empty the store and send the heartbeat of a dialer that places nothing."""
+        """Empty the store and send the heartbeat of a dialer, because creates require one."""
         redis = self.redis()
         redis.flushdb()
         RedisStore(redis).sweep("idle")
@@ -136,13 +136,13 @@ class Stack:
     def codes(self, verification_ids: Sequence[str]) -> list[str]:
         """Return the codes of verifications, decrypted with the key ring."""
         redis, keys = self.redis(), Keys()
-        sealed: Any = redis.mget([keys.of("speech", each) for each in verification_ids])
-        pairs = zip(verification_ids, sealed, strict=True)
+        encrypted: Any = redis.mget([keys.of("speech", each) for each in verification_ids])
+        pairs = zip(verification_ids, encrypted, strict=True)
         return [decrypt_speech(RING, each, speech)[0] for each, speech in pairs]
 
     @contextmanager
     def provider(self, seconds: float) -> Iterator[ProviderProcess]:
-        """One that answers after so long."""
+        """Run a provider that replies after this delay."""
         port = free_port()
         with self._process(str(_HERE / "slow_provider.py"), str(port), str(seconds)):
             wait_until(lambda: _listens(port), "the provider")
@@ -160,7 +160,7 @@ class Stack:
 
     @contextmanager
     def dialer(self, provider: ProviderProcess) -> Iterator[subprocess.Popen[bytes]]:
-        """Run one dialer with this provider. It is killed at the end, so no call is waited for."""
+        """Run one dialer with this provider, and kill it at the end, without waiting for calls."""
         address = {"OTPVOICE_PROVIDER_BASE_URL": provider.base_url}
         with self._process("-m", "otpvoice", "dialer", **address) as process:
             yield process
@@ -188,7 +188,7 @@ class Stack:
 
 @contextmanager
 def store_server(program: str) -> Iterator[Redis]:
-    """Run an empty store without AOF: ``valkey``, or a program of the system."""
+    """Run an empty store without AOF: ``valkey``, or an installed program."""
     with ExitStack() as exits:
         folder = exits.enter_context(tempfile.TemporaryDirectory())
         if program == "valkey":
@@ -205,7 +205,7 @@ def store_server(program: str) -> Iterator[Redis]:
 
 
 def rules() -> StorePolicy:
-    """Return the default settings for the store's functions."""
+    """Return the store policy of the default settings."""
     return store_policy(load(settings(1, 1)).settings)
 
 
@@ -221,7 +221,7 @@ def settings(api_port: int, store_port: int) -> dict[str, str]:
         "OTPVOICE_PROVIDER_BRIDGE": "918068280000",
         "OTPVOICE_PROVIDER_FLOWS": "default=24",
         "OTPVOICE_PROVIDER_WEBHOOK_SECRET": WEBHOOK_SECRET,
-        # All limits are counted as shipped; these alone would refuse so many calls of one client.
+        # All default limits are counted. Only these would reject the load of one client.
         "OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000000/1m",
         "OTPVOICE_LIMITS_CALLS_PER_DAY": "100000000",
         "OTPVOICE_LIMITS_CREATES_PER_IP": "",
@@ -231,30 +231,30 @@ def settings(api_port: int, store_port: int) -> dict[str, str]:
 
 
 def number(n: int) -> str:
-    """Return the ``n``-th of fifty thousand Indian mobile numbers that no prefix limit refuses."""
+    """Return the ``n``-th of 50 000 Indian mobile numbers that stay within all prefix limits."""
     return f"+9198{n % 10_000:04}{n // 10_000:04}"
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its threads so far, user and system: clock_getcpuclockid(3)."""
+    """Return user and system CPU time of a process and its threads: clock_getcpuclockid(3)."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Return as soon as the condition is true.
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Wait until the condition holds.
 
     Raises:
-        TimeoutError: it is not true in time.
+        TimeoutError: it does not hold in time.
     """
-    give_up = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > give_up:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.02)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest of ``values`` that so many per cent of them do not exceed."""
+    """Return the smallest value that at least this percentage of ``values`` does not exceed."""
     return sorted(values)[max(math.ceil(len(values) * percent / 100) - 1, 0)]
 
 
@@ -264,7 +264,7 @@ def _listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
+    """Return a free TCP port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -273,21 +273,21 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The defaults take about three minutes."""
+    """Sizes of the benchmarks. The defaults take about three minutes."""
 
     rounds: int = 3
     requests: int = 500
-    """Of each kind in each round."""
+    """Requests of each kind per round."""
     seconds: int = 2
-    """Of a steady rate, for each provider in each round."""
+    """Duration of the steady rate, per provider and round."""
     rate: int = 40
-    """Creates a second, each with a check behind it."""
+    """Creates per second, each followed by a check."""
     calls: int = 1500
-    """That a dialer finds in its queue."""
+    """Calls in the queue of the dialer."""
     creates: int = 50
-    """One after another, of which the way to the provider is timed."""
+    """Consecutive creates whose delay to the provider is measured."""
     pending: tuple[int, ...] = (1_000, 10_000)
-    """Verifications in the store."""
+    """Numbers of pending verifications."""
 
 
 SHORT = Sizes()
@@ -300,5 +300,5 @@ FULL = Sizes(
     creates=100,
     pending=(1_000, 10_000, 100_000),
 )
-"""A million pending is asked for by itself: to create them takes minutes."""
+"""A million pending verifications is not included, because creating them takes minutes."""
 SMALLEST = Sizes(rounds=1, requests=10, seconds=1, rate=10, calls=20, creates=3, pending=(20, 40))

@@ -20,7 +20,7 @@ CHOSEN = [*QUICK, *(LONG if "OTPVOICE_TEST_BENCHMARKS" in os.environ else [])]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where one run wrote what it found."""
+    """Run the benchmarks; return the folder with their reports."""
     folder = tmp_path_factory.mktemp("benchmarks")
     command: list[str | Path] = [sys.executable, RUN, *CHOSEN, "--size", "smallest"]
     command += ["--json", folder / "found.json", "--svg", folder / "found.svg"]
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sections(folder: Path) -> list[dict[str, Any]]:
-    """Run the benchmarks and return their report."""
+    """Return the report as JSON."""
     found: list[dict[str, Any]] = json.loads((folder / "found.json").read_text())
     return found
 
