@@ -13,7 +13,7 @@ from otpvoice.core.phone import single_region
 from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
-from otpvoice.events.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
+from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter

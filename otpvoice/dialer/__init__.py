@@ -1,1 +1,1 @@
-"""Places calls: claim, mark as sent, send, record. Never handles requests of clients or apps."""
+"""Places calls and delivers events. Never handles requests of clients or apps."""

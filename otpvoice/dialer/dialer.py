@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
@@ -42,7 +43,7 @@ from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
 
-_LOG = structlog.get_logger(__name__)
+_LOG: Final[FilteringBoundLogger] = structlog.get_logger(__name__)
 
 SEND_WITHIN_S: Final = 5.0
 """Seconds from the claim to the first byte sent. A later request is not sent at all."""
@@ -58,8 +59,6 @@ _RECORD_RETRY_S: Final = 60.0
 """Seconds for recording a result while the store is unavailable: only this dialer knows it."""
 _RECORD_RETRY_AT_STOP_S: Final = 5.0
 """The same after the stop, so that the dialer ends within 20 seconds. Then the lease decides."""
-
-
 _LOG_LEVELS: Final = {
     PlacementOutcome.ACCEPTED: logging.INFO,
     PlacementOutcome.MISCONFIGURED: logging.ERROR,
@@ -93,14 +92,9 @@ class Dialer:
     """A process that places calls until :meth:`stop`.
 
     Args:
-        store: holds the queue.
         blocking_store: the same store over a client of its own, which may block longer.
-        provider: places the calls.
-        ring: decrypts numbers, names and codes.
         flows: by client and locale.
-        rules: settings for placing calls.
         background_tasks: run in threads of this process, in addition to the maintenance loop.
-        metrics: count placements.
     """
 
     def __init__(
@@ -227,14 +221,10 @@ class Dialer:
             return
         with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
             placement = self._place(call, deadlines)
-        result = placement_result(placement, claim, self._rules.routes)
-        recorded = self._record(claim, result)
-        _log_placement(log, placement, status=recorded.status)
+        recorded = self._record(claim, placement_result(placement, claim, self._rules.routes))
         if recorded.route_change == "closed":
             self._metrics.closings(claim.route).inc()
-        if recorded.route_change:
-            emit = log.error if recorded.route_change == "closed" else log.info
-            emit(f"route.{recorded.route_change}", detail=placement.detail)
+        _log_placement(log, placement, recorded)
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call as ``failed``, because the settings of this process do not allow dialing it.
@@ -274,22 +264,22 @@ class Dialer:
                 time.sleep(_STORE_RETRY_S)
 
 
-def _log(claim: Claim) -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = _LOG.bind(
+def _log(claim: Claim) -> FilteringBoundLogger:
+    return _LOG.bind(
         call=claim.call_id,
         verification=claim.verification_id,
         client=claim.client,
         number=LogId.from_hash(claim.number_hash),
         route=claim.route,
     )
-    return log
 
 
 def _log_placement(
-    log: structlog.typing.FilteringBoundLogger,
-    placement: PlacementResult,
-    status: CallStatus | None,
+    log: FilteringBoundLogger, placement: PlacementResult, recorded: RecordResult
 ) -> None:
     level = _LOG_LEVELS.get(placement.outcome, logging.WARNING)
     outcome, detail = placement.outcome, placement.detail
-    log.log(level, "call.sent", outcome=outcome, detail=detail, status=status)
+    log.log(level, "call.sent", outcome=outcome, detail=detail, status=recorded.status)
+    if recorded.route_change:
+        emit = log.error if recorded.route_change == "closed" else log.info
+        emit(f"route.{recorded.route_change}", detail=detail)

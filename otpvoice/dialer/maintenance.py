@@ -2,12 +2,12 @@
 
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
@@ -20,7 +20,7 @@ from otpvoice.providers.base import CallQuery, CallReport, Provider
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
 
-_LOG = structlog.get_logger(__name__)
+_LOG: Final[FilteringBoundLogger] = structlog.get_logger(__name__)
 
 _INTERVAL_S: Final = 1.0
 """Seconds between two iterations."""
@@ -35,15 +35,7 @@ _NO_RESULT: Final = "nothing"
 
 
 class MaintenanceLoop:
-    """A loop that maintains the queue and queries calls without a callback, every second.
-
-    Args:
-        dialer_id: names the dialer in its heartbeats.
-        store: holds the queue.
-        provider: answers status queries.
-        ring: decrypts the numbers of queried calls.
-        metrics: count status queries and opened breakers.
-    """
+    """A loop that maintains the queue and queries calls without a callback, every second."""
 
     def __init__(
         self,
@@ -109,11 +101,19 @@ class MaintenanceLoop:
             _log(query).warning("call.status_query_failed", reason="no adapter for the route")
             return
         number = decrypt_number(self._ring, query.verification_id, query.encrypted_number)
-        report = self._fetch_report(query, query.route, number)
+        call = CallQuery(
+            call_id=query.call_id,
+            route=query.route,
+            number=number,
+            bridge=query.bridge,
+            provider_id=query.provider_id,
+            sent_at_ms=query.sent_at,
+        )
+        report = self._provider.fetch_status(call, Deadlines.within(_QUERY_TIMEOUT_S))
         if report is None:
             self._metrics.status_queries(query.route, _NO_RESULT).inc()
             return
-        applied = self._store.apply_report(_call_update(query, query.route, report))
+        applied = self._store.apply_report(_call_update(query, report))
         self._metrics.status_queries(query.route, applied.outcome).inc()
         _log(query).info(
             "call.status_queried",
@@ -121,20 +121,6 @@ class MaintenanceLoop:
             outcome=applied.outcome,
             status=applied.call_status,
             provider_status=report.raw,
-        )
-
-    def _fetch_report(self, query: StatusQuery, route: Route, number: str) -> CallReport | None:
-        deadline = time.monotonic() + _QUERY_TIMEOUT_S
-        return self._provider.fetch_status(
-            CallQuery(
-                call_id=query.call_id,
-                route=route,
-                number=number,
-                bridge=query.bridge,
-                provider_id=query.provider_id,
-                sent_at_ms=query.sent_at,
-            ),
-            Deadlines(deadline, deadline),
         )
 
     def _run_status_query(self, query: StatusQuery) -> None:
@@ -159,13 +145,12 @@ class MaintenanceLoop:
         _LOG.log(level, entry.event, happened_at=format_utc(entry.at), **details)
 
 
-def _call_update(query: StatusQuery, route: Route, report: CallReport) -> CallUpdate:
+def _call_update(query: StatusQuery, report: CallReport) -> CallUpdate:
     return CallUpdate(
         fingerprint=None,
         call_id=query.call_id,
         provider_ids=tuple(known for known in report.ids if known != query.call_id),
-        bridges=(),
-        route=route,
+        route=query.route,
         started_at=report.started_at_ms,
         status=report.status,
         reason=report.reason,
@@ -180,11 +165,10 @@ def _record_fields(entry: AuditEntry) -> dict[str, str]:
     return {record_type: record_id} if record_type in _LOGGED_RECORD_TYPES else {}
 
 
-def _log(query: StatusQuery) -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = _LOG.bind(
+def _log(query: StatusQuery) -> FilteringBoundLogger:
+    return _LOG.bind(
         call=query.call_id,
         verification=query.verification_id,
         number=LogId.from_hash(query.number_hash),
         route=query.route,
     )
-    return log

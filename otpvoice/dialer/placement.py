@@ -42,13 +42,7 @@ class Undialable(Exception):
 
 
 class CallBuilder:
-    """Builds the provider's calls from claims.
-
-    Args:
-        ring: decrypts numbers, names and codes.
-        flows: by client and locale. Their texts determine when the code has been spoken.
-        code_format: separates the digits of spoken codes.
-    """
+    """Builds the provider's calls from claims. ``flows`` are by client and locale."""
 
     def __init__(
         self, ring: KeyRing, flows: Mapping[str, Mapping[str, Flow]], code_format: CodeFormat

@@ -18,7 +18,7 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY
 from support.store_proxy import StoreProxy
 
 from otpvoice.core.verification import Verification
-from otpvoice.events.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
+from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect

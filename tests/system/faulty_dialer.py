@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection
 
 from otpvoice.container import create_dialer
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.events.dispatcher import EventDispatcher
+from otpvoice.dialer.dispatcher import EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import load

@@ -1,4 +1,4 @@
-"""Delivers events to clients: claim, sign, send, acknowledge.
+"""Delivers events about verifications to clients: claim, sign, send, acknowledge.
 
 Each event is delivered at least once, or abandoned after the last retry. A claimed event is held by
 a lease. If its dispatcher dies, another one sends it again under the same id. Events are signed as
@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 import structlog
 from standardwebhooks import Webhook
+from structlog.typing import FilteringBoundLogger
 
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
@@ -29,7 +31,7 @@ from otpvoice.metrics import EventOutcome, LabeledCounter, event_counter
 from otpvoice.store.models import Event
 from otpvoice.store.redis_store import RedisStore
 
-_LOG = structlog.get_logger(__name__)
+_LOG: Final[FilteringBoundLogger] = structlog.get_logger(__name__)
 
 Serialize = Callable[[Verification], object]
 """Renders a verification as in the HTTP contract, as an app may see it."""
@@ -45,7 +47,6 @@ CONNECT_TIMEOUT_S: Final = 3.0
 TOTAL_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.25
 """Seconds between two polls for due events. The end of a delivery starts the next poll."""
-_HTTP_GONE: Final = 410
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,8 @@ class EventDispatcher:
     """A background task that delivers events. A slow client does not delay the others.
 
     Args:
-        store: holds the events.
         endpoints: by client.
         serialize: renders a verification as in the HTTP contract.
-        http: sends the requests.
         total_timeout_s: seconds until a delivery is over.
         outcomes: counts deliveries and dropped events; see ``event_counter``.
     """
@@ -146,8 +145,10 @@ class EventDispatcher:
             )
             return
         response = self._send(event, body)
-        retry_in = None if _is_final(response.status) else _retry_delay_ms(event.attempts)
-        self._acknowledge(event, retry_in, is_delivered=_is_delivered(response.status))
+        is_delivered = _is_delivered(response.status)
+        is_final = is_delivered or response.status == HTTPStatus.GONE
+        retry_in = None if is_final else _retry_delay_ms(event.attempts)
+        self._acknowledge(event, retry_in, is_delivered=is_delivered)
         _log_delivery(event, response, retry_in)
 
     def _acknowledge(
@@ -193,24 +194,17 @@ def sign_headers(
 
     ``now``: time of the attempt, because receivers reject old timestamps.
     """
-    text = body.decode()
+    signatures = [Webhook(secret).sign(event_id, now, body.decode()) for secret in secrets]
     return {
         "Content-Type": "application/json",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(
-            Webhook(secret).sign(event_id, now, text) for secret in secrets
-        ),
+        "webhook-signature": " ".join(signatures),
     }
 
 
 def _is_delivered(status: int | None) -> bool:
     return status is not None and 200 <= status < 300
-
-
-def _is_final(status: int | None) -> bool:
-    """Return whether no retry follows: the client accepted the event, or responded 410 Gone."""
-    return _is_delivered(status) or status == _HTTP_GONE
 
 
 def _retry_delay_ms(attempts: int) -> int | None:
@@ -234,11 +228,10 @@ def _log_delivery(
         log.warning("event.delivery_failed", reason=reason)
 
 
-def _log(event: Event) -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = _LOG.bind(
+def _log(event: Event) -> FilteringBoundLogger:
+    return _LOG.bind(
         client=event.client,
         verification=event.verification.id,
         sequence=event.verification.version,
         type=event.type,
     )
-    return log

@@ -1,1 +1,0 @@
-"""Delivers signed events about verifications to clients, at least once."""
