@@ -63,7 +63,7 @@ def dialer(store: RedisStore) -> ManualDialer:
     return ManualDialer(store)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(
     environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiProcess]:
