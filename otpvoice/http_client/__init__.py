@@ -211,16 +211,10 @@ def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContex
 
 
 def _failure_reason(error: BaseException) -> str:
-    """Return the name of the root cause, or the text of a proxy's error."""
-    causes = [*_causes(error)]
-    proxy_errors = (str(each) for each in causes if isinstance(each, ProxyError))
-    return next(proxy_errors, type(causes[-1]).__name__)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    """Return the text of a proxy's error, or the name of the root cause."""
+    while not isinstance(error, ProxyError) and (cause := error.__cause__ or error.__context__):
+        error = cause
+    return str(error) if isinstance(error, ProxyError) else type(error).__name__
 
 
 def _parse_retry_after(header: str) -> float | None:

@@ -50,33 +50,26 @@ CURRENT_EXCHANGE: Final[ContextVar[Exchange]] = ContextVar("exchange")
 class _BoundedReader(RawIOBase):
     """Reads a socket within the exchange's deadline and the bounds of head and body."""
 
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+    def __init__(self, sock: socket.socket) -> None:
+        self.exchange = CURRENT_EXCHANGE.get()
+        self.bytes_left = _MAX_HEAD_BYTES
+        self.is_detached = False
+        """No further byte is read from the socket."""
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
-        self._exchange = exchange
-        self._bytes_left = _MAX_HEAD_BYTES
-        self._is_detached = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._is_detached:
+        if self.is_detached:
             return 0
-        if self._bytes_left <= 0:
+        if self.bytes_left <= 0:
             raise ResponseTooLargeError
-        self._sock.settimeout(self._exchange.seconds_to(self._exchange.deadlines.finish_by))
-        count = self._raw.readinto(memoryview(buffer)[: self._bytes_left])
-        self._bytes_left -= count or 0
+        self._sock.settimeout(self.exchange.seconds_to(self.exchange.deadlines.finish_by))
+        count = self._raw.readinto(memoryview(buffer)[: self.bytes_left])
+        self.bytes_left -= count or 0
         return count
-
-    def allow_body(self) -> None:
-        """Allow the bytes of a body; until then, those of a head are allowed."""
-        self._bytes_left += _MAX_ENCODED_BODY_BYTES
-
-    def detach_socket(self) -> None:
-        """Read no further byte from the socket."""
-        self._is_detached = True
 
     def close(self) -> None:
         self._raw.close()
@@ -86,16 +79,13 @@ class _BoundedReader(RawIOBase):
 class _Stream(BufferedReader):
     """A buffer over the reader that reports bytes left in it when the response is over."""
 
-    def __init__(self, reader: _BoundedReader, exchange: Exchange) -> None:
-        super().__init__(reader)
-        self._reader = reader
-        self._exchange = exchange
+    raw: _BoundedReader
 
     def close(self) -> None:
         if not self.closed:
-            self._reader.detach_socket()
+            self.raw.is_detached = True
             if self.peek(1):
-                self._exchange.has_unread = True
+                self.raw.exchange.has_unread = True
         super().close()
 
 
@@ -108,13 +98,12 @@ class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        exchange = CURRENT_EXCHANGE.get()
-        self._reader = _BoundedReader(sock, exchange)
-        self.fp = _Stream(self._reader, exchange)
+        self._reader = _BoundedReader(sock)
+        self.fp = _Stream(self._reader)
 
     def begin(self) -> None:
         super().begin()
-        self._reader.allow_body()
+        self._reader.bytes_left += _MAX_ENCODED_BODY_BYTES
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read the final status line (RFC 9110, section 15.2)."""
