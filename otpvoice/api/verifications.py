@@ -84,10 +84,10 @@ class VerificationViews:
         body = request.parse_body(CreateRequest)
         created = self.service.create(principal.client, body, self._idempotency(request, principal))
         verification = created.verification
-        is_begun = created.is_new and not created.is_replayed
+        outcome = _outcome(created)
         request.record(
-            "verification.created" if is_begun else "verification.repeated",
-            outcome=_outcome(created, "created" if created.is_new else "existing"),
+            "verification.created" if outcome == "created" else "verification.repeated",
+            outcome=outcome,
             status=verification.status,
         )
         token = self.authenticator.tokens.issue(
@@ -97,7 +97,7 @@ class VerificationViews:
             created,
             principal,
             schemas.CreatedVerification,
-            201 if created.is_new else 200,
+            201 if created.outcome == "created" else 200,
             client_token=token,
         )
         response.headers["Location"] = f"{self.public_url}{_COLLECTION}/{verification.id}"
@@ -150,10 +150,10 @@ class VerificationViews:
         checked = self.service.check(
             principal.client, verification_id, body, self._idempotency(request, principal)
         )
-        valid, verification = checked.valid, checked.verification
+        valid, verification = checked.outcome == "right", checked.verification
         request.record(
             "verification.repeated" if checked.is_replayed else "verification.checked",
-            outcome=_outcome(checked, "right" if valid else "wrong"),
+            outcome=_outcome(checked),
             status=verification.status,
             valid=valid,
         )
@@ -193,7 +193,7 @@ class VerificationViews:
         )
         request.record(
             "verification.repeated" if result.is_replayed else "verification.call_requested",
-            outcome=_outcome(result, "coming"),
+            outcome=_outcome(result),
             status=result.verification.status,
         )
         return self._respond(result, principal, http_status=202)
@@ -278,6 +278,6 @@ class VerificationViews:
         return response
 
 
-def _outcome(result: Result, outcome: str) -> str:
+def _outcome(result: Result) -> str:
     """Return the outcome for the metric: a replay is counted as one, whatever it returns."""
-    return "replayed" if result.is_replayed else outcome
+    return "replayed" if result.is_replayed else result.outcome

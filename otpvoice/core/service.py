@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from otpvoice.core.errors import InvalidRequest, OtpvoiceError
+from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.keys import (
     KeyRing,
     LogId,
@@ -64,24 +64,13 @@ class Result(Struct, frozen=True, kw_only=True):
     verification: Verification
     number: str
     """E.164."""
+    outcome: str
+    """As the store reports it; see :class:`otpvoice.core.store_port.Store`."""
     is_replayed: bool = False
     """The outcome of an earlier request with the same idempotency key; nothing was changed."""
 
 
-class Created(Result, frozen=True, kw_only=True):
-    """The result of a create."""
-
-    is_new: bool
-    """False if the verification was already pending."""
-
-
-class Checked(Result, frozen=True, kw_only=True):
-    """The result of a check."""
-
-    valid: bool
-    """Whether this code was accepted."""
-
-
+@dataclass(frozen=True, slots=True)
 class Verifications:
     """The operations of clients and apps, without HTTP and without Redis.
 
@@ -89,40 +78,27 @@ class Verifications:
     verification raise ``NotFound``, and ``VerificationClosed`` if it has ended. With
     ``idempotency``, a repeated request returns the first outcome, and raises
     ``IdempotencyMismatch`` if its body differs.
-
-    Args:
-        store: runs the operations.
-        ring: encrypts numbers and speech, and makes code digests.
-        number_hasher: hashes numbers.
-        profiles: by client.
-        routes: the order in which routes are tried.
-        policy: settings of codes.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        ring: KeyRing,
-        number_hasher: NumberHasher,
-        profiles: Mapping[str, ClientProfile],
-        routes: tuple[Route, ...],
-        policy: CodePolicy,
-    ) -> None:
-        self._store = store
-        self._ring = ring
-        self._number_hasher = number_hasher
-        self._profiles = profiles
-        self._routes = routes
-        self._policy = policy
+    store: Store
+    ring: KeyRing
+    number_hasher: NumberHasher
+    profiles: Mapping[str, ClientProfile]
+    """By client."""
+    routes: tuple[Route, ...]
+    """The order in which routes are tried."""
+    policy: CodePolicy
 
     def log_id(self, number: str) -> LogId:
         """Return the log id of a number."""
-        return LogId.from_hash(self._number_hasher.hash(number))
+        return LogId.from_hash(self.number_hasher.hash(number))
 
     def create(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
-    ) -> Created:
+    ) -> Result:
         """Create a verification and queue its call, or return the pending one.
+
+        The outcome is ``created`` or ``existing``.
 
         Raises:
             RequestRefused: the request is invalid.
@@ -130,15 +106,7 @@ class Verifications:
             Unavailable: no call can be placed.
         """
         new, number = self._new_verification(client, request, idempotency)
-        stored = self._store.create(new)
-        if stored.outcome in {"created", "existing"} and stored.verification:
-            return Created(
-                verification=stored.verification,
-                number=number,
-                is_replayed=stored.is_replayed,
-                is_new=stored.outcome == "created",
-            )
-        raise self._error_for(stored, number)
+        return self._result(self.store.create(new), "created", "existing", number=number)
 
     def create_live_test(self, client: str, request: CreateRequest) -> Verification:
         """Create a live test call: one real call without redial, events and next route.
@@ -146,8 +114,8 @@ class Verifications:
         The exchange with the provider is captured. Errors are those of :meth:`create`.
         """
         new, number = self._new_verification(client, request)
-        stored = self._store.create(structs.replace(new, is_live_test=True))
-        return self._expect(stored, "created", number).verification
+        stored = self.store.create(structs.replace(new, is_live_test=True))
+        return self._result(stored, "created", number=number).verification
 
     def request_fingerprint(
         self, credential: str, operation: str, key: str, body: bytes
@@ -161,13 +129,13 @@ class Verifications:
             body: the body as received.
         """
         return Idempotency(
-            key_hash=self._number_hasher.fingerprint(f"{credential}\0{operation}\0{key}".encode()),
-            body_hash=self._number_hasher.fingerprint(body),
+            key_hash=self.number_hasher.fingerprint(f"{credential}\0{operation}\0{key}".encode()),
+            body_hash=self.number_hasher.fingerprint(body),
         )
 
     def get(self, client: str, verification_id: str) -> Result:
         """Return a verification."""
-        return self._expect(self._store.get(verification_id, client), "found")
+        return self._result(self.store.get(verification_id, client), "found")
 
     def check(
         self,
@@ -175,27 +143,21 @@ class Verifications:
         verification_id: str,
         request: CheckRequest,
         idempotency: Idempotency | None = None,
-    ) -> Checked:
+    ) -> Result:
         """Compare a code. The first right one ends the verification.
 
-        After ``StoreUnavailable`` it is unknown whether the check was counted.
+        The outcome is ``right`` or ``wrong``. After ``StoreUnavailable`` it is unknown whether the
+        check was counted.
 
         Raises:
             NoCallYet: the code was generated and no call was sent; neither compared nor counted.
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: the code has another length; it is not counted.
         """
-        digests = self._ring.digests("check", verification_id, request.code)
+        digests = self.ring.digests("check", verification_id, request.code)
         length = len(request.code)
-        stored = self._store.check(verification_id, client, length, digests, idempotency)
-        if stored.outcome in {"right", "wrong"} and stored.verification:
-            return Checked(
-                verification=stored.verification,
-                number=self._decrypt_number(stored.verification),
-                is_replayed=stored.is_replayed,
-                valid=stored.outcome == "right",
-            )
-        raise self._error_for(stored)
+        stored = self.store.check(verification_id, client, length, digests, idempotency)
+        return self._result(stored, "right", "wrong")
 
     def request_call(
         self,
@@ -211,30 +173,30 @@ class Verifications:
             RateLimited: a limit refuses.
             Unavailable: no call can be placed.
         """
-        profile = self._profiles[client]
+        profile = self.profiles[client]
         chosen = choose_flow(request.locale, profile.flows) if request.locale else None
         call = _new_call(request.route, chosen, profile)
-        return self._expect(
-            self._store.request_call(verification_id, client, call, idempotency), "coming"
+        return self._result(
+            self.store.request_call(verification_id, client, call, idempotency), "coming"
         )
 
     def cancel(self, client: str, verification_id: str) -> Result:
         """End a verification without approval. A call that was sent is not stopped."""
         end = (Status.CANCELED, EndReason.REQUESTED)
-        return self._expect(self._store.close_verification(verification_id, client, *end), "ended")
+        return self._result(self.store.close_verification(verification_id, client, *end), "ended")
 
     def approve(self, client: str, verification_id: str) -> Result:
         """End a verification that the client has approved by other means."""
         end = (Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
-        return self._expect(self._store.close_verification(verification_id, client, *end), "ended")
+        return self._result(self.store.close_verification(verification_id, client, *end), "ended")
 
     def _new_verification(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
     ) -> tuple[NewVerification, str]:
         """Return the verification to store, and its number (E.164)."""
-        profile = self._profiles[client]
+        profile = self.profiles[client]
         ttl_s = request.ttl or profile.ttl_s
-        margin_s = queue_margin_s(self._policy.min_remaining_life_s, ttl_s)
+        margin_s = queue_margin_s(self.policy.min_remaining_life_s, ttl_s)
         _check_request(request, profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
         locale, flow = choose_flow(request.locale, profile.flows)
@@ -243,12 +205,12 @@ class Verifications:
             client=client,
             own_code=request.code is not None,
             reference=request.reference,
-            route=request.route or self._routes[0],
+            route=request.route or self.routes[0],
             locale=locale,
-            max_checks=self._policy.max_checks,
+            max_checks=self.policy.max_checks,
             call_after_ms=(request.call_after or 0) * 1000,
             ttl_ms=ttl_s * 1000,
-            retention_ms=self._policy.retention_s * 1000,
+            retention_ms=self.policy.retention_s * 1000,
             queue_margin_ms=int(margin_s * 1000),
             flow=flow.id,
             call=_new_call(request.route, (locale, flow) if request.locale else None, profile),
@@ -260,40 +222,42 @@ class Verifications:
 
     def _encrypted(self, client: str, request: CreateRequest, number: str) -> dict[str, Any]:
         """Return the members of a new verification that depend on its number or its code."""
-        profile, verification_id = self._profiles[client], _new_id("vrf")
+        profile, verification_id = self.profiles[client], _new_id("vrf")
         test_code = profile.number_rules.test_numbers.get(number)
-        code = request.code or test_code or generate_code(self._policy.code_length)
+        code = request.code or test_code or generate_code(self.policy.code_length)
         name = clean_name(request.name or "") or profile.default_name
-        number_hash = self._number_hasher.hash(number)
+        number_hash = self.number_hasher.hash(number)
         return {
             "id": verification_id,
             "number_hash": number_hash,
-            "encrypted_number": encrypt_number(self._ring, verification_id, number),
-            "encrypted_speech": encrypt_speech(self._ring, verification_id, code, name),
-            "code_digest": self._ring.digests("check", verification_id, code)[0],
-            "request_digests": self._ring.digests("create", client, number_hash, code),
+            "encrypted_number": encrypt_number(self.ring, verification_id, number),
+            "encrypted_speech": encrypt_speech(self.ring, verification_id, code, name),
+            "code_digest": self.ring.digests("check", verification_id, code)[0],
+            "request_digests": self.ring.digests("create", client, number_hash, code),
             "code_length": len(code),
         }
 
-    def _expect(self, stored: StoreResult, outcome: str, number: str | None = None) -> Result:
+    def _result(self, stored: StoreResult, *expected: str, number: str | None = None) -> Result:
+        """Return the result of an expected outcome, or raise what another one means."""
         verification = stored.verification
-        if stored.outcome == outcome and verification:
-            number = number or self._decrypt_number(verification)
-            return Result(verification=verification, number=number, is_replayed=stored.is_replayed)
-        raise self._error_for(stored, number)
-
-    def _error_for(self, stored: StoreResult, number: str | None = None) -> OtpvoiceError:
+        if verification:
+            number = number or decrypt_number(
+                self.ring, verification.id, verification.encrypted_number
+            )
+            if stored.outcome in expected:
+                return Result(
+                    verification=verification,
+                    number=number,
+                    outcome=stored.outcome,
+                    is_replayed=stored.is_replayed,
+                )
         error = error_for(stored)
-        if error.verification:
-            error.number = number or self._decrypt_number(error.verification)
-        return error
-
-    def _decrypt_number(self, verification: Verification) -> str:
-        return decrypt_number(self._ring, verification.id, verification.encrypted_number)
+        error.number = number if verification else None
+        raise error
 
     def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
         network = request.ip and client_network(request.ip)
-        hash_attribute = self._number_hasher.hash_attribute
+        hash_attribute = self.number_hasher.hash_attribute
         return LimitKeys(
             prefix_hash=hash_attribute("prefix", number.prefix),
             area=number.area,

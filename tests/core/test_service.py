@@ -79,11 +79,11 @@ def test_create_queues_a_call_that_speaks_its_code(
 ) -> None:
     """The dialer receives the cleaned name, and a check accepts the code that it receives."""
     created = service.create("login", CreateRequest(to=ASHA, name=" {Asha}  1"))
-    assert created.is_new
+    assert created.outcome == "created"
     code, name = send_call(store, ring)
     assert re.fullmatch("[0-9]{6}", code)
     assert name == "Asha"
-    assert service.check("login", created.verification.id, CheckRequest(code)).valid
+    assert service.check("login", created.verification.id, CheckRequest(code)).outcome == "right"
 
 
 def test_create_with_number_only_takes_the_client_settings(
@@ -125,8 +125,8 @@ def test_create_for_test_number_has_its_fixed_code(
         begun = service.create("login", request).verification
         assert begun.code_length == len(code)
         assert claim_call(store).is_test
-        assert not service.check("login", begun.id, CheckRequest("9999")).valid
-        assert service.check("login", begun.id, CheckRequest(code)).valid
+        assert service.check("login", begun.id, CheckRequest("9999")).outcome == "wrong"
+        assert service.check("login", begun.id, CheckRequest(code)).outcome == "right"
     service.create("login", REQUEST)
     assert not claim_call(store).is_test
 
@@ -203,4 +203,4 @@ def test_create_within_call_gap_raises_rate_limited(
     assert 209 <= refusal.value.retry_after <= 210
     store.clock_offset_ms += refusal.value.retry_after * 1000
     store.sweep("dialer")
-    assert service.create("bank", REQUEST).is_new
+    assert service.create("bank", REQUEST).outcome == "created"

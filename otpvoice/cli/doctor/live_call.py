@@ -172,8 +172,8 @@ class LiveCall:
         except OtpvoiceError as refusal:
             self._terminal.print(str(refusal))
             return
-        self.code_correct = checked.valid
-        self._terminal.print("The code is right." if checked.valid else "The code is wrong.")
+        self.code_correct = checked.outcome == "right"
+        self._terminal.print(f"The code is {checked.outcome}.")
 
     def _print_progress(self, call: Call) -> None:
         for at, exchange in self._capture.load(call.id)[len(self.exchanges) :]:
