@@ -81,7 +81,7 @@ class Simulator:
 def start(*options: str, **environ: str) -> Iterator[Simulator]:
     """Start the command with these options and variables, until the end of the block."""
     port = str(free_port())
-    fast = ("--port", port, "--ring", "0.01", "--talk", "5")
+    fast = ("--port", port, "--ring", "0.01", "--talk", "0.01")
     with start_command("sandbox", *fast, *options, environ=environ):
         simulator = Simulator(f"http://127.0.0.1:{port}")
         wait_until(simulator.is_up, "the sandbox to answer")
