@@ -10,7 +10,6 @@ from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import DocsViews
-from otpvoice.api.error_handlers import register_error_handlers
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.verifications import VerificationViews
@@ -59,7 +58,6 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
 
     app = Api(public_url, settings.server.cors_origins, metrics)
     app.extensions[STORE] = parts.store
-    register_error_handlers(app, public_url)
     app.add_endpoints(endpoints)
     if has_console:
         console = ConsoleViews(
