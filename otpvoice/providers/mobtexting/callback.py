@@ -50,9 +50,12 @@ class StatusMeaning:
     """Meaning of one word for the end of a call."""
 
     status: CallStatus
-    """Unknown for a word that is documented and reports no result."""
+    """Unknown for a word that reports no result, and for one that is in no table."""
     reason: CallReason | None = None
+    is_known: bool = True
 
+
+_NOT_IN_TABLE: Final = StatusMeaning(CallStatus.UNKNOWN, is_known=False)
 
 STATUS_MEANINGS: Final = (
     (
@@ -115,19 +118,14 @@ class CallbackFormat:
         custom = {normalize_status_word(w): StatusMeaning(s) for w, s in status_words.items()}
         self._meanings = {**STATUS_WORDS, **custom}
 
-    def meaning_of(self, word: str) -> StatusMeaning | None:
-        """Return the meaning of a status word; None if it is not known.
+    def meaning_of(self, word: str) -> StatusMeaning:
+        """Return the meaning of a status word: unknown, never "not answered", if it has none.
 
         ``LEG1`` at either end marks the recipient's leg of a click-to-call and is ignored.
         """
         normalized = normalize_status_word(word)
-        meaning = self._meanings.get(normalized)
-        return meaning or self._meanings.get(_LEG_MARK.sub("", normalized))
-
-    def status_of(self, word: str) -> CallStatus:
-        """Return the status of a word; unknown, never "not answered", if it is not known."""
-        meaning = self.meaning_of(word)
-        return meaning.status if meaning else CallStatus.UNKNOWN
+        without_mark = _LEG_MARK.sub("", normalized)
+        return self._meanings.get(normalized) or self._meanings.get(without_mark, _NOT_IN_TABLE)
 
 
 Message = Mapping[str, Any]
@@ -199,7 +197,6 @@ def parse_report(message: Message, form: CallbackFormat) -> CallReport:
     """Translate a message's members."""
     word = _most_specific_status(message, form)
     meaning = form.meaning_of(word)
-    status = meaning.status if meaning else CallStatus.UNKNOWN
     route = _ROUTE_OF_SOURCE.get(_text(message, "source").upper())
     bridge = _match(_BRIDGE, message, "bridge")
     ids = (parse_call_id(message.get(name)) for name in ("id", "mid", "callId"))
@@ -208,12 +205,12 @@ def parse_report(message: Message, form: CallbackFormat) -> CallReport:
         route=route,
         bridge=bridge,
         number=_parse_recipient(message, route, bridge, form.region),
-        status=status,
-        reason=meaning.reason if meaning else None,
+        status=meaning.status,
+        reason=meaning.reason,
         raw=_safe_raw_status(word),
-        started_at_ms=_parse_start(message, status, form.timezone),
+        started_at_ms=_parse_start(message, meaning.status, form.timezone),
         duration_s=_parse_duration(message, route),
-        is_known_status=meaning is not None or not word,
+        is_known_status=meaning.is_known or not word,
     )
 
 
@@ -240,7 +237,7 @@ def _most_specific_status(message: Message, form: CallbackFormat) -> str:
     """
 
     def rank(word: str) -> int:
-        status = form.status_of(word)
+        status = form.meaning_of(word).status
         if status is CallStatus.UNKNOWN:
             return 1 if word else 0
         return 3 if status is CallStatus.ANSWERED else 2

@@ -206,7 +206,7 @@ def _callback_status(e: CapturedEvidence) -> _Observation:
     if not words:
         return _DIFFERENT, "it has none: the call is unknown"
     shown = ", ".join(f"{name} {_safe_word(word)}" for name, word in words.items())
-    statuses = {e.form.status_of(str(word)) for word in words.values()}
+    statuses = {e.form.meaning_of(str(word)).status for word in words.values()}
     if statuses != {CallStatus.UNKNOWN}:
         return _CONFIRMED, shown
     return _DIFFERENT, f"{shown}: no word is known, so the call is unknown"
@@ -214,7 +214,7 @@ def _callback_status(e: CapturedEvidence) -> _Observation:
 
 def _callback_leg_status(e: CapturedEvidence) -> _Observation:
     words = [e.callback_members.get(name, "") for name in ("status", "status1")]
-    whole, leg = (e.form.status_of(str(word)) for word in words)
+    whole, leg = (e.form.meaning_of(str(word)).status for word in words)
     if CallStatus.ANSWERED in {whole, leg}:
         return _NOT_OBSERVED, "the call was answered"
     if CallStatus.UNKNOWN in {whole, leg}:

@@ -187,7 +187,7 @@ def _clock_seconds(value: object) -> str | None:
 
 def _talk_seconds(entry: Entry, form: CallbackFormat) -> str | None:
     """Return the seconds from ``start_at`` to ``end_at``, which are the talk in the sample."""
-    if form.status_of(str(entry.get("status"))) is not CallStatus.ANSWERED:
+    if form.meaning_of(str(entry.get("status"))).status is not CallStatus.ANSWERED:
         return None
     start, end = (
         parse_timestamp(str(entry.get(name)), form.timezone) for name in ("start_at", "end_at")
