@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.driver import StoreDriver
+from store.many_numbers import ManyNumbers
 from support.processes import find_program
 from support.valkey import Valkey
 
@@ -78,6 +79,12 @@ def every_key_expires(redis: Redis) -> Iterator[None]:
 def driver(store: RedisStore) -> StoreDriver:
     """A client and a running dialer."""
     return StoreDriver(store)
+
+
+@pytest.fixture
+def numbers(driver: StoreDriver) -> ManyNumbers:
+    """Return many numbers to call."""
+    return ManyNumbers(driver)
 
 
 @pytest.fixture
