@@ -81,84 +81,74 @@ class Keys:
         return f"{self.prefix}{kind}" if name is None else f"{self.prefix}{kind}:{name}"
 
 
-Format = Mapping[str, object]
-"""``{forbidden: Lua class of characters, max_length}``, or ``{words: set of allowed words}``."""
+_FORMS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
+    {
+        "integers": {"forbidden": "%D", "max_length": 14},  # times and durations in ms, and counts
+        "words": {"forbidden": "[^%w_. -]", "max_length": 96},
+        # Functions separate the words of a metric by spaces, so a route has none.
+        "routes": {"forbidden": "[^%w_.-]", "max_length": 96},
+        "flags": {"forbidden": "[^01]", "max_length": 1},
+        "types": {"forbidden": "[^a-z_.]", "max_length": 40},
+        "times": {"forbidden": "[^%d+]", "max_length": 15},
+        "call_statuses": {"words": {*CallStatus}},
+        "verification_statuses": {"words": {*Status}},
+    }
+)
+"""By name: ``{forbidden: Lua class of characters, max_length}``, or ``{words: allowed ones}``."""
 
-_INTEGER: Final[Format] = {"forbidden": "%D", "max_length": 14}
-"""A time in milliseconds, a duration, or a count."""
-_WORD: Final[Format] = {"forbidden": "[^%w_. -]", "max_length": 96}
-_ROUTE: Final[Format] = {"forbidden": "[^%w_.-]", "max_length": 96}
-"""Without spaces, because functions separate the words of a metric by spaces."""
-_FLAG: Final[Format] = {"forbidden": "[^01]", "max_length": 1}
 
-
-def _each(form: Format, *names: str) -> dict[str, Format]:
-    return dict.fromkeys(names, form)
+def _schema(required: str = "", **names_by_form: str) -> dict[str, object]:
+    forms = {name: _FORMS[form] for form, names in names_by_form.items() for name in names.split()}
+    return {"required": required.split(), "forms": forms}
 
 
 _GAP: Final = ("gap_until", "gap_calls", "gap_last")
 
 SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
-        "call": {
-            "required": (
-                *("verification", "number", "client", "status", "route", "locale", "bridge"),
-                "due_at",
-            ),
-            "forms": {
-                "status": {"words": {*CallStatus}},
-                **_each(_WORD, "verification", "number", "client", "locale", "bridge"),
-                "route": _ROUTE,
-                **_each(_INTEGER, "due_at", "not_before", "lease_until", "sent_at", "live_until"),
-                **_each(_INTEGER, "placed_at", "ended_at", "duration", "heard_after", "requests"),
-                **_each(_INTEGER, "gap_before", "gap_after", "own_gap"),
-                **_each(_FLAG, "heard", "test", "live_test"),
-            },
+        "call": _schema(
+            "verification number client status route locale bridge due_at",
+            call_statuses="status",
+            words="verification number client locale bridge",
+            routes="route",
+            integers="due_at not_before lease_until sent_at live_until placed_at ended_at duration"
+            " heard_after requests gap_before gap_after own_gap",
+            flags="heard test live_test",
+        )
+        | {
             "requires": {
                 "dialing": ("holder", "lease_until"),
                 "placed": ("sent_at", "live_until"),
                 "unknown": ("sent_at", "live_until"),
-            },
+            }
         },
-        "verification": {
-            "required": (
-                *("client", "number", "encrypted_number", "status", "created_at", "expires_at"),
-                *("version", "code_length", "checks_left", "queue_margin", "route", "locale"),
-            ),
-            "forms": {
-                "status": {"words": {*Status}},
-                **_each(_WORD, "client", "number", "locale"),
-                "route": _ROUTE,
-                **_each(_INTEGER, "created_at", "expires_at", "ended_at", "version"),
-                **_each(_INTEGER, "code_length", "checks_left", "queue_margin"),
-                **_each(_INTEGER, "redials", "stored_responses"),
-                **_each(_FLAG, "own_code", "test", "live_test", "counted", "events"),
-                **_each(_FLAG, "deliver_only"),
-            },
-        },
-        "number": {
-            "required": (),
-            "forms": _each(_INTEGER, *_GAP, "blocked_until", "canceled_call_at"),
+        "verification": _schema(
+            "client number encrypted_number status created_at expires_at version code_length"
+            " checks_left queue_margin route locale",
+            verification_statuses="status",
+            words="client number locale",
+            routes="route",
+            integers="created_at expires_at ended_at version code_length checks_left queue_margin"
+            " redials stored_responses",
+            flags="own_code test live_test counted events deliver_only",
+        ),
+        "number": _schema(integers=f"{' '.join(_GAP)} blocked_until canceled_call_at")
+        | {
             "prefixes": {
-                "verification ": _INTEGER,
-                "pending ": _WORD,
-                "call ": {"forbidden": "[^%d+]", "max_length": 15},
+                "verification ": _FORMS["integers"],
+                "pending ": _FORMS["words"],
+                "call ": _FORMS["times"],
             },
             "requires": dict.fromkeys(_GAP, _GAP),
         },
-        "route": {
-            "required": (),
-            "forms": _each(_INTEGER, "closings", "closed_until", "probe_until"),
-        },
-        "event": {
-            "required": ("type", "verification", "snapshot", "attempts"),
-            "forms": {
-                "type": {"forbidden": "[^a-z_.]", "max_length": 40},
-                "verification": _WORD,
-                "attempts": _INTEGER,
-            },
-        },
-        "idempotency": {"required": ("body", "id", "outcome"), "forms": {"id": _WORD}},
+        "route": _schema(integers="closings closed_until probe_until"),
+        "event": _schema(
+            "type verification snapshot attempts",
+            types="type",
+            words="verification",
+            integers="attempts",
+        ),
+        "idempotency": _schema("body id outcome", words="id"),
     }
 )
 """By kind of record: its required fields, and the forms of fields whose form matters.

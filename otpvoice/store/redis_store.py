@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.verification import CallReason, CallStatus, parse_route
+from otpvoice.core.verification import CallStatus, parse_route
 from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
@@ -84,15 +84,8 @@ class RedisStore(VerificationStore):
             "record_result",
             call_id=claim.call_id,
             holder=claim.holder,
-            status=result.status,
-            reason=result.reason,
-            raw=result.raw,
-            provider_id=result.provider_id,
-            unsent=_unsent_kind(result),
-            retry_in_ms=result.retry_in_ms,
-            route_health=result.route_health or None,
-            next_call_id=_new_call_id() if result.next_route else None,
-            next_route=result.next_route,
+            **structs.asdict(result),
+            next_call_id=_new_call_id(),
             tried=" ".join([*claim.tried_routes, claim.route]),
         )
         outcome = reply[b"outcome"].decode()
@@ -209,14 +202,6 @@ def _is_token(reply: Any) -> bool:
 
 def _new_call_id() -> str:
     return f"call_{secrets.token_hex(16)}"
-
-
-def _unsent_kind(result: CallResult) -> str | None:
-    """Return the word of ``record_result.lua`` for a call that provably did not ring."""
-    if not result.is_unsent:
-        return None
-    is_refused = result.is_refused or result.reason is CallReason.REFUSED
-    return "refused" if is_refused else "unsent"
 
 
 def _decode_claim(holder: str, reply: Fields) -> Claim:

@@ -3,16 +3,18 @@
 --
 -- Arguments  call_id, holder, status: placed, unknown, failed, or queued to be tried again after retry_in_ms
 --            reason, raw, provider_id
---            unsent: "unsent" if it provably did not ring, "refused" if the provider replied and took no call, so that
---            the call gap holds
---            route_health: good; bad: consecutive ones over different numbers close the route; unreached: likewise,
---            over any numbers; down: closes it at once
---            next_call_id, next_route, tried: the call after a failed one, and the routes tried so far
+--            is_unsent: it provably did not ring; is_refused: the provider replied and took no call
+--            route_health: "" for none; good; bad: consecutive ones over different numbers close the route;
+--            unreached: likewise, over any numbers; down: closes it at once
+--            next_call_id, next_route, tried: the call after a failed one, if it has a route; the routes tried so far
 -- Returns    outcome: the call's status or "lost", route_change: "closed", "opened" or ""
 
 local call = Calls.load(ARGS.call_id)
 if not call or call.holder ~= ARGS.holder then return { 'outcome', 'lost', 'route_change', '' } end
-local route_change = Routes.update_health(call, { route_health = ARGS.route_health, unsent = ARGS.unsent })
+local is_refused = ARGS.is_refused or ARGS.reason == 'refused' -- then the call gap holds although it did not ring
+local unsent = ARGS.is_unsent and (is_refused and 'refused' or 'unsent')
+local health = ARGS.route_health ~= '' and ARGS.route_health
+local route_change = Routes.update_health(call, { route_health = health, unsent = unsent })
 local verification = Verifications.load(call.verification)
 local is_pending = verification and verification.status == 'pending'
 
@@ -20,7 +22,7 @@ if ARGS.provider_id then
   redis.call('HSET', Calls.key(call.id), 'provider_id', ARGS.provider_id)
   redis.call('SET', Calls.provider_key(ARGS.provider_id), call.id, 'PX', POLICY.retention_ms)
 end
-if ARGS.unsent and not Calls.has_ended(call.status) then Calls.undo_send(call, ARGS.unsent == 'refused') end
+if unsent and not Calls.has_ended(call.status) then Calls.undo_send(call, is_refused) end
 
 -- Return the status that the call gets, and the changes that come with it.
 local function new_status()
@@ -48,7 +50,7 @@ if status == 'queued' then
 end
 local changed = Calls.transition(call, status, changes)
 if changed and not call.sent_at then Calls.release_capacity(call) end
-if changed and is_pending and ARGS.next_call_id and not call.live_test and NOW <= Calls.latest_due(verification)
+if changed and is_pending and ARGS.next_route and not call.live_test and NOW <= Calls.latest_due(verification)
   and not Calls.active(verification) and not Limits.attempts_exhausted(verification) then
   Calls.queue_after(call, verification,
     { id = ARGS.next_call_id, route = ARGS.next_route, tried = ARGS.tried, own_gap = call.own_gap }, NOW)
