@@ -6,15 +6,12 @@ Durations are in seconds as in the contract, times in milliseconds as in the sto
 import itertools
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import structs
-from redis import Redis
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberHasher, encrypt_number, encrypt_speech, mask_number
-from otpvoice.core.limits import NO_LIMITS, Quota, parse_quota
 from otpvoice.core.phone import Number
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
@@ -35,7 +32,6 @@ from otpvoice.store.models import (
     ReportResult,
     StatusQuery,
 )
-from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
@@ -216,6 +212,16 @@ class StoreDriver:
         assert self.mark_sent(claim)
         return begun, claim
 
+    def place(
+        self, provider_id: str | None = None, **members: Any
+    ) -> tuple[Verification, Claim, int]:
+        """Create a verification whose call is placed; return it, its claim and when it was sent."""
+        begun = self.create(**members)
+        claim = self.dial(CallResult(CallStatus.PLACED, provider_id=provider_id))
+        sent_at = self.last_call(begun).sent_at
+        assert sent_at
+        return begun, claim, sent_at
+
     def create_answered(self, to: str = ASHA, **members: Any) -> Verification:
         """Create a verification whose call was answered, so that its code is compared."""
         begun, claim = self.send(to, **members)
@@ -286,32 +292,6 @@ class StoreDriver:
         raw = status.upper()
         report = CallUpdate(fingerprint=None, call_id=call_id, status=status, raw=raw, duration_s=7)
         return self.store.apply_report(report)
-
-
-def driver_with_quotas(
-    redis: Redis, *quotas: str, gaps: Sequence[float] = GAPS, **policy: Any
-) -> StoreDriver:
-    """Return a driver with these ``calls_per_number`` and this policy."""
-    return driver_with_limits(
-        redis, calls_per_number=parse_quotas(*quotas), gaps=gaps, policy=policy
-    )
-
-
-def driver_with_limits(
-    redis: Redis,
-    *,
-    gaps: Sequence[float] = GAPS,
-    policy: Mapping[str, Any] | None = None,
-    **limits: Any,
-) -> StoreDriver:
-    """Return a driver with these limits and this policy."""
-    queue_rules = StorePolicy(limits=structs.replace(NO_LIMITS, **limits), **(policy or {}))
-    return StoreDriver(RedisStore(redis, policy=queue_rules), gaps=gaps)
-
-
-def parse_quotas(*texts: str) -> tuple[Quota, ...]:
-    """Parse quotas."""
-    return tuple(parse_quota(text) for text in texts)
 
 
 def number_identity(to: str) -> NumberIdentity:

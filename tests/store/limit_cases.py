@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
-from store.driver import StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import StoreDriver
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

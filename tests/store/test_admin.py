@@ -2,14 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import (
-    NUMBERS,
-    RAVI,
-    StoreDriver,
-    driver_with_limits,
-    number_identity,
-    parse_quotas,
-)
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import NUMBERS, RAVI, StoreDriver, number_identity
 from store.limit_cases import (
     CASES,
     GENEROUS,

@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import PLACED, StoreDriver, driver_with_limits, driver_with_quotas
+from store.builders import driver_with_limits, driver_with_quotas
+from store.driver import PLACED, StoreDriver
 from store.limit_cases import NO_GAP
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_limits, number_identity
+from store.builders import driver_with_limits
+from store.driver import CODE, RAVI, StoreDriver, number_identity
 from store.limit_cases import DAY, NO_GAP, refusing, stored
 from support.service import ASHA
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_limits
+from store.builders import driver_with_limits
+from store.driver import CODE, RAVI, StoreDriver
 from store.limit_cases import NO_GAP, limit_usage, refusing, stored
 from support.service import ASHA
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
+from store.builders import driver_with_quotas
+from store.driver import CODE, RAVI, StoreDriver
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.driver import CODE, StoreDriver, driver_with_limits
+from store.builders import driver_with_limits
+from store.driver import CODE, StoreDriver
 from store.limit_cases import (
     ADDRESS,
     CASES,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, RAVI, StoreDriver
 from store.limit_cases import ADDRESS, HOUR, NO_GAP, far_numbers, refusing
 from support.service import ASHA
 

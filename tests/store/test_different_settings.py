@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 from redis import Redis
-from store.driver import (
-    CODE,
-    RAVI,
-    StoreDriver,
-    driver_with_limits,
-    new_call,
-    parse_quotas,
-)
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, RAVI, StoreDriver, new_call
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 from redis import Redis
-from store.driver import RAVI, StoreDriver, driver_with_quotas
+from store.builders import driver_with_quotas
+from store.driver import RAVI, StoreDriver
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Status
 from otpvoice.store import Keys

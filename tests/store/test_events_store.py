@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from redis import Redis
+from store.builders import driver_with_limits
 from store.conftest import Sent
-from store.driver import CODE, NUMBERS, RING, StoreDriver, driver_with_limits, number_identity
+from store.driver import CODE, NUMBERS, RING, StoreDriver, number_identity
 from support.service import ASHA
 
 from otpvoice.core.keys import decrypt_number

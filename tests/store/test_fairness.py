@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 from redis import Redis
-from store.driver import LIVE_FOR_S, RAVI, StoreDriver, driver_with_limits
+from store.builders import driver_with_limits
+from store.driver import LIVE_FOR_S, RAVI, StoreDriver
 from store.limit_cases import NO_GAP, far_numbers
 
 from otpvoice.core.verification import CallStatus

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
-from store.driver import CODE, GAPS, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, GAPS, StoreDriver
 
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification

@@ -14,7 +14,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.driver import RAVI, driver_with_limits, new_call, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import RAVI, new_call
 from store.limit_cases import NO_GAP
 from support.service import ASHA
 

@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import StoreDriver, driver_with_limits
+from store.builders import driver_with_limits
+from store.driver import StoreDriver
 
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification

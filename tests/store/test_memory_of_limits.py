@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from store.driver import CODE, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, StoreDriver
 from store.limit_cases import ADDRESS, DAY, GENEROUS, NO_GAP, far_numbers
 from support.service import ASHA
 

@@ -14,8 +14,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from store.driver import GAPS, RAVI, StoreDriver, driver_with_limits
-from store.model import (
+from store.builders import driver_with_limits
+from store.driver import GAPS, RAVI, StoreDriver
+from store.model import Model
+from store.model_records import (
     ATTEMPTS,
     ENDED,
     HEARD_AFTER,
@@ -23,7 +25,6 @@ from store.model import (
     PENDING_PER_NUMBER,
     RESULTS,
     C,
-    Model,
     ModelCall,
     ModelVerification,
 )

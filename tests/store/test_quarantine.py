@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from redis import Redis
-from store.driver import CODE, NUMBERS, RAVI, StoreDriver, driver_with_limits, number_identity
+from store.builders import driver_with_limits
+from store.driver import CODE, NUMBERS, RAVI, StoreDriver, number_identity
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RING, StoreDriver, driver_with_quotas
+from store.builders import driver_with_quotas
+from store.driver import CODE, RING, StoreDriver
 
 from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Route, Verification

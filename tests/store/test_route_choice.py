@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 from redis import Redis
-from store.driver import StoreDriver, driver_with_limits, driver_with_quotas
+from store.builders import driver_with_limits, driver_with_quotas
+from store.driver import StoreDriver
 from store.many_numbers import (
     BAD,
     BOTH,
@@ -186,6 +187,6 @@ def test_create_is_accepted_after_the_pause(driver: StoreDriver, numbers: ManyNu
 
 def test_closing_the_only_configured_route_closes_all(redis: Redis) -> None:
     driver = driver_with_quotas(redis, routes=(Route.OBD,))
-    ManyNumbers(driver).closes(Route.OBD)
+    ManyNumbers(driver).close_routes(Route.OBD)
     assert driver.try_create().outcome == "calls_unavailable"
     assert closed_routes(driver) == (Route.OBD,)

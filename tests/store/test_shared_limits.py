@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import GAPS, RAVI, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import GAPS, RAVI, StoreDriver
 from store.limit_cases import (
     ADDRESS,
     DAY,

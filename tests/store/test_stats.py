@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_quotas
+from store.builders import driver_with_quotas
+from store.driver import CODE, RAVI, StoreDriver
 from support.service import ASHA
 
 from otpvoice.core.verification import CallReason, CallStatus

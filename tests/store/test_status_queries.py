@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
-from store.driver import RING, StoreDriver, driver_with_quotas
+from store.builders import driver_with_quotas
+from store.driver import RING, StoreDriver
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.keys import decrypt_number

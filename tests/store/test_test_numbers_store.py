@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import CODE, PLACED, RAVI, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, PLACED, RAVI, StoreDriver
 from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio

@@ -11,7 +11,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from redis import Redis
-from store.driver import CODE, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, StoreDriver
 from store.limit_cases import ADDRESS, NO_GAP, far_numbers
 from support.service import ASHA
 

@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_limits
+from store.builders import driver_with_limits
+from store.driver import CODE, RAVI, StoreDriver
 from store.limit_cases import NO_GAP
 from support.service import ASHA
 

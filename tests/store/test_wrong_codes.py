@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas
+from store.driver import CODE, RAVI, StoreDriver
 from store.limit_cases import NO_GAP, limit_usage, refusing, stored
 from support.service import ASHA
 
