@@ -30,6 +30,10 @@ _MIN_GREETING_S: Final = 1.0
 """People who are still lifting the phone to the ear miss a code that comes sooner."""
 
 _PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\s*(?:@\s*(?P<filter>\w+)\s*)?\}+")
+_MISSING_TEXT: Final = (
+    "The flow {} has no text in the settings, so its speech cannot be previewed, and heard "
+    "stays null. Copy the text from the portal into provider.flows."
+)
 _LINK: Final = re.compile(r"(?:https?://|\bwww\.)\S+", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d{2,}|\d(?:[ ,.-]\d)+")
 """Several digits in a row, unlike the one of "step 1"."""
@@ -190,7 +194,7 @@ def preview_call(
     warnings = (
         *_flow_warnings(settings, locale, key),
         *_name_warnings(name, spoken_name),
-        *(speech.warnings() if speech.text else [_missing_text(key)]),
+        *(speech.warnings() if speech.text else [_MISSING_TEXT.format(key)]),
     )
     return CallPreview(key, flow, speech, requests, warnings)
 
@@ -214,10 +218,3 @@ def _name_warnings(name: str, spoken: str) -> Iterator[str]:
         yield f"No part of the name can be spoken, so {spoken} is spoken instead."
     elif cleaned != name.strip():
         yield f"The name is not spoken as given, but as {cleaned}."
-
-
-def _missing_text(key: str) -> str:
-    return (
-        f"The flow {key} has no text in the settings, so its speech cannot be previewed, and heard "
-        "stays null. Copy the text from the portal into provider.flows."
-    )

@@ -158,25 +158,19 @@ def _run_verification(client: Client, terminal: Terminal, verification: Verifica
     """Return the status with which the verification ended."""
     terminal.print("Type the code that you hear, then press Enter. Press Ctrl-C to cancel.")
     try:
-        return _check_until_ended(client, terminal, verification).status
+        while not verification.has_ended:
+            terminal.show_state(_render_call_state(verification))
+            typed = terminal.read_line(verification.poll_after or _POLL_INTERVAL_S)
+            if code := normalize_code(typed or ""):
+                verification = _check(client, terminal, verification, code)
+            else:
+                with suppress(ConnectionFailed, Unavailable):  # the next poll may succeed
+                    verification = client.get(verification.id)
     except (KeyboardInterrupt, EOFError):
         with suppress(OtpvoiceError):  # it has ended meanwhile, or it will expire
             client.cancel(verification.id)
         return "canceled"
-
-
-def _check_until_ended(
-    client: Client, terminal: Terminal, verification: Verification
-) -> Verification:
-    while not verification.has_ended:
-        terminal.show_state(_render_call_state(verification))
-        code = normalize_code(terminal.read_line(verification.poll_after or _POLL_INTERVAL_S) or "")
-        if code:
-            verification = _check(client, terminal, verification, code)
-        else:
-            with suppress(ConnectionFailed, Unavailable):  # the next poll may succeed
-                verification = client.get(verification.id)
-    return verification
+    return verification.status
 
 
 def _check(

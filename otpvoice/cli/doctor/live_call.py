@@ -51,16 +51,19 @@ _COLORS: Final = {
     CheckStatus.DIFFERENT: "yellow",
     CheckStatus.NOT_OBSERVED: None,
 }
-_STATUS_OF_ANSWER: Final = {
-    True: CheckStatus.CONFIRMED,
-    False: CheckStatus.DIFFERENT,
-    None: CheckStatus.NOT_OBSERVED,
+_CODE_CHECKS: Final = {
+    True: (CheckStatus.CONFIRMED, "the typed code was approved"),
+    False: (CheckStatus.DIFFERENT, "the typed code is wrong"),
+    None: (CheckStatus.NOT_OBSERVED, "no code was typed"),
 }
 _QUESTIONS: Final = (
     ("phone.rings", "rings once", "Did the phone ring exactly once?"),
     ("phone.digits", "the code is read digit by digit", "Was the code read digit by digit?"),
     ("phone.keys", "no key has to be pressed", "Was it read without a key press before?"),
 )
+_YES: Final = (CheckStatus.CONFIRMED, "yes")
+_NO: Final = (CheckStatus.DIFFERENT, "no")
+_ANSWERS: Final = {"y": _YES, "yes": _YES, "n": _NO, "no": _NO}
 
 
 def run_live_call(
@@ -117,7 +120,8 @@ class LiveCall:
         self._capture = capture
         self._terminal = terminal
         self._client = client
-        self._code_not_heard = False
+        self._accepts_code = True
+        """Until a code is right or was not heard, or input ends."""
 
     def place(self, request: CreateRequest) -> Call:
         """Place the call, and return it when it and its verification have ended.
@@ -148,10 +152,6 @@ class LiveCall:
         awaits_code = answered and self._accepts_code and verification.status is Status.PENDING
         return has_callback and has_reply and not awaits_code
 
-    @property
-    def _accepts_code(self) -> bool:
-        return self.user_present and not self._code_not_heard and not self.code_correct
-
     def _read_input(self, verification: Verification) -> None:
         if not self._accepts_code:  # input from here on answers the questions that come later
             time.sleep(_POLL_INTERVAL_S)
@@ -159,12 +159,12 @@ class LiveCall:
         try:
             typed = self._terminal.read_line(_POLL_INTERVAL_S)
         except EOFError:
-            self.user_present = False
+            self.user_present = self._accepts_code = False
             return
         if typed:
             self._check(verification, typed)
         elif typed is not None:
-            self._code_not_heard = True
+            self._accepts_code = False
 
     def _check(self, verification: Verification, code: str) -> None:
         try:
@@ -173,6 +173,7 @@ class LiveCall:
             self._terminal.print(str(refusal))
             return
         self.code_correct = checked.outcome == "right"
+        self._accepts_code = not self.code_correct
         self._terminal.print(f"The code is {checked.outcome}.")
 
     def _print_progress(self, call: Call) -> None:
@@ -243,21 +244,14 @@ def _fetch_status(
 
 def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterator[CheckResult]:
     """Check what only the user with the phone can observe."""
-    correct = live_call.code_correct
-    observation = {
-        True: "the typed code was approved",
-        False: "the typed code is wrong",
-        None: "no code was typed",
-    }[correct]
-    status = _STATUS_OF_ANSWER[correct]
-    yield CheckResult("phone.code", "the spoken code is the code", status, observation)
+    code_check = _CODE_CHECKS[live_call.code_correct]
+    yield CheckResult("phone.code", "the spoken code is the code", *code_check)
     can_ask = live_call.user_present and call.status is CallStatus.ANSWERED
     for name, expectation, question in _QUESTIONS:
         text = f"{question} y, n, or Enter if you do not know."
         word = terminal.ask(text, _ANSWER_TIMEOUT_S) if can_ask else ""
-        answer = {"y": True, "yes": True, "n": False, "no": False}.get(word)
-        observation = {True: "yes", False: "no", None: "no answer"}[answer]
-        yield CheckResult(name, expectation, _STATUS_OF_ANSWER[answer], observation)
+        answer = _ANSWERS.get(word, (CheckStatus.NOT_OBSERVED, "no answer"))
+        yield CheckResult(name, expectation, *answer)
 
 
 def _print_report(call: Call, checks: Iterable[CheckResult]) -> None:

@@ -37,11 +37,6 @@ _MIN_SECRET_CHARACTERS: Final = 20
 """Shorter secrets have less than 120 bits."""
 _MIN_DISTINCT_BYTES: Final = 16
 """Random keys have more: about 30 distinct bytes of 32, and 23 of 24."""
-_NUMBER_TYPES: Final = {
-    "mobile": PhoneNumberType.MOBILE,
-    "fixed_line_or_mobile": PhoneNumberType.FIXED_LINE_OR_MOBILE,
-    "fixed_line": PhoneNumberType.FIXED_LINE,
-}
 
 
 def service_findings(settings: Settings) -> Iterator[Finding]:
@@ -227,7 +222,9 @@ def _check_regions(name: str, regions: Sequence[str], settings: Settings) -> Ite
 
 def _is_allowed(region: str, number_type: str, settings: Settings) -> bool:
     """Whether the region's sample number of this type passes the rules."""
-    sample = phonenumbers.example_number_for_type(region, _NUMBER_TYPES[number_type])
+    sample = phonenumbers.example_number_for_type(
+        region, getattr(PhoneNumberType, number_type.upper())
+    )
     if sample is None:
         return False
     rules = NumberRules([region], [number_type], settings.limits.deny_prefixes)
