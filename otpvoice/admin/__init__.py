@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.admin.status import NumberLimits, ServiceStatus, number_limits, service_status
+from otpvoice.admin.status import (
+    NumberLimits,
+    ServiceStatus,
+    future,
+    limit_statuses,
+    service_status,
+)
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number, mask_number
-from otpvoice.core.limits import CallLimits
+from otpvoice.core.limits import CallLimits, limits_of
 from otpvoice.core.phone import is_international, is_number_like, parse_written_number
 from otpvoice.core.verification import Call, Route, Verification
 from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
@@ -92,7 +98,16 @@ class AdminService:
 
     def explain(self, identity: NumberIdentity) -> NumberLimits:
         """Return the limits that apply to calls to a number now."""
-        return number_limits(self.store.explain(identity), identity, self.limits)
+        found = self.store.explain(identity)
+        return NumberLimits(
+            identity=identity,
+            now_ms=found.now,
+            gap_until_ms=future(found.gap_until, found.now),
+            blocked_until_ms=future(found.blocked_until, found.now),
+            limits=limit_statuses(found.limits, self.limits, found.now),
+            refusals=found.refusals,
+            has_address_limits=any(getattr(self.limits, name) for name in limits_of("address")),
+        )
 
     def search(self, text: str, by: str) -> SearchResult:
         """Find verifications by id (``vrf_…``), number (``+…``, ``tel:…``) or reference.

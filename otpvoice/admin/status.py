@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from otpvoice.core.limits import CALLS_PER_DAY, CallLimits, limit_capacities, limits_of
+from otpvoice.core.limits import CALLS_PER_DAY, CallLimits, limit_capacities
 from otpvoice.core.verification import Route
 from otpvoice.store.admin import (
     Breaker,
-    Explanation,
     LimitUsage,
     NumberIdentity,
     Overview,
@@ -93,28 +92,13 @@ def limit_statuses(
         allowed = capacities.get((use.client, use.limit))
         used = None if allowed is None else use.used
         statuses.append(
-            LimitStatus(use.client, use.limit, used, allowed, _future(use.blocked_until, now_ms))
+            LimitStatus(use.client, use.limit, used, allowed, future(use.blocked_until, now_ms))
         )
     return tuple(statuses)
 
 
-def number_limits(
-    explanation: Explanation, identity: NumberIdentity, limits: CallLimits
-) -> NumberLimits:
-    """Combine the store's explanation of a number with the configured limits."""
-    now_ms = explanation.now
-    return NumberLimits(
-        identity=identity,
-        now_ms=now_ms,
-        gap_until_ms=_future(explanation.gap_until, now_ms),
-        blocked_until_ms=_future(explanation.blocked_until, now_ms),
-        limits=limit_statuses(explanation.limits, limits, now_ms),
-        refusals=explanation.refusals,
-        has_address_limits=any(getattr(limits, name) for name in limits_of("address")),
-    )
-
-
-def _future(time_ms: int, now_ms: int) -> int | None:
+def future(time_ms: int, now_ms: int) -> int | None:
+    """Return the time, or None if it is over."""
     return time_ms if time_ms > now_ms else None
 
 

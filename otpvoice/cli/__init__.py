@@ -9,22 +9,13 @@ _COMMANDS: Final = {
     "api": (".gunicorn", "Serve the HTTP API."),
     "demo": ("otpvoice_demo.command", "Run one verification on this machine, step by step."),
     "dialer": (".dialer", "Place calls."),
-    "doctor": (
-        "otpvoice.cli.doctor.command",
-        "Check settings, secrets, store, dialers, webhook and provider.",
-    ),
+    "doctor": (".doctor.command", "Check settings, secrets, store, dialers, webhook and provider."),
     "find": (".admin", "Show verifications with their calls."),
     "forget": (".admin", "Erase what is stored about a number."),
     "keys": (".keys", "Create API keys and secrets."),
     "limits": (".admin", "Show what refuses calls, and why."),
-    "preview": (
-        "otpvoice.cli.preview",
-        "Preview what a call will say, and what the provider will receive.",
-    ),
-    "sandbox": (
-        "otpvoice.cli.sandbox",
-        "Simulate the provider, without an account and without costs.",
-    ),
+    "preview": (".preview", "Preview what a call will say, and what the provider will receive."),
+    "sandbox": (".sandbox", "Simulate the provider, without an account and without costs."),
     "serve": (".serve", "Run the API and a dialer on one machine."),
     "verify": (".verify", "Call a phone, and check the code that it speaks."),
 }
@@ -39,23 +30,18 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the name, the imported command and the remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        if name and command:
-            command = _import_command(name)
-        return name, command, rest
-
-
-def _import_command(name: str) -> click.Command:
-    module, _ = _COMMANDS[name]
-    try:
-        command: click.Command = getattr(import_module(module, "otpvoice.cli"), name)
-    except ModuleNotFoundError as error:
-        if name != "demo":  # a distribution of its own
-            raise
-        raise click.ClickException(
-            "the demo is not installed. In the folder of otpvoice's source code, run:  "
-            "pip install ./clients/python '.[demo]'"
-        ) from error
-    return command
+        if not name or not command:
+            return name, command, rest
+        module, _ = _COMMANDS[name]
+        try:
+            return name, getattr(import_module(module, "otpvoice.cli"), name), rest
+        except ModuleNotFoundError as error:
+            if name != "demo":  # a distribution of its own
+                raise
+            raise click.ClickException(
+                "the demo is not installed. In the folder of otpvoice's source code, run:  "
+                "pip install ./clients/python '.[demo]'"
+            ) from error
 
 
 @click.group(
