@@ -27,13 +27,17 @@ _PROGRAM_PATHS = os.pathsep.join(
 TIMEOUT_S = 60.0
 """How long a test waits for a condition. A loaded machine is slow, so only a hang takes as long."""
 
+_MIN_PAUSE_S, _MAX_PAUSE_S = 0.02, 0.1
+"""Between two looks at a condition. The longer the wait, the less a pause delays its end."""
+
 
 def wait_until(condition: Callable[[], T], what: str, timeout_s: float = TIMEOUT_S) -> T:
     """Return the condition's value as soon as it is true; fail after the timeout."""
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
-        time.sleep(0.02)
+        waited = time.monotonic() - began
+        assert waited < timeout_s, f"waited {timeout_s} s for {what}"
+        time.sleep(min(max(_MIN_PAUSE_S, waited / 10), _MAX_PAUSE_S))
     return value
 
 
