@@ -75,7 +75,7 @@ class Attempt:
     """One dial attempt, from the first ring to the end of the conversation."""
 
     rang: bool
-    started_at: Timestamp = field(default_factory=Timestamp.now)
+    started_at: Timestamp = field(default_factory=Timestamp)
     ended_at: Timestamp | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Call:
     """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
     """Number of completed steps. A scheduled step is skipped if another one came before it."""
-    received_at: Timestamp = field(default_factory=Timestamp.now)
+    received_at: Timestamp = field(default_factory=Timestamp)
     status: str = "queued"
     """``queued``, ``dialing``, ``ringing``, ``talking``, then the vendor's final status."""
     attempts: list[Attempt] = field(default_factory=list)
@@ -225,7 +225,7 @@ class Reply:
     status: int
     body: str | None
     """None if the body is streamed or incomplete, as the phone's behaviour demands."""
-    sent_at: Timestamp = field(default_factory=Timestamp.now)
+    sent_at: Timestamp = field(default_factory=Timestamp)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -235,7 +235,7 @@ class RequestLogEntry:
     route: Route
     request: Any
     """The received JSON, or the text of a body that is not JSON."""
-    received_at: Timestamp = field(default_factory=Timestamp.now)
+    received_at: Timestamp = field(default_factory=Timestamp)
     outcome: str = "received"
     rejection: str | None = None
     call: Call | None = None

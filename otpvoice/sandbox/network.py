@@ -1,5 +1,6 @@
 """State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
+import itertools
 import threading
 import time
 import uuid
@@ -14,12 +15,13 @@ from otpvoice.sandbox.callbacks import CallbackSender
 from otpvoice.sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
 from otpvoice.sandbox.config import SandboxConfig
 from otpvoice.sandbox.parsing import CallRequest
-from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone, PhoneList
+from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
 from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
 EXTENSION: Final = "otpvoice.sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
 _RATE_WINDOW_S: Final = 60.0
+_MAX_PHONES: Final = 8
 _MAX_STREAMS: Final = 64
 """Each stream holds a thread. A browser needs one, independent of the number of its tabs."""
 
@@ -35,7 +37,6 @@ class Sandbox:
         self.changes = ChangeCondition()
         self.scheduler = Scheduler(config.callback_threads)
         self.callbacks = CallbackSender(config, self.scheduler, self.changes)
-        self.phone_list = PhoneList()
         self.calls: list[Call] = []
         """All calls, oldest first."""
         self.log_entries: list[RequestLogEntry] = []
@@ -44,6 +45,8 @@ class Sandbox:
         """Free slots for browsers that follow the changes."""
         self._stopped = False
         self._phones: dict[str, Phone] = {}
+        self._uses = itertools.count()
+        self._last_uses: dict[str, int] = {}
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
         self._get_times: deque[float] = deque(maxlen=config.gets_per_minute)
 
@@ -85,25 +88,19 @@ class Sandbox:
             times.append(now)
             return True
 
+    def phone_numbers(self) -> list[str]:
+        """Return the phones on the page. A phone keeps its position until it is dropped."""
+        return [*self._last_uses]
+
     def get_phone(self, number: str) -> Phone:
         """Return the phone with this number. A phone without a behaviour answers."""
         return self._phones.get(number, BEHAVIOURS["answer"])
-
-    def take_phone(self, number: str) -> Phone:
-        """Return the phone for the next call, and count this call."""
-        with self.changes:
-            phone = self.get_phone(number)
-            if phone.calls == 1:
-                self._phones.pop(number, None)
-            elif phone.calls:
-                self._phones[number] = replace(phone, calls=phone.calls - 1)
-            return phone
 
     def set_phone(self, number: str, phone: Phone) -> None:
         """Set the behaviour for future calls. Current calls keep theirs."""
         with self.changes:
             self._phones[number] = phone
-            self.phone_list.add(number)
+            self._show_phone(number)
             self.changes.notify_all()
 
     def reset_phone(self, number: str) -> None:
@@ -111,7 +108,7 @@ class Sandbox:
         with self.changes:
             self._phones.pop(number, None)
             self._calls_by_number.pop(number, None)
-            self.phone_list.remove(number)
+            self._last_uses.pop(number, None)
             self.changes.notify_all()
 
     def press_button(self, number: str, button: str) -> bool:
@@ -148,32 +145,46 @@ class Sandbox:
         with self.changes:
             return [entry.as_json() for entry in self.log_entries]
 
-    def create_call(self, request: CallRequest, phone: Phone) -> Call:
-        """Create a call with its id, without placing it."""
-        style = replace(self.config.reply_style, **phone.reply_style)
-        if request.flow_id is None:
-            text = f"(sound {request.audio})"
-        else:
+    def accept(self, entry: RequestLogEntry, request: CallRequest) -> Call:
+        """Create the call of a request, and place it if the phone's behaviour does."""
+        text = f"(sound {request.audio})"
+        if request.flow_id is not None:
             text = render(self.config.flow_text(request.flow_id), request.variables)
-        is_older = request.route == "obd" and style.obd_reply == "older"
-        return Call(
-            id=f"{uuid.uuid4()}{':1' if is_older else ''}",
-            request=request,
-            phone=phone,
-            reply_style=style,
-            text=text,
-            language=self.config.languages.get(request.flow_id or "") or detect_language(text),
-            outcome=phone.outcome,
-        )
-
-    def dial(self, entry: RequestLogEntry, call: Call) -> None:
-        """Place a call. It is in the log before the phone rings."""
         with self.changes:
-            entry.call = call
-            self.calls.append(call)
-            self._calls_by_number[call.request.callee].append(call)
-            self.phone_list.add(call.request.callee)
-            self._ring(call)
+            phone = self._take_phone(request.callee)
+            style = replace(self.config.reply_style, **phone.reply_style)
+            is_older = request.route == "obd" and style.obd_reply == "older"
+            call = Call(
+                id=f"{uuid.uuid4()}{':1' if is_older else ''}",
+                request=request,
+                phone=phone,
+                reply_style=style,
+                text=text,
+                language=self.config.languages.get(request.flow_id or "") or detect_language(text),
+                outcome=phone.outcome,
+            )
+            entry.outcome = phone.behaviour
+            if phone.places_call:
+                entry.call = call
+                self.calls.append(call)
+                self._calls_by_number[request.callee].append(call)
+                self._show_phone(request.callee)
+                self._ring(call)
+        return call
+
+    def _take_phone(self, number: str) -> Phone:
+        phone = self.get_phone(number)
+        if phone.calls == 1:
+            del self._phones[number]
+        elif phone.calls:
+            self._phones[number] = replace(phone, calls=phone.calls - 1)
+        return phone
+
+    def _show_phone(self, number: str) -> None:
+        """List a phone, or mark it as used. A full list drops the least recently used phone."""
+        self._last_uses[number] = next(self._uses)
+        if len(self._last_uses) > _MAX_PHONES:
+            del self._last_uses[min(self._last_uses, key=self._last_uses.__getitem__)]
 
     def _ring(self, call: Call) -> None:
         call.outcome = call.phone.outcome
@@ -207,14 +218,14 @@ class Sandbox:
 
     def _answer(self, call: Call) -> None:
         call.status = "talking"
-        call.answered_at = Timestamp.now()
+        call.answered_at = Timestamp()
         seconds: float = call.talk_seconds
         if not call.phone.is_manual:
             seconds = min(self.config.talk_seconds, seconds)
         self._schedule_step(seconds, self._end, call)
 
     def _redial(self, call: Call) -> None:
-        call.attempts[-1].ended_at = Timestamp.now()
+        call.attempts[-1].ended_at = Timestamp()
         call.status = "queued"
         delay_s = self.config.redial_seconds
         if call.request.route == "obd":
@@ -222,7 +233,7 @@ class Sandbox:
         self._schedule_step(delay_s, self._ring, call)
 
     def _end(self, call: Call) -> None:
-        call.attempts[-1].ended_at = call.ended_at = Timestamp.now()
+        call.attempts[-1].ended_at = call.ended_at = Timestamp()
         call.status = call.outcome.status
         self.changes.notify_all()
         self.callbacks.schedule(call)

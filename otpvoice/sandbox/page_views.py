@@ -90,7 +90,7 @@ _Step = tuple[float, str, str, str]
 def phone_views(sandbox: Sandbox) -> list[dict[str, Any]]:
     """Return the phones in the order of their positions, for phone.html."""
     with sandbox.changes:
-        return [_phone_view(sandbox, number) for number in sandbox.phone_list.numbers]
+        return [_phone_view(sandbox, number) for number in sandbox.phone_numbers()]
 
 
 def call_views(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -215,12 +215,8 @@ def _call_steps(call: Call) -> Iterator[_Step]:
         yield attempt.started_at.monotonic, "ring", title, ""
     if call.answered_at:
         is_machine = call.outcome.answered_by == "machine"
-        yield (
-            call.answered_at.monotonic,
-            "answer",
-            "Voicemail answers" if is_machine else "Answered",
-            "",
-        )
+        title = "Voicemail answers" if is_machine else "Answered"
+        yield call.answered_at.monotonic, "answer", title, ""
     if call.ended_at:
         yield call.ended_at.monotonic, "end", f"Ended: {_outcome_text(call)}", ""
 

@@ -144,12 +144,7 @@ _REPLY_OPTIONS: Final[Mapping[str, _Option]] = {
 
 
 def parse_phone(document: Mapping[str, Any]) -> Phone:
-    """Parse ``{"behaviour": …}``; further members are options.
-
-    ``seconds``, ``ends`` (the vendor's status of the call), ``duration`` (seconds of conversation
-    to report), ``rings`` (whether the call is placed), ``copies`` (of the callback), ``calls`` (how
-    many calls have this behaviour) and the fields of ``ReplyStyle``. The behaviour ``reply`` also
-    has ``status``, ``body`` and ``headers``.
+    """Parse ``{"behaviour": …}``; further members are options (docs/sandbox.md).
 
     Raises:
         RequestRejected: 422, an unknown behaviour or member, or an invalid value.
@@ -175,34 +170,3 @@ def parse_phone(document: Mapping[str, Any]) -> Phone:
     places_call = options.pop("rings", phone.places_call)
     style = {name: options.pop(name) for name in _REPLY_STYLES if name in options}
     return replace(phone, outcome=outcome, places_call=places_call, reply_style=style, **options)
-
-
-_CAPACITY: Final = 8
-
-
-class PhoneList:
-    """The phones on the page: an LRU list whose entries keep their position.
-
-    Not thread-safe; the network's lock guards it.
-    """
-
-    def __init__(self, capacity: int = _CAPACITY) -> None:
-        self._capacity = capacity
-        self._uses = 0
-        self._last_use: dict[str, int] = {}
-
-    @property
-    def numbers(self) -> list[str]:
-        """The numbers in the order of their positions."""
-        return [*self._last_use]
-
-    def add(self, number: str) -> None:
-        """Add a phone, or mark it as used. A full list drops the least recently used phone."""
-        self._uses += 1
-        self._last_use[number] = self._uses
-        if len(self._last_use) > self._capacity:
-            del self._last_use[min(self._last_use, key=self._last_use.__getitem__)]
-
-    def remove(self, number: str) -> None:
-        """Remove a phone, if it is listed."""
-        self._last_use.pop(number, None)

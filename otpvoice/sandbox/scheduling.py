@@ -5,9 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final
 from zoneinfo import ZoneInfo
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
@@ -15,16 +15,11 @@ VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """One point in time on the monotonic clock and on the wall clock."""
+    """One point in time on the monotonic clock and on the wall clock; by default now."""
 
-    monotonic: float
+    monotonic: float = field(default_factory=time.monotonic)
     """Seconds; comparable between processes of one machine."""
-    wall: datetime
-
-    @classmethod
-    def now(cls) -> Self:
-        """Return the current time."""
-        return cls(time.monotonic(), datetime.now(UTC))
+    wall: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def local_text(self) -> str:

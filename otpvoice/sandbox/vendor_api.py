@@ -128,12 +128,8 @@ def place_call(route: Route) -> Response:
     sandbox = current_sandbox()
     webhooks = sandbox.callbacks.webhooks
     call_request = parse_call_request(route, received_object(), sandbox.config, webhooks)
-    phone = sandbox.take_phone(call_request.callee)
-    call = sandbox.create_call(call_request, phone)
-    g.entry.outcome = phone.behaviour
-    if phone.places_call:
-        sandbox.dial(g.entry, call)
-    return _REPLIES.get(phone.behaviour, _accepted)(call)
+    call = sandbox.accept(g.entry, call_request)
+    return _REPLIES.get(call.phone.behaviour, _accepted)(call)
 
 
 def _accepted(call: Call) -> Response:

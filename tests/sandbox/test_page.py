@@ -9,7 +9,6 @@ import requests
 from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.phones import PhoneList
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -172,12 +171,11 @@ def test_closed_stream_frees_its_slot(sandbox: RunningSandbox) -> None:
     pytest.fail("no slot became free")
 
 
-def test_phone_list_drops_least_recently_used() -> None:
+def test_page_drops_least_recently_used_phone(sandbox: RunningSandbox) -> None:
     """A used phone keeps its position."""
-    desk = PhoneList(capacity=2)
-    for number in ("1", "2", "1", "3"):
-        desk.add(number)
-    assert desk.numbers == ["1", "3"]
+    for number in "1234567819":
+        sandbox.state.set_phone(number, sandbox.state.get_phone(number))
+    assert sandbox.state.phone_numbers() == [*"13456789"]
 
 
 def test_page_works_with_forms_only(sandbox: RunningSandbox) -> None:
@@ -222,7 +220,7 @@ def test_add_phone_normalizes_number(sandbox: RunningSandbox, typed: str, number
     url = f"{sandbox.url}/desk/phones"
     response = requests.post(url, data={"number": typed}, headers=BROWSER, timeout=5)
     assert response.ok, response.text
-    assert sandbox.state.phone_list.numbers == [number]
+    assert sandbox.state.phone_numbers() == [number]
 
 
 @pytest.mark.parametrize("typed", ["", "12", "hello", "88671abc", "1" * 16, "+"])
@@ -241,4 +239,4 @@ def test_cross_site_form_returns_403(sandbox: RunningSandbox) -> None:
     response = requests.post(url, data={"number": PERSON}, headers=headers, timeout=5)
 
     assert response.status_code == 403
-    assert sandbox.state.phone_list.numbers == []
+    assert sandbox.state.phone_numbers() == []
