@@ -47,7 +47,7 @@ ENDPOINTS: dict[str, tuple[str, set[str]]] = {
     "webhook by path": (WEBHOOK + "/{token}", {"version", "calls"}),
     "health": ("/healthz", set()),
     "ready": ("/readyz", set()),
-    "elsewhere": ("/{id}", set()),
+    "elsewhere": ("/nowhere{id}", set()),  # never the front page, which may be cached
 }
 """Path, and the members of a verification that an accepted request may change."""
 WRITES = {"POST", "PUT", "GET"}
