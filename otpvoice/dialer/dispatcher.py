@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,43 +134,57 @@ class EventDispatcher:
         Raises:
             StoreUnavailable: the event's lease expires, and the event may be delivered twice.
         """
+        retry_in_ms = _retry_delay_ms(event.attempts)
+        log = _log(event).bind(attempts=event.attempts)
         try:
-            body = build_body(event, self._serialize)
+            body = _build_body(event, self._serialize)
         except DecryptionError as error:
             # The number was erased, or it is encrypted with a key that only other processes have.
             is_erased = event.verification.encrypted_number == b""
-            self._acknowledge(event, None if is_erased else _retry_delay_ms(event.attempts))
-            _log(event).warning(
-                "event.delivery_failed", reason=type(error).__name__, attempts=event.attempts
-            )
+            self._acknowledge(event, None if is_erased else retry_in_ms)
+            log.warning("event.delivery_failed", reason=type(error).__name__)
             return
         response = self._send(event, body)
-        is_delivered = _is_delivered(response.status)
-        is_final = is_delivered or response.status == HTTPStatus.GONE
-        retry_in = None if is_final else _retry_delay_ms(event.attempts)
-        self._acknowledge(event, retry_in, is_delivered=is_delivered)
-        _log_delivery(event, response, retry_in)
+        log = log.bind(status=response.status)
+        if response.status is not None and 200 <= response.status < 300:
+            self._acknowledge(event, None, EventOutcome.DELIVERED)
+            log.info("event.delivered")
+            return
+        if response.status == HTTPStatus.GONE:
+            retry_in_ms = None
+        self._acknowledge(event, retry_in_ms)
+        reason = response.reason if isinstance(response, RequestFailed) else "refused"
+        if retry_in_ms is None:
+            log.error("event.abandoned", reason=reason)
+        else:
+            log.warning("event.delivery_failed", reason=reason)
 
     def _acknowledge(
-        self, event: Event, retry_in_ms: int | None, *, is_delivered: bool = False
+        self, event: Event, retry_in_ms: int | None, outcome: EventOutcome | None = None
     ) -> None:
+        """Acknowledge a delivery, or by default a failure: the last one without a retry."""
         self._store.ack_event(event, retry_in_ms)
         failure = EventOutcome.ABANDONED if retry_in_ms is None else EventOutcome.FAILED
-        outcome = EventOutcome.DELIVERED if is_delivered else failure
-        self._outcomes(event.client, outcome).inc()
+        self._outcomes(event.client, outcome or failure).inc()
 
     def _send(self, event: Event, body: bytes) -> HttpResponse | RequestFailed:
-        """Send one request. The status line decides, whatever follows it."""
+        """Send one request, signed with each secret. The status line decides, whatever follows."""
         endpoint, now = self._endpoints[event.client], time.monotonic()
-        return self._http.post(
-            endpoint.url,
-            sign_headers(event.id, body, endpoint.secrets, datetime.now(UTC)),
-            body,
-            Deadlines(now + CONNECT_TIMEOUT_S, now + self._total_timeout_s),
-        )
+        sent_at = datetime.now(UTC)  # of this attempt, because receivers reject old timestamps
+        signatures = [
+            Webhook(secret).sign(event.id, sent_at, body.decode()) for secret in endpoint.secrets
+        ]
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": event.id,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+        deadlines = Deadlines(now + CONNECT_TIMEOUT_S, now + self._total_timeout_s)
+        return self._http.post(endpoint.url, headers, body, deadlines)
 
 
-def build_body(event: Event, serialize: Serialize) -> bytes:
+def _build_body(event: Event, serialize: Serialize) -> bytes:
     """Return the body of an event, which is the same for every attempt.
 
     Raises:
@@ -187,45 +201,11 @@ def build_body(event: Event, serialize: Serialize) -> bytes:
     )
 
 
-def sign_headers(
-    event_id: str, body: bytes, secrets: Sequence[str], now: datetime
-) -> dict[str, str]:
-    """Return the headers with a signature for each secret.
-
-    ``now``: time of the attempt, because receivers reject old timestamps.
-    """
-    signatures = [Webhook(secret).sign(event_id, now, body.decode()) for secret in secrets]
-    return {
-        "Content-Type": "application/json",
-        "webhook-id": event_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(signatures),
-    }
-
-
-def _is_delivered(status: int | None) -> bool:
-    return status is not None and 200 <= status < 300
-
-
 def _retry_delay_ms(attempts: int) -> int | None:
     """Return the delay before the next attempt, or None after the last one."""
     if attempts > len(RETRY_DELAYS_S):
         return None
     return int(RETRY_DELAYS_S[attempts - 1] * random.uniform(1, _JITTER) * 1000)
-
-
-def _log_delivery(
-    event: Event, response: HttpResponse | RequestFailed, retry_in: int | None
-) -> None:
-    log = _log(event).bind(attempts=event.attempts, status=response.status)
-    if _is_delivered(response.status):
-        log.info("event.delivered")
-        return
-    reason = response.reason if isinstance(response, RequestFailed) else "refused"
-    if retry_in is None:
-        log.error("event.abandoned", reason=reason)
-    else:
-        log.warning("event.delivery_failed", reason=reason)
 
 
 def _log(event: Event) -> FilteringBoundLogger:

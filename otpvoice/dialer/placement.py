@@ -11,10 +11,10 @@ from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
-MAX_REQUESTS: Final = 3
-"""Requests for one call. A further request follows only if no earlier one can have rung."""
 _RETRY_DELAYS_MS: Final = (1_000, 3_000)
-"""Delays before the second and the third request."""
+"""Delays before the second and the third request for one call, which is the last. A further
+request follows only if no earlier one can have rung.
+"""
 _UNREACHED_RETRY_MS: Final = 10_000
 """Delay between attempts that sent nothing, after every route was tried."""
 _MAX_RETRY_AFTER_S: Final = 30
@@ -24,13 +24,12 @@ _TEMPORARY: Final = frozenset({PlacementOutcome.UNSENT, PlacementOutcome.BACK_OF
 _FAILURE_REASONS: Final = {
     PlacementOutcome.REFUSED: CallReason.REFUSED,
     PlacementOutcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
-    PlacementOutcome.UNSENT: CallReason.PROVIDER_ERROR,
-    PlacementOutcome.BACK_OFF: CallReason.PROVIDER_ERROR,
 }
-
+"""For every other outcome: the provider's error."""
 _ROUTE_HEALTH: Final = {
     PlacementOutcome.ACCEPTED: RouteHealth.GOOD,
     PlacementOutcome.REFUSED: RouteHealth.BAD,
+    PlacementOutcome.BACK_OFF: RouteHealth.BAD,
     PlacementOutcome.UNSENT: RouteHealth.UNREACHED,
     PlacementOutcome.AMBIGUOUS: RouteHealth.BAD,
     PlacementOutcome.MISCONFIGURED: RouteHealth.DOWN,
@@ -97,18 +96,14 @@ def placement_result(
     reached, the call waits in the queue until the code's lifetime is too short.
     """
     result = _call_result(placement, claim, routes)
-    # A provider that responded has received the request, so the call gap of the number applies.
-    refused = result.is_unsent and placement.outcome is not PlacementOutcome.UNSENT
-    return structs.replace(
-        result, route_health=_route_health(placement, result), is_refused=refused
+    # A provider that backs off counts as bad once the call fails.
+    is_waiting = (
+        placement.outcome is PlacementOutcome.BACK_OFF and result.status is CallStatus.QUEUED
     )
-
-
-def _route_health(placement: PlacementResult, result: CallResult) -> RouteHealth:
-    """Return the route's health. A provider that backs off counts as bad once the call fails."""
-    if placement.outcome is PlacementOutcome.BACK_OFF:
-        return RouteHealth.BAD if result.status is CallStatus.FAILED else RouteHealth.NONE
-    return _ROUTE_HEALTH[placement.outcome]
+    # A provider that responded has received the request, so the call gap of the number applies.
+    is_refused = result.is_unsent and placement.outcome is not PlacementOutcome.UNSENT
+    health = RouteHealth.NONE if is_waiting else _ROUTE_HEALTH[placement.outcome]
+    return structs.replace(result, route_health=health, is_refused=is_refused)
 
 
 def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
@@ -124,7 +119,7 @@ def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Rout
         return CallResult(CallStatus.QUEUED, retry_in_ms=_UNREACHED_RETRY_MS, is_unsent=True)
     return CallResult(
         CallStatus.FAILED,
-        _FAILURE_REASONS[placement.outcome],
+        _FAILURE_REASONS.get(placement.outcome, CallReason.PROVIDER_ERROR),
         raw=placement.detail,
         is_unsent=True,
         next_route=next_route,
@@ -132,13 +127,11 @@ def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Rout
 
 
 def _retry_delay_ms(placement: PlacementResult, claim: Claim) -> int | None:
-    sent = claim.requests + 1
     retry_after = placement.retry_after_s or 0
-    if placement.outcome not in _TEMPORARY or sent >= MAX_REQUESTS:
+    is_last = claim.requests >= len(_RETRY_DELAYS_MS) or retry_after > _MAX_RETRY_AFTER_S
+    if is_last or placement.outcome not in _TEMPORARY:
         return None
-    if retry_after > _MAX_RETRY_AFTER_S:
-        return None
-    return max(_RETRY_DELAYS_MS[sent - 1], int(retry_after * 1000))
+    return max(_RETRY_DELAYS_MS[claim.requests], int(retry_after * 1000))
 
 
 def next_untried_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
