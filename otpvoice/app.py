@@ -18,6 +18,7 @@ from otpvoice.container import Container
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
+from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.stats import StatsReader
@@ -44,8 +45,8 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         parts.provider,
         parts.store,
         parts.number_hasher,
-        {profile.bridge for profile in parts.profiles.values()},
-        parts.key_ring,
+        sorted({profile.bridge for profile in parts.profiles.values()}),
+        ExchangeCapture(parts.store, parts.key_ring),
     )
     endpoints = [
         *endpoints_of(VerificationViews(parts.service, authenticator, receipts, public_url)),
@@ -67,7 +68,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
             preview_call=partial(preview_call, settings, parts.provider),
             clients=tuple(sorted(settings.clients)),
         )
-        admin_keys = KeyHashes(("operator", digest) for digest in secrets.admin_key_sha256)
+        admin_keys = KeyHashes({"operator": secrets.admin_key_sha256})
         app.register_blueprint(console.blueprint(AdminAuth(admin_keys, public_url)))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app

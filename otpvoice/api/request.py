@@ -67,14 +67,7 @@ class ApiRequest(Request):
     def record(
         self, event: str = "", *, outcome: str = "", limit: str = "", **details: Any
     ) -> None:
-        """Record the result of this request for its log line and its metric.
-
-        Args:
-            event: log event; empty keeps the current one, ``http`` by default.
-            outcome: the metric's label.
-            limit: the setting that refused the request.
-            details: further fields of the log line.
-        """
+        """Record the result for the log line and the metric; an empty event changes no log line."""
         if event:
             self.log_event, self.log_details = event, details
         self.outcome, self.limit = outcome, limit
@@ -156,9 +149,7 @@ class Authenticator:
     """
 
     def __init__(self, key_hashes: Mapping[str, Sequence[str]], tokens: ClientTokens) -> None:
-        self._key_hashes = KeyHashes(
-            (client, digest) for client, digests in key_hashes.items() for digest in digests
-        )
+        self._key_hashes = KeyHashes(key_hashes)
         self._clients = frozenset(key_hashes)
         self.tokens = tokens
 

@@ -18,13 +18,7 @@ _KEYS_MAX_AGE_S: Final = 300
 
 
 class ServiceViews:
-    """Views of the service itself.
-
-    Args:
-        store: reports what works.
-        receipts: the keys that sign receipts.
-        exposition: the metrics.
-    """
+    """Views of the service itself."""
 
     def __init__(self, store: RedisStore, receipts: ReceiptSigner, exposition: Exposition) -> None:
         self._store = store

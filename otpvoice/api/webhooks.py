@@ -1,7 +1,8 @@
 """``/webhooks/<provider>``: callbacks of the provider. They end calls and never approve."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -16,7 +17,7 @@ from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
 from otpvoice.api.openapi import JSON, PROVIDER_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, current_request
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import KeyRing, LogId, NumberHasher, mask_number
+from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
@@ -40,33 +41,18 @@ _MAX_LOGGED_MEMBERS: Final = 20
 """Members of a query string that are logged."""
 
 
+@dataclass(frozen=True, slots=True)
 class WebhookViews:
-    """The view that receives callbacks, with each method and with a secret in the path.
+    """The view that receives callbacks, with each method and with a secret in the path."""
 
-    Args:
-        name: the provider's name in the settings.
-        provider: authenticates and parses callbacks.
-        store: applies them to calls.
-        number_hasher: hashes numbers and messages.
-        caller_lines: all numbers from which calls are placed.
-        key_ring: encrypts the callbacks of live test calls.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        provider: Provider,
-        store: RedisStore,
-        number_hasher: NumberHasher,
-        caller_lines: Collection[str],
-        key_ring: KeyRing,
-    ) -> None:
-        self._name = name
-        self._provider = provider
-        self._store = store
-        self._number_hasher = number_hasher
-        self._caller_lines = sorted(caller_lines)
-        self._capture = ExchangeCapture(store, key_ring)
+    name: str
+    """The provider's name in the settings."""
+    provider: Provider
+    store: RedisStore
+    number_hasher: NumberHasher
+    caller_lines: Sequence[str]
+    """All numbers from which calls are placed."""
+    capture: ExchangeCapture
 
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield an endpoint for each method and each place of the secret."""
@@ -78,7 +64,7 @@ class WebhookViews:
                 operation = Operation(
                     name=f"receive_callback_by_{method}{suffix}",
                     method=method,
-                    path=f"/webhooks/{self._name}{path}",
+                    path=f"/webhooks/{self.name}{path}",
                     tag="callbacks",
                     summary="Receive a call's result from the provider",
                     description="The body is in the provider's own format: one message or a short "
@@ -130,17 +116,26 @@ class WebhookViews:
         outcomes = []
         for index, report in enumerate(parsed):
             own_message = message + b"\0%d" % index if index else message
-            fingerprint = self._number_hasher.fingerprint(own_message)
+            fingerprint = self.number_hasher.fingerprint(own_message)
             result = self._apply(report, fingerprint)
-            if result.is_live_test:
-                self._save_callback(request, callback, result)
+            if result.is_live_test:  # saved without the credentials
+                captured = CapturedCallback(
+                    method=request.method,
+                    content_type=request.headers.get("Content-Type", ""),
+                    scheme=callback.authorization.partition(" ")[0],
+                    has_path_token=bool(path_token),
+                    query=request.query_string.decode("latin-1"),
+                    body=callback.body,
+                    outcome=result.outcome,
+                )
+                self.capture.save(str(result.call_id), captured)
             outcomes.append(result.outcome)
         request.record(outcome=next((each for each in outcomes if each in _UNMATCHED), outcomes[0]))
         return json_response(schemas.CallbackAck(status="ok"))
 
     def _parse(self, request: ApiRequest, callback: Callback) -> tuple[CallReport, ...] | Challenge:
         try:
-            return self._provider.parse_callback(callback)
+            return self.provider.parse_callback(callback)
         except CallbackAuthError as error:
             _LOG.warning("callback.unauthorized")
             raise InvalidWebhookSecret(
@@ -160,10 +155,10 @@ class WebhookViews:
         unbind_contextvars("to", "number", "verification")  # of the previous report
         number_hash = None
         if report.number:
-            number_hash = self._number_hasher.hash(report.number)
+            number_hash = self.number_hasher.hash(report.number)
             bind_contextvars(to=mask_number(report.number), number=LogId.from_hash(number_hash))
-        result = self._store.apply_report(
-            _build_update(report, fingerprint, number_hash, self._caller_lines)
+        result = self.store.apply_report(
+            _build_update(report, fingerprint, number_hash, self.caller_lines)
         )
         if result.verification_id:
             bind_contextvars(verification=result.verification_id)
@@ -182,23 +177,9 @@ class WebhookViews:
             )
         return result
 
-    def _save_callback(self, request: ApiRequest, callback: Callback, result: ReportResult) -> None:
-        """Save the callback of a live test call without its credentials."""
-        call_id = str(result.call_id)
-        captured = CapturedCallback(
-            method=request.method,
-            content_type=request.headers.get("Content-Type", ""),
-            scheme=callback.authorization.partition(" ")[0],
-            has_path_token=bool(callback.path_token),
-            query=request.query_string.decode("latin-1"),
-            body=callback.body,
-            outcome=result.outcome,
-        )
-        self._capture.save(call_id, captured)
-
 
 def _build_update(
-    report: CallReport, fingerprint: str, number_hash: str | None, caller_lines: Collection[str]
+    report: CallReport, fingerprint: str, number_hash: str | None, caller_lines: Sequence[str]
 ) -> CallUpdate:
     """Return what the store needs of a report: the ids, and no plain number."""
     own_ids = [each for each in report.ids if each.startswith("call_")]

@@ -11,7 +11,7 @@ import hmac
 import math
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -175,16 +175,15 @@ class NumberHasher:
 
 
 class KeyHashes:
-    """SHA-256 hashes of API keys, each with its holder.
+    """SHA-256 hashes of API keys in hex, by holder.
 
     A plain hash is enough, because a key is 256 random bits.
-
-    Args:
-        hashes: holder and hash in hex.
     """
 
-    def __init__(self, hashes: Iterable[tuple[str, str]]) -> None:
-        self._hashes = [(holder, bytes.fromhex(digest)) for holder, digest in hashes]
+    def __init__(self, hashes: Mapping[str, Iterable[str]]) -> None:
+        self._hashes = [
+            (holder, bytes.fromhex(digest)) for holder, of in hashes.items() for digest in of
+        ]
 
     def holder_of(self, key: str) -> str | None:
         """Return the holder of ``key``; None if it is unknown."""
