@@ -115,7 +115,6 @@ class Container:
             store=store,
             ring=self.key_ring,
             number_hasher=self.number_hasher,
-            limits=self.settings.call_limits(),
             max_live_calls=self.settings.limits.live_calls,
             routes=self.settings.provider.routes,
             region=single_region(self.settings.limits.regions),

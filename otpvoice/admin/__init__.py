@@ -7,19 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from otpvoice.admin.status import (
-    NumberLimits,
-    ServiceStatus,
-    future,
-    limit_statuses,
-    service_status,
-)
+from otpvoice.admin.status import ServiceStatus, service_status
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number, mask_number
-from otpvoice.core.limits import CallLimits, limits_of
 from otpvoice.core.phone import is_international, is_number_like, parse_written_number
 from otpvoice.core.verification import Call, Route, Verification
-from otpvoice.store.admin import AdminStore, NumberIdentity, identify_number
+from otpvoice.store.admin import AdminStore, NumberIdentity, NumberLimits, identify_number
 
 RETENTION_NOTE: Final = (
     "Verifications are kept for verification.retention after their end, "
@@ -78,7 +71,6 @@ class AdminService:
     store: AdminStore
     ring: KeyRing
     number_hasher: NumberHasher
-    limits: CallLimits
     max_live_calls: int
     routes: tuple[Route, ...]
     region: str | None
@@ -86,7 +78,7 @@ class AdminService:
 
     def status(self) -> ServiceStatus:
         """Return the status of the whole service."""
-        return service_status(self.store.overview(), self.limits, self.max_live_calls, self.routes)
+        return service_status(self.store.overview(), self.max_live_calls, self.routes)
 
     def parse_number(self, text: str) -> NumberIdentity:
         """Parse a number as people write it, whether its region is called or not.
@@ -95,19 +87,6 @@ class AdminService:
             InvalidNumber: the text is not a phone number.
         """
         return identify_number(parse_written_number(text, self.region), self.number_hasher)
-
-    def explain(self, identity: NumberIdentity) -> NumberLimits:
-        """Return the limits that apply to calls to a number now."""
-        found = self.store.explain(identity)
-        return NumberLimits(
-            identity=identity,
-            now_ms=found.now,
-            gap_until_ms=future(found.gap_until, found.now),
-            blocked_until_ms=future(found.blocked_until, found.now),
-            limits=limit_statuses(found.limits, self.limits, found.now),
-            refusals=found.refusals,
-            has_address_limits=any(getattr(self.limits, name) for name in limits_of("address")),
-        )
 
     def search(self, text: str, by: str) -> SearchResult:
         """Find verifications by id (``vrf_…``), number (``+…``, ``tel:…``) or reference.
@@ -144,7 +123,7 @@ class AdminService:
             searched=[*found],
             number_error=number_error,
             verifications=[FoundVerification(each, self._mask(each)) for each in newest_first],
-            limits=self.explain(identity) if identity else None,
+            limits=self.store.explain(identity) if identity else None,
         )
 
     def _mask(self, verification: Verification) -> str | None:

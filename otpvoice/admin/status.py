@@ -1,105 +1,15 @@
-"""Limits as operators see them, and alerts about what refuses calls or needs attention."""
+"""The status of the service: alerts about what refuses calls or needs attention."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from otpvoice.core.limits import CALLS_PER_DAY, CallLimits, limit_capacities
 from otpvoice.core.verification import Route
-from otpvoice.store.admin import (
-    Breaker,
-    LimitUsage,
-    NumberIdentity,
-    Overview,
-    Refusal,
-)
+from otpvoice.store.admin import Breaker, Overview
 from otpvoice.store.models import Quarantine
 
 _QUEUE_LATE_MS: Final = 15_000
-
-
-@dataclass(frozen=True, slots=True)
-class LimitStatus:
-    """One limit: how much is used and allowed, and until when it refuses."""
-
-    client: str | None
-    """The client whose limit it is. None for limits of numbers and of the whole service."""
-    limit: str
-    used: int | None
-    allowed: int | None
-    """``used`` and ``allowed`` are None for what does not count, such as a block."""
-    until_ms: int | None
-    """The end of the refusal. None while the limit does not refuse."""
-
-    @property
-    def title(self) -> str:
-        """``login: calls_per_client`` for a client's limit, the limit alone for the others."""
-        return f"{self.client}: {self.limit}" if self.client else self.limit
-
-    @property
-    def count(self) -> str:
-        """``3/5``, or ``-`` for what does not count."""
-        return "-" if self.allowed is None else f"{self.used}/{self.allowed}"
-
-
-@dataclass(frozen=True, slots=True)
-class NumberLimits:
-    """All limits that apply to calls to one number. Times are in milliseconds since 1970."""
-
-    identity: NumberIdentity
-    now_ms: int
-    gap_until_ms: int | None
-    """The end of the call gap. None when no gap delays the next call."""
-    blocked_until_ms: int | None
-    limits: tuple[LimitStatus, ...]
-    """With the block and the conversion breaker."""
-    refusals: tuple[Refusal, ...]
-    """The newest first, of the last day."""
-    has_address_limits: bool
-    """Whether calls are also counted by address, which a number does not determine."""
-
-    @property
-    def own_limits(self) -> list[LimitStatus]:
-        """The limits of the number itself and of its prefix."""
-        return [each for each in self.limits if each.limit != CALLS_PER_DAY and not each.client]
-
-    @property
-    def refusing(self) -> list[LimitStatus]:
-        """The limits that refuse: those for every client first, then the longest first."""
-        full = [each for each in self.limits if each.until_ms]
-        return sorted(full, key=lambda each: (each.client or "", -(each.until_ms or 0)))
-
-    def cleared_since(self, before: "NumberLimits") -> list[str]:
-        """Describe the limits that changed since ``before``: ``calls_per_number 3/3 → 0/3``."""
-        cleared = [
-            f"{was.title} {was.count} → {now.count}" if was.allowed else was.title
-            for was, now in zip(before.limits, self.limits, strict=True)
-            if (was.used, was.until_ms) != (now.used, now.until_ms)
-        ]
-        if before.gap_until_ms and not self.gap_until_ms:
-            cleared.append("call_gap")
-        return cleared
-
-
-def limit_statuses(
-    uses: Iterable[LimitUsage], limits: CallLimits, now_ms: int
-) -> tuple[LimitStatus, ...]:
-    """Combine the store's counts with the configured limits, ordered by client."""
-    capacities = limit_capacities(limits)
-    statuses = []
-    for use in sorted(uses, key=lambda use: use.client or ""):
-        allowed = capacities.get((use.client, use.limit))
-        used = None if allowed is None else use.used
-        statuses.append(
-            LimitStatus(use.client, use.limit, used, allowed, future(use.blocked_until, now_ms))
-        )
-    return tuple(statuses)
-
-
-def future(time_ms: int, now_ms: int) -> int | None:
-    """Return the time, or None if it is over."""
-    return time_ms if time_ms > now_ms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +57,9 @@ _BREAKERS: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """The whole service now: the store's overview, the shared limits and the alerts."""
+    """The whole service now: the store's overview and the alerts."""
 
     overview: Overview
-    limits: tuple[LimitStatus, ...]
-    """Of clients and of the day."""
     alerts: tuple[Alert, ...]
     """Those that refuse calls first."""
     breakers: tuple[Alert, ...]
@@ -167,21 +75,20 @@ class ServiceStatus:
 
 
 def service_status(
-    overview: Overview, limits: CallLimits, max_live_calls: int, routes: tuple[Route, ...]
+    overview: Overview, max_live_calls: int, routes: tuple[Route, ...]
 ) -> ServiceStatus:
     """Combine the store's overview with the settings."""
-    statuses = limit_statuses(overview.limits, limits, overview.now)
     all_closed = {*routes} <= {*overview.closed_routes}
     unavailable = {
         "no dialer is running": not overview.dialers,
         "all routes are closed": all_closed,
     }
     breakers = tuple(_breaker_alert(breaker) for breaker in overview.open_breakers)
-    alerts = [*_call_alerts(overview, statuses, all_closed=all_closed), *breakers]
+    alerts = [*_call_alerts(overview, all_closed=all_closed), *breakers]
     alerts += _record_alerts(overview.quarantine)
     alerts.sort(key=lambda each: not each.refuses)
     reasons = tuple(reason for reason, is_so in unavailable.items() if is_so)
-    return ServiceStatus(overview, statuses, tuple(alerts), breakers, reasons, max_live_calls)
+    return ServiceStatus(overview, tuple(alerts), breakers, reasons, max_live_calls)
 
 
 def _breaker_alert(breaker: Breaker) -> Alert:
@@ -189,9 +96,7 @@ def _breaker_alert(breaker: Breaker) -> Alert:
     return replace(alert, title=breaker.name, until_ms=breaker.open_until)
 
 
-def _call_alerts(
-    overview: Overview, limits: tuple[LimitStatus, ...], *, all_closed: bool
-) -> Iterator[Alert]:
+def _call_alerts(overview: Overview, *, all_closed: bool) -> Iterator[Alert]:
     if not overview.dialers:
         yield Alert(
             refuses=True,
@@ -206,7 +111,7 @@ def _call_alerts(
             meaning="Calls by this route failed. One call probes it again within a minute.",
             remedy="Find the cause in route.closed in the dialer's log.",
         )
-    for limit in limits:
+    for limit in overview.limits:
         if limit.until_ms:
             meaning = f"{limit.used} of {limit.allowed} are used, so further calls are refused."
             yield Alert(refuses=True, title=limit.title, meaning=meaning, until_ms=limit.until_ms)

@@ -10,7 +10,6 @@ import click
 from redis import Redis
 
 from otpvoice.admin import RETENTION_NOTE, AdminService, SearchResult
-from otpvoice.admin.status import NumberLimits
 from otpvoice.cli.operator import (
     json_option,
     load_settings,
@@ -34,6 +33,7 @@ from otpvoice.cli.render import (
 from otpvoice.container import create_admin_service
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits, limits_of, longest_window_ms
+from otpvoice.store.admin import NumberLimits
 from otpvoice.store.discovery import address_of
 from otpvoice.store.replies import FunctionError
 
@@ -108,7 +108,7 @@ def limits(context: click.Context, *, as_json: bool) -> None:
 def explain_number(number: str, *, as_json: bool) -> None:
     """Show which limit refuses calls to a number, and until when."""
     with open_admin_service() as (admin, _):
-        found = admin.explain(admin.parse_number(number))
+        found = admin.store.explain(admin.parse_number(number))
     print_result(number_document(found), render_limits(found), as_json=as_json)
 
 
@@ -122,13 +122,13 @@ def clear(number: str, *, yes: bool) -> None:
     """
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)
-        before = admin.explain(identity)
+        before = admin.store.explain(identity)
         click.echo(render_headline(before))
         if not yes:
             question = f"Delete what was counted for {identity.masked} and for its prefix?"
             click.confirm(question, abort=True)
         admin.store.clear(identity, operator)
-        after = admin.explain(identity)
+        after = admin.store.explain(identity)
     cleared = ", ".join(after.cleared_since(before))
     click.echo(f"Cleared: {cleared}." if cleared else "There was nothing to clear.")
     click.echo(render_headline(after))
@@ -149,7 +149,7 @@ def block(number: str, seconds: int) -> None:
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)
         canceled = admin.store.block(identity, seconds, operator)
-        after = admin.explain(identity)
+        after = admin.store.explain(identity)
     until = format_time(after.blocked_until_ms or after.now_ms, after.now_ms)
     click.echo(f"{identity.masked} is blocked until {until}.")
     if canceled:
@@ -162,9 +162,9 @@ def unblock(number: str) -> None:
     """Allow calls to a blocked number again."""
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)
-        before = admin.explain(identity)
+        before = admin.store.explain(identity)
         admin.store.block(identity, 0, operator)
-        after = admin.explain(identity)
+        after = admin.store.explain(identity)
     state = "is no longer blocked" if before.blocked_until_ms else "was not blocked"
     click.echo(f"{identity.masked} {state}.")
     click.echo(render_headline(after))
@@ -221,10 +221,11 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
         if not yes:
             click.echo(f"This erases what is stored about {identity.masked}. It cannot be undone.")
             click.confirm("A pending verification is canceled. Continue?", abort=True)
-        before = admin.explain(identity)
+        before = admin.store.explain(identity)
         erased = admin.store.forget(identity, operator)
-        after = admin.explain(identity)
-    click.echo("\n".join([*_render_erased(before, erased), *_render_kept(after, admin.limits)]))
+        after = admin.store.explain(identity)
+        kept = _render_kept(after, admin.store.policy.limits)
+    click.echo("\n".join([*_render_erased(before, erased), *kept]))
     context.exit(0 if erased or before.refusals else 1)
 
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from otpvoice.admin import FoundVerification, describe_result
-from otpvoice.admin.status import Alert, LimitStatus, NumberLimits, ServiceStatus
-from otpvoice.core.limits import DAY_MS, limits_of
+from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.core.limits import DAY_MS, LimitStatus, limits_of
 from otpvoice.core.verification import Call, Verification, format_utc
+from otpvoice.store.admin import NumberLimits
 
 _UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
@@ -61,7 +62,7 @@ def render_status(status: ServiceStatus) -> Iterator[str]:
     if warnings := [each for each in status.alerts if not each.refuses]:
         yield from ("", "Warnings:", *_render_alerts(warnings, now_ms))
     yield from ("", _LIMITS_HEADING)
-    for limit in status.limits:
+    for limit in status.overview.limits:
         yield _render_limit(limit, now_ms)
     yield from ("", *_render_stats(status))
 
@@ -98,7 +99,7 @@ def render_headline(number: NumberLimits) -> str:
     if number.refusing:
         longest = number.refusing[0]
         client = f" to {longest.client}" if longest.client else ""
-        until = format_time(longest.until_ms or 0, number.now_ms)
+        until = format_time(longest.until_ms, number.now_ms)
         return f"{masked} is refused{client} by {longest.limit} until {until}."
     if number.gap_until_ms:
         return f"{masked} is not refused; its next call waits for the end of call_gap."
@@ -115,7 +116,7 @@ def render_limits(number: NumberLimits) -> Iterator[str]:
     yield from (render_headline(number), render_log_id(number), "", _LIMITS_HEADING)
     for limit in number.limits:
         yield _render_limit(limit, number.now_ms)
-    gap = LimitStatus(None, "call_gap", None, None, number.gap_until_ms)
+    gap = LimitStatus(None, "call_gap", 0, None, number.gap_until_ms)
     note = "; the next call waits for it" if number.gap_until_ms else ""
     yield f"{_render_limit(gap, number.now_ms)}{note}"
     if number.has_address_limits:
@@ -184,7 +185,7 @@ def status_document(status: ServiceStatus) -> dict[str, Any]:
             {"name": each.title, "until": _utc(each.until_ms), "refuses": each.refuses}
             for each in status.breakers
         ],
-        "limits": [_limit_document(each) for each in status.limits],
+        "limits": [_limit_document(each) for each in overview.limits],
         "refused_last_hour": overview.refused,
         "live_calls": {"used": overview.live_calls, "allowed": status.max_live_calls},
         "queued_calls": overview.queued_calls,
@@ -229,7 +230,8 @@ def verification_document(found: FoundVerification) -> dict[str, Any]:
 
 
 def _limit_document(limit: LimitStatus) -> dict[str, Any]:
-    members = _members(limit, "client", "limit", "used", "allowed")
+    used = None if limit.allowed is None else limit.used
+    members = {**_members(limit, "client", "limit"), "used": used, "allowed": limit.allowed}
     return {**members, "until": _utc(limit.until_ms)}
 
 
@@ -241,4 +243,4 @@ def _members(source: object, *names: str) -> dict[str, Any]:
 
 
 def _utc(time_ms: int | None) -> str | None:
-    return None if time_ms is None else format_utc(time_ms)
+    return format_utc(time_ms) if time_ms else None

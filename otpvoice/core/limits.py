@@ -227,6 +227,29 @@ def longest_window_ms(limits: LimitSettings, names: Iterable[str]) -> int:
     return max([DAY_MS, *windows])
 
 
+class LimitStatus(Struct, frozen=True):
+    """One limit: how much is used and allowed, and until when it refuses."""
+
+    client: str | None
+    """The client whose limit it is. None for limits of numbers and of the whole service."""
+    limit: str
+    used: int
+    allowed: int | None
+    """None for what does not count, such as a block."""
+    until_ms: int
+    """The end of the refusal. 0 while the limit does not refuse."""
+
+    @property
+    def title(self) -> str:
+        """``login: calls_per_client`` for a client's limit, the limit alone for the others."""
+        return f"{self.client}: {self.limit}" if self.client else self.limit
+
+    @property
+    def count(self) -> str:
+        """``3/5``, or ``-`` for what does not count."""
+        return "-" if self.allowed is None else f"{self.used}/{self.allowed}"
+
+
 def limit_capacities(limits: CallLimits) -> Mapping[tuple[str | None, str], int]:
     """Return how much each limit allows, by client and label as the store reports them.
 

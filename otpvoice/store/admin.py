@@ -12,20 +12,21 @@ import msgspec
 from msgspec import Struct
 
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
-from otpvoice.core.limits import DAY_MS
+from otpvoice.core.limits import CALLS_PER_DAY, DAY_MS, LimitStatus, limit_capacities, limits_of
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import Route, Verification
-from otpvoice.store.functions import BaseStore, Connections, to_fields
+from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
 from otpvoice.store.models import Quarantine
 from otpvoice.store.replies import is_wrong_type
 from otpvoice.store.verifications import convert, decode_result, decoding
 
 _MAX_FOUND: Final = 20
 """Most verifications that a search returns."""
-_TIMES: Final = {name: f"{name}_ms" for name in ("now", "gap_until", "blocked_until")}
-"""Members by their names in replies."""
 _BATCH: Final = 1000
 """Keys that one round trip reads."""
+
+_Usage = tuple[str | None, str, int, int]
+"""Client, limit, how much is used, and the end of the refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,6 @@ def identify_number(number: Number, hasher: NumberHasher) -> NumberIdentity:
     )
 
 
-class LimitUsage(Struct, frozen=True, array_like=True):
-    """How much of one limit is used."""
-
-    client: str | None
-    """None for limits of numbers and of the whole service."""
-    limit: str
-    used: int
-    blocked_until: int
-    """The end of its refusal, in milliseconds since 1970; 0 while it does not refuse."""
-
-
 class Refusal(Struct, frozen=True):
     """One of the newest refusals of a number."""
 
@@ -76,15 +66,43 @@ class Refusal(Struct, frozen=True):
     verification: str = ""
 
 
-class Explanation(Struct, frozen=True, rename=_TIMES):
-    """The limits of a number. Times are milliseconds since 1970."""
+@dataclass(frozen=True, slots=True)
+class NumberLimits:
+    """All limits that apply to calls to one number. Times are in milliseconds since 1970."""
 
-    now: int
-    gap_until: int
-    blocked_until: int
-    limits: tuple[LimitUsage, ...]
+    identity: NumberIdentity
+    now_ms: int
+    gap_until_ms: int
+    """The end of the call gap. 0 when no gap delays the next call."""
+    blocked_until_ms: int
+    limits: tuple[LimitStatus, ...]
+    """With the block and the conversion breaker."""
     refusals: tuple[Refusal, ...]
     """The newest first, of the last day."""
+    has_address_limits: bool
+    """Whether calls are also counted by address, which a number does not determine."""
+
+    @property
+    def own_limits(self) -> list[LimitStatus]:
+        """The limits of the number itself and of its prefix."""
+        return [each for each in self.limits if each.limit != CALLS_PER_DAY and not each.client]
+
+    @property
+    def refusing(self) -> list[LimitStatus]:
+        """The limits that refuse: those for every client first, then the longest first."""
+        full = [each for each in self.limits if each.until_ms]
+        return sorted(full, key=lambda each: (each.client or "", -each.until_ms))
+
+    def cleared_since(self, before: "NumberLimits") -> list[str]:
+        """Describe the limits that changed since ``before``: ``calls_per_number 3/3 → 0/3``."""
+        cleared = [
+            f"{was.title} {was.count} → {now.count}" if was.allowed else was.title
+            for was, now in zip(before.limits, self.limits, strict=True)
+            if (was.used, was.until_ms) != (now.used, now.until_ms)
+        ]
+        if before.gap_until_ms and not self.gap_until_ms:
+            cleared.append("call_gap")
+        return cleared
 
 
 class Breaker(Struct, frozen=True, array_like=True):
@@ -95,11 +113,12 @@ class Breaker(Struct, frozen=True, array_like=True):
     open_until: int
 
 
-class Overview(Struct, frozen=True, rename=_TIMES):
+class Overview(Struct, frozen=True, rename={"now": "now_ms"}):
     """The state of the service: what refuses, the queue, events and the quarantine."""
 
     now: int
-    limits: tuple[LimitUsage, ...]
+    limits: tuple[LimitStatus, ...]
+    """Of clients and of the day."""
     open_breakers: tuple[Breaker, ...]
     refused: dict[str, int]
     """By setting, in the last hour."""
@@ -124,9 +143,10 @@ class AdminStore(BaseStore):
         reply = self._call("overview", client=[*self.policy.limits.clients])
         for name in (b"refused", b"pending_events", b"events_overdue_ms"):
             reply[name] = to_fields(reply[name])
+        reply[b"limits"] = self._limits(reply)
         return convert(reply, Overview)
 
-    def explain(self, number: NumberIdentity) -> Explanation:
+    def explain(self, number: NumberIdentity) -> NumberLimits:
         """Return which limits apply to a number, and its newest refusals."""
         reply = self._call(
             "explain",
@@ -141,10 +161,28 @@ class AdminStore(BaseStore):
                 return [msgspec.json.decode(text, type=Refusal) for text in texts]
 
         refusals = next(self._decode_each(decode_refusals, [reply[b"refusals"]]), [])
-        # The list lives a day after the newest of them.
-        since = reply[b"now_ms"] - DAY_MS
-        reply[b"refusals"] = [refusal for refusal in refusals if refusal.at > since]
-        return convert(reply, Explanation)
+        now_ms = reply[b"now_ms"]
+        limits = self.policy.limits
+        return NumberLimits(
+            identity=number,
+            now_ms=now_ms,
+            gap_until_ms=_future(reply[b"gap_until_ms"], now_ms),
+            blocked_until_ms=_future(reply[b"blocked_until_ms"], now_ms),
+            limits=self._limits(reply),
+            # The list lives a day after the newest of them.
+            refusals=tuple(refusal for refusal in refusals if refusal.at > now_ms - DAY_MS),
+            has_address_limits=any(getattr(limits, name) for name in limits_of("address")),
+        )
+
+    def _limits(self, reply: Fields) -> tuple[LimitStatus, ...]:
+        """Combine what is used with what is allowed, ordered by client."""
+        capacities = limit_capacities(self.policy.limits)
+        limits = []
+        for client, limit, used, retry_at in convert(reply[b"limits"], list[_Usage]):
+            allowed = capacities.get((client, limit))
+            until_ms = _future(retry_at, reply[b"now_ms"])
+            limits.append(LimitStatus(client, limit, used, allowed, until_ms))
+        return tuple(sorted(limits, key=lambda each: each.client or ""))
 
     def clear(self, number: NumberIdentity, by: str) -> None:
         """Clear a number's own limits and those of its prefix and area."""
@@ -223,6 +261,10 @@ class AdminStore(BaseStore):
         verifications = [each.verification for each in results if each.verification]
         verifications.sort(key=lambda each: each.created_at, reverse=True)
         return verifications[:_MAX_FOUND]
+
+
+def _future(time_ms: int, now_ms: int) -> int:
+    return time_ms if time_ms > now_ms else 0
 
 
 class SelfTest(BaseStore):

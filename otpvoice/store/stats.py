@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.limits import CALLS_PER_DAY, CallLimits
+from otpvoice.core.limits import CALLS_PER_DAY
 from otpvoice.metrics import breaker_scope, breaker_scopes
 from otpvoice.store.admin import AdminStore, Breaker, Overview
 from otpvoice.store.functions import BaseStore
@@ -116,7 +116,12 @@ class StoreGauges(Collector):
         yield _labeled("events_overdue_seconds", overdue, ["client"], [
             ((client,), overview.events_overdue_ms[client] / 1000) for client in clients
         ])  # fmt: skip
-        yield _daily_usage(overview, policy.limits)
+        daily = [each for each in overview.limits if each.limit == CALLS_PER_DAY]
+        about = "Used share of the limit; 1 refuses."
+        yield _labeled("calls_per_day_used_ratio", about, ["client"], [
+            ((each.client or _WHOLE_SERVICE,), each.used / each.allowed)
+            for each in daily if each.allowed
+        ])  # fmt: skip
 
 
 def _totals(overview: Overview) -> Iterator[Metric]:
@@ -135,17 +140,6 @@ def _breakers(found: Iterable[Breaker]) -> Metric:
     open_now = Counter(breaker_scope(breaker.name) for breaker in found)
     return _labeled("breakers_open", "Breakers that are open.", ["breaker", "scope"], [
         (each, float(open_now[each])) for each in breaker_scopes()
-    ])  # fmt: skip
-
-
-def _daily_usage(overview: Overview, limits: CallLimits) -> Metric:
-    def allowed(client: str | None) -> int | None:
-        return limits.clients[client].calls_per_day if client else limits.calls_per_day
-
-    return _labeled("calls_per_day_used_ratio", "Used share of the limit; 1 refuses.", ["client"], [
-        ((use.client or _WHOLE_SERVICE,), use.used / count)
-        for use in overview.limits
-        if use.limit == CALLS_PER_DAY and (count := allowed(use.client))
     ])  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
-from otpvoice.store.admin import AdminStore, Explanation, NumberIdentity
+from otpvoice.store.admin import AdminStore, NumberIdentity, NumberLimits
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
@@ -261,7 +261,7 @@ class StoreDriver:
         store = self.store
         return AdminStore(store.redis, policy=store.policy, clock_offset_ms=store.clock_offset_ms)
 
-    def explain(self, to: str = ASHA) -> Explanation:
+    def explain(self, to: str = ASHA) -> NumberLimits:
         """Return the limits that apply to a number."""
         return self.admin.explain(number_identity(to))
 

@@ -9,10 +9,9 @@ from store.builders import driver_with_limits, parse_quotas
 from store.driver import StoreDriver
 from support.service import ASHA
 
-from otpvoice.core.limits import ClientLimits
+from otpvoice.core.limits import ClientLimits, LimitStatus
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import Verification
-from otpvoice.store.admin import LimitUsage
 
 HOUR, DAY = 3_600, 86_400
 NO_GAP = (0,)
@@ -143,7 +142,7 @@ GENEROUS: Final[dict[str, Any]] = {
 """Every limit, with ample capacity."""
 
 
-def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[LimitUsage]:
+def limit_usage(driver: StoreDriver, to: str = ASHA) -> list[LimitStatus]:
     """Return the usage of each limit of a number, a client or the service."""
     return sorted(driver.explain(to).limits, key=lambda use: (use.client or "", use.limit))
 

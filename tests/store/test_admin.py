@@ -15,9 +15,8 @@ from store.limit_cases import (
 )
 from support.service import ASHA
 
-from otpvoice.core.limits import LIMITS, parse_ratio
+from otpvoice.core.limits import LIMITS, LimitStatus, parse_ratio
 from otpvoice.core.verification import CallStatus, Route, Status
-from otpvoice.store.admin import LimitUsage
 from otpvoice.store.models import CallResult, RouteHealth
 
 PHONE = number_identity(ASHA)
@@ -44,10 +43,9 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
     refused = driver.try_create(client="bank")
     uses = {(use.client, use.limit): use for use in seen.limits}
     assert (
-        abs(uses[None, "calls_per_number"].blocked_until - seen.now - refused.retry_after_ms)
-        < 5_000
+        abs(uses[None, "calls_per_number"].until_ms - seen.now_ms - refused.retry_after_ms) < 5_000
     )
-    assert {key: (use.used, bool(use.blocked_until)) for key, use in uses.items()} == {
+    assert {key: (use.used, bool(use.until_ms)) for key, use in uses.items()} == {
         (None, "calls_per_number"): (1, True),
         (None, "all_calls_per_number"): (1, False),
         (None, "wrong_codes_per_number"): (0, False),
@@ -61,8 +59,8 @@ def test_explain_shows_every_limit_of_a_number(redis: Redis) -> None:
         (None, "conversion_breaker"): (0, False),
         (None, "block"): (0, False),
     }
-    assert 55_000 <= seen.gap_until - seen.now <= 60_000
-    assert seen.blocked_until == 0
+    assert 55_000 <= seen.gap_until_ms - seen.now_ms <= 60_000
+    assert seen.blocked_until_ms == 0
 
 
 def test_explain_and_overview_change_nothing(redis: Redis) -> None:
@@ -86,11 +84,11 @@ def test_overview_shows_shared_limits_calls_dialers_and_routes(redis: Redis) -> 
     seen = driver.admin.overview()
     day, *others = seen.limits
     assert (day.client, day.limit, day.used) == (None, "calls_per_day", 3)
-    assert day.blocked_until > seen.now
+    assert day.until_ms > seen.now
     assert others == [
-        LimitUsage("login", "calls_per_client", 2, 0),
-        LimitUsage("login", "calls_per_day", 2, 0),
-        LimitUsage("login", "creates_per_client", 2, 0),
+        LimitStatus("login", "calls_per_client", 2, 99, 0),
+        LimitStatus("login", "calls_per_day", 2, 99, 0),
+        LimitStatus("login", "creates_per_client", 2, 999, 0),
     ]
     assert (seen.live_calls, seen.queued_calls, seen.dialers) == (2, 1, 1)
     assert seen.closed_routes == (Route.OBD,)
@@ -141,7 +139,7 @@ def test_clear_resets_gap_wrong_codes_and_breaker(redis: Redis) -> None:
     driver.admin.clear(number_identity(last), "root")
     freed = driver.try_create(last)
     assert freed.outcome == "created"
-    assert driver.explain(last).gap_until == 0
+    assert driver.explain(last).gap_until_ms == 0
     assert driver.try_create(ASHA).outcome == "created"
 
 

@@ -265,5 +265,5 @@ def test_explain_shows_open_breaker_of_the_area(redis: Redis) -> None:
     ends(driver, 20)
     driver.try_create(ASHA)
     [use] = [use for use in limit_usage(driver) if use.limit == "conversion_breaker"]
-    assert use.blocked_until > driver.explain().now
+    assert use.until_ms > driver.explain().now_ms
     assert driver.admin.overview().refused["conversion_breaker"] == 1

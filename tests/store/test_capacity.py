@@ -37,7 +37,7 @@ def refused_for(answer: StoreResult) -> int:
 
 def has_room(driver: StoreDriver, _begun: Verification) -> bool:
     """Return whether the number may be called again."""
-    return not any(use.blocked_until for use in driver.explain().limits)
+    return not any(use.until_ms for use in driver.explain().limits)
 
 
 # Reserved -----------------------------------------------------------------------------------------

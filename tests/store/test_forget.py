@@ -7,9 +7,8 @@ from store.driver import CODE, NUMBERS, RAVI, StoreDriver, number_identity
 from store.limit_cases import ADDRESS, GENEROUS, HOUR, NO_GAP, limit_usage, refusing
 from support.service import ASHA
 
-from otpvoice.core.limits import ClientLimits
+from otpvoice.core.limits import ClientLimits, LimitStatus
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
-from otpvoice.store.admin import LimitUsage
 from otpvoice.store.models import CallResult
 
 PHONE = number_identity(ASHA)
@@ -37,7 +36,7 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     assert (entry.details["verifications"], entry.details["operator"]) == (3, "root")
 
 
-def counted(driver: StoreDriver) -> list[LimitUsage]:
+def counted(driver: StoreDriver) -> list[LimitStatus]:
     """Return the used limits, without pending verifications."""
     return [use for use in limit_usage(driver) if use.limit != "pending_per_number"]
 
@@ -50,10 +49,10 @@ def test_forget_keeps_counters_of_limits(redis: Redis) -> None:
     begun = driver.create(ip=ADDRESS)
     driver.dial_busy()
     driver.check(begun, "999999")
-    before, gap_until = counted(driver), driver.explain().gap_until
+    before, gap_until = counted(driver), driver.explain().gap_until_ms
     driver.admin.forget(PHONE, "root")
     assert counted(driver) == before
-    assert driver.explain().gap_until == gap_until
+    assert driver.explain().gap_until_ms == gap_until
     assert driver.try_create(client="bank").outcome.startswith("rate_limited")
 
 

@@ -59,7 +59,7 @@ def test_every_function_runs(redis: Redis) -> None:
     admin = AdminStore(redis, policy=policy, metrics=store.metrics)
     admin.clock_offset_ms = store.clock_offset_ms
     assert admin.find_by_number(number, "root")[0].id == live_test.id
-    assert admin.explain(number).now
+    assert admin.explain(number).now_ms
     assert admin.block(number, 60, "root") == 0
     admin.clear(number, "root")
     assert admin.forget(number, "root") == 2

@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
         for to, client in zip(NUMBERS, CLIENTS, strict=True):
             seen = self.driver.explain(to)
             reported = {
-                use.limit: use.blocked_until for use in seen.limits if use.client in {None, client}
+                use.limit: use.until_ms for use in seen.limits if use.client in {None, client}
             }
             for limit, until in self.model.limits(to, client).items():
                 assert abs(reported[limit] / 1000 - until) < TOLERANCE, limit

@@ -281,7 +281,7 @@ def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis
     driver.admin.block(number_identity(ASHA), 3600, "operator")
     redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
     assert driver.try_create(reference="another").outcome == "rate_limited block"
-    assert driver.admin.explain(number_identity(ASHA)).blocked_until > 0
+    assert driver.admin.explain(number_identity(ASHA)).blocked_until_ms > 0
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_undecodable_refusals_are_quarantined(driver: StoreDriver, redis: Redis)
     assert driver.try_create().outcome == "rate_limited block"
     redis.lpush(f"{PREFIX}refusals:{NUMBERS.hash(ASHA)}", "no JSON")
     assert driver.explain().refusals == ()
-    assert driver.explain().blocked_until
+    assert driver.explain().blocked_until_ms
     assert [each.record for each in quarantine_of(driver).records] == [
         f"refusals:{NUMBERS.hash(ASHA)}"
     ]

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 from support.processes import Process, free_port, otpvoice_process, wait_until
 from support.stack import running_service
 
-from otpvoice.admin.status import NumberLimits
 from otpvoice.cli.keys import hash_key
 from otpvoice.cli.render import number_document
 from otpvoice.core.keys import LogId, NumberHasher
 from otpvoice.core.phone import parse_number
-from otpvoice.store.admin import identify_number
+from otpvoice.store.admin import NumberLimits, identify_number
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
@@ -136,8 +135,8 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     number, number_key = parse_number(f"+91{digits}"), NumberHasher(key)
     expected = LogId.from_hash(number_key.hash(number.e164))
     telephone = identify_number(number, number_key)
-    nothing = NumberLimits(telephone, 0, None, None, (), (), has_address_limits=False)
-    printed = number_document(nothing)["name_in_logs"]
+    limits = NumberLimits(telephone, 0, 0, 0, (), (), has_address_limits=False)
+    printed = number_document(limits)["name_in_logs"]
     assert re.fullmatch(r"[A-Za-z]{8}", expected)
     assert telephone.log_id == printed == expected
     assert isinstance(expected, LogId)

@@ -122,10 +122,10 @@ class ConsoleViews:
         """Clear the limits of a number that the operator confirmed."""
         number = self.admin.parse_number(request.form.get("number", ""))
         _check_number(number)
-        before = self.admin.explain(number)
+        before = self.admin.store.explain(number)
         _check_form_age(before.now_ms)
         self.admin.store.clear(number, operator_name())
-        return _render_page("cleared.html", before=before, after=self.admin.explain(number))
+        return _render_page("cleared.html", before=before, after=self.admin.store.explain(number))
 
     def preview(self) -> Response:
         """Show what a call would say, and the requests to the provider."""
