@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -83,8 +83,8 @@ class EventDispatcher:
         self._http = http
         self._total_timeout_s = total_timeout_s
         self._outcomes = outcomes or event_counter()
-        self._in_flight: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._in_flight: list[tuple[str, Future[None]]] = []
+        """The client of each delivery, and the delivery."""
         self._freed = threading.Event()
         self._boundary = ErrorBoundary("event.iteration_failed")
 
@@ -99,8 +99,9 @@ class EventDispatcher:
 
     def _submit_due(self, pool: ThreadPoolExecutor, stopping: threading.Event) -> bool:
         """Claim the due events for which threads are free; return whether there were any."""
-        with self._lock:
-            free = {client: MAX_IN_FLIGHT - self._in_flight[client] for client in self._endpoints}
+        self._in_flight = [each for each in self._in_flight if not each[1].done()]
+        busy = Counter(client for client, _ in self._in_flight)
+        free = {client: MAX_IN_FLIGHT - busy[client] for client in self._endpoints}
         batch = self._boundary.run(lambda: self._store.claim_events(free), None)
         if batch is None:
             return False
@@ -108,9 +109,9 @@ class EventDispatcher:
             _LOG.error("event.dropped", client=client, dropped=dropped)
             self._outcomes(client, EventOutcome.DROPPED).inc(dropped)
         for event in batch.events:
-            with self._lock:
-                self._in_flight[event.client] += 1
-            pool.submit(self._run_delivery, event, stopping)
+            delivery = pool.submit(self._run_delivery, event, stopping)
+            delivery.add_done_callback(lambda _: self._freed.set())
+            self._in_flight.append((event.client, delivery))
         return bool(batch.events)
 
     def _run_delivery(self, event: Event, stopping: threading.Event) -> None:
@@ -123,10 +124,6 @@ class EventDispatcher:
             _log(event).warning("event.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - an error in one event must not end the others
             _log(event).error("event.failed_unexpectedly", **logs.describe(error))
-        finally:
-            with self._lock:
-                self._in_flight[event.client] -= 1
-            self._freed.set()
 
     def deliver(self, event: Event) -> None:
         """Deliver one event once, and acknowledge the outcome in the store.

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ class MaintenanceLoop:
         self._provider = provider
         self._ring = ring
         self._metrics = metrics or DialerMetrics()
-        self._free = threading.Semaphore(_QUERY_THREADS)
+        self._running: list[Future[None]] = []
         self._boundary = ErrorBoundary("dialer.iteration_failed")
 
     def run(self, stopping: threading.Event) -> None:
@@ -77,17 +77,10 @@ class MaintenanceLoop:
         No query waits in this process, because a provider that hangs would let the line grow while
         other dialers are idle.
         """
-        free = 0
-        while self._free.acquire(blocking=False):
-            free += 1
-        queries: list[StatusQuery] = []
-        try:
-            queries = self._store.due_status_queries(free) if free else []
-        finally:
-            for _ in range(free - len(queries)):
-                self._free.release()
-        for query in queries:
-            pool.submit(self._run_status_query, query)
+        self._running = [each for each in self._running if not each.done()]
+        free = _QUERY_THREADS - len(self._running)
+        queries = self._store.due_status_queries(free) if free else []
+        self._running += [pool.submit(self._run_status_query, query) for query in queries]
         return 0 < free == len(queries)
 
     def query_status(self, query: StatusQuery) -> None:
@@ -130,8 +123,6 @@ class MaintenanceLoop:
             _log(query).warning("call.status_query_failed", **logs.describe(error))
         except Exception as error:  # noqa: BLE001 - errors in the pool's threads are raised nowhere
             _log(query).error("call.failed_unexpectedly", **logs.describe(error))
-        finally:
-            self._free.release()
 
     def _log_audit_entry(self, entry: AuditEntry) -> None:
         """Log alarms as errors, and what an operator did as information."""

@@ -80,7 +80,7 @@ def _to_datetime(parts: Mapping[str, str | None], zone: tzinfo) -> datetime:
         int(parts["minute"] or ""),
         int(parts["second"] or 0),
         int((parts["fraction"] or "").ljust(6, "0")[:6]),
-        tzinfo=_zone(parts["zone"]) or zone,
+        tzinfo=_zone(parts["zone"], zone),
     )
 
 
@@ -95,11 +95,7 @@ def _hour(hour: int, meridiem: str | None) -> int:
     return hour % 12 + (12 if meridiem == "P" else 0)
 
 
-def _zone(text: str | None) -> tzinfo | None:
+def _zone(text: str | None, default: tzinfo) -> tzinfo | None:
     if text is None:
-        return None
-    if text.isalpha():
-        return _ZONES[text]
-    hours, minutes = int(text[1:3]), int(text[-2:])
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if text[0] == "-" else offset)
+        return default
+    return _ZONES[text] if text.isalpha() else datetime.strptime(text, "%z").tzinfo

@@ -143,7 +143,8 @@ def _outcome(
     if outcome is PlacementOutcome.ACCEPTED:
         outcome = _outcome_of_entries(route, members, entries)
     may_ring = outcome in {PlacementOutcome.ACCEPTED, PlacementOutcome.AMBIGUOUS}
-    if not may_ring or _identifies_call(members, entries):
+    names_call = _provider_id(members, entries) is not None or any(map(_entry_status, entries))
+    if not may_ring or names_call:
         return _refine_refusal(outcome, text)
     if not _ERROR_WORDS.search(_normalize(text)):
         return outcome
@@ -166,15 +167,11 @@ def _entries(call: OutboundCall, members: Members) -> list[Any]:
     """
     data = members.get("data")
     entries = data if isinstance(data, list) else [data]
-    filled = [entry for entry in entries if not _is_empty(entry)]
+    filled = [each for each in entries if (any(each.values()) if isinstance(each, dict) else each)]
     matching = [entry for entry in filled if _is_about(call, entry)]
     if (filled and not matching) or not _is_about(call, members):
         raise MismatchedReplyError
     return matching
-
-
-def _is_empty(value: Any) -> bool:
-    return not value or (isinstance(value, dict) and not any(value.values()))
 
 
 def _is_about(call: OutboundCall, members: Any) -> bool:
@@ -215,11 +212,6 @@ def _outcome_of_entry(entry: Any) -> PlacementOutcome:
 
 def _entry_status(entry: Any) -> Any:
     return entry.get("status") if isinstance(entry, dict) else None
-
-
-def _identifies_call(members: Members, entries: Sequence[Any]) -> bool:
-    """Whether the reply has the call's id, or a status of the call."""
-    return _provider_id(members, entries) is not None or any(map(_entry_status, entries))
 
 
 def _provider_id(members: Members, entries: Sequence[Any]) -> str | None:
