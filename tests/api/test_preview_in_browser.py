@@ -73,16 +73,22 @@ def members(section: Locator) -> dict[str, str]:
     return dict(zip(names, values, strict=True))
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize(("locale", "name"), [("hi-IN", "आशा"), ("ta", "Asha 2")])
+@pytest.mark.parametrize(
+    ("locale", "name", "size", "scripts"),
+    [
+        ("hi-IN", "आशा", PHONE, True),
+        ("hi-IN", "आशा", DESKTOP, False),
+        ("ta", "Asha 2", PHONE, False),
+        ("ta", "Asha 2", DESKTOP, True),
+    ],
+)
 def test_preview_page_shows_what_the_command_shows(
     browsing: BrowserSession,
     console: ApiProcess,
     variables: dict[str, str],
-    size: dict[str, int],
     locale: str,
     name: str,
+    size: dict[str, int],
     scripts: bool,
 ) -> None:
     """Speech, duration, every member of both requests, and each warning are visible."""
