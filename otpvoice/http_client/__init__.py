@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -196,18 +197,24 @@ def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContex
     """
     variable = next((name for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
     if variable is None:
-        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        return _context_trusting(Path(DEFAULT_CA_BUNDLE_PATH))
     path = Path(environ[variable])
     try:
-        if path.is_dir():
-            return ssl.create_default_context(capath=str(path))
-        return ssl.create_default_context(cafile=str(path))
+        return _context_trusting(path)
     except ssl.SSLError:
         detail = f"names {path}, which has no certificate"
         raise InvalidCaBundleError(variable, detail) from None
     except OSError as error:
         detail = f"names {path}, which cannot be read: {error.strerror}"
         raise InvalidCaBundleError(variable, detail) from None
+
+
+@cache
+def _context_trusting(path: Path) -> ssl.SSLContext:
+    """Read the certificates of a file or directory, once: it takes more than 10 ms."""
+    if path.is_dir():
+        return ssl.create_default_context(capath=str(path))
+    return ssl.create_default_context(cafile=str(path))
 
 
 def _failure_reason(error: BaseException) -> str:
