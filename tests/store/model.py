@@ -24,7 +24,7 @@ from otpvoice.store.models import CallResult
 
 
 class Model:
-    """The rules once more, without Redis: plain lists, and a search for each question."""
+    """The rules of the store in plain lists, with a search for each question."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -32,27 +32,27 @@ class Model:
         self.lines = {ASHA: Line(), RAVI: Line()}
 
     def calls(self) -> Iterator[ModelCall]:
-        """Every call."""
+        """Yield every call."""
         return (call for verification in self.verifications for call in verification.calls)
 
     def queued(self) -> list[ModelCall]:
-        """The calls in the queue."""
+        """Return the calls in the queue."""
         return [call for call in self.calls() if call.status is C.QUEUED]
 
     def pending(self, client: str, to: str) -> list[ModelVerification]:
-        """Those that are pending, the oldest first."""
+        """Return the pending verifications, the oldest first."""
         mine = [v for v in self.verifications if (v.client, v.to) == (client, to)]
         return [v for v in mine if v.status is Status.PENDING]
 
     def is_overdue(self, client: str) -> bool:
-        """Whether a call of this client has waited too long."""
+        """Return whether a call of this client has waited too long."""
         mine = [call for call in self.queued() if call.of.client == client]
         return any(self.now - call.score > OVERDUE for call in mine)
 
     def make_room(
         self, pending: list[ModelVerification], ip: str | None
     ) -> tuple[ModelVerification | None, float]:
-        """Which is superseded for one more, or until when there is no room."""
+        """Return the verification to supersede for one more, or until when there is no room."""
         if len(pending) < PENDING_PER_NUMBER:
             return None, 0
         unsent = [v for v in pending if not any(call.sent for call in v.calls)]
@@ -62,14 +62,14 @@ class Model:
         return max(unsent, key=lambda v: (held[v.ip], v.ip == ip, -v.created)), 0
 
     def gap_of(self, call: ModelCall) -> float:
-        """Until when the gap holds a call."""
+        """Return until when the gap postpones a call."""
         gap = self.lines[call.of.to].gap_until
         return 0 if gap == call.own_gap else gap
 
     # Changes -------------------------------------------------------------------------------------
 
     def release(self, call: ModelCall) -> None:
-        """The line is free, and who waited for it is due."""
+        """Release the line, so calls that waited for it are due."""
         line = self.lines[call.of.to]
         if line.holder is call:
             line.holder = None
@@ -78,7 +78,7 @@ class Model:
         line.waiting.clear()
 
     def move(self, call: ModelCall, status: CallStatus) -> bool:
-        """One step of a call, if it may be taken."""
+        """Change the status of a call if its status allows it."""
         backward = {C.QUEUED, C.CANCELED, C.EXPIRED}
         allowed = {
             C.QUEUED: {C.DIALING, C.CANCELED, C.EXPIRED},
@@ -94,7 +94,7 @@ class Model:
         return True
 
     def queue(self, verification: ModelVerification, due: float) -> None:
-        """One more call."""
+        """Queue one more call."""
         verification.calls.append(ModelCall(verification, due, due))
 
     def requeue(self, call: ModelCall, due: float) -> None:
@@ -105,7 +105,7 @@ class Model:
             call.holder = ""
 
     def finish(self, verification: ModelVerification, status: Status) -> None:
-        """The end, with all that was not sent."""
+        """End a verification and its unsent calls."""
         verification.status = status
         if status is Status.APPROVED:
             line = self.lines[verification.to]
@@ -114,7 +114,7 @@ class Model:
             self.move(call, C.EXPIRED if status is Status.EXPIRED else C.CANCELED)
 
     def sweep(self) -> None:
-        """What time alone does."""
+        """Apply what follows from the time alone."""
         for verification in self.verifications:
             over = verification.created + verification.ttl <= self.now
             if verification.status is Status.PENDING and over:
@@ -134,7 +134,7 @@ class Model:
     # Steps ---------------------------------------------------------------------------------------
 
     def create(self, new: ModelVerification, call_after: float) -> str:
-        """The outcome of a create."""
+        """Return the outcome of a create."""
         pending = self.pending(new.client, new.to)
         old = next((v for v in pending if v.reference == new.reference), None)
         stale = old is not None and new.own_code and old.code != new.code
@@ -163,7 +163,7 @@ class Model:
         return "created"
 
     def call(self, verification: ModelVerification) -> str:
-        """The outcome of a wish for a call."""
+        """Return the outcome of a request for a call."""
         if verification.status is not Status.PENDING:
             return "closed"
         due = max(self.now, self.lines[verification.to].gap_until)
@@ -183,7 +183,7 @@ class Model:
         return "coming"
 
     def check(self, verification: ModelVerification, code: str) -> str:
-        """The outcome of a check."""
+        """Return the outcome of a check."""
         if verification.status is not Status.PENDING:
             return "closed"
         if not verification.own_code and not any(call.sent for call in verification.calls):
@@ -199,7 +199,7 @@ class Model:
         return "wrong"
 
     def may_dial(self, call: ModelCall) -> bool:
-        """Whether a due call may be handed out."""
+        """Return whether a due call may be claimed."""
         return (
             self.now <= call.of.dial_by
             and self.gap_of(call) <= self.now
@@ -207,12 +207,12 @@ class Model:
         )
 
     def held_by_another(self, call: ModelCall) -> bool:
-        """Whether the line is taken."""
+        """Return whether another call has the line."""
         line = self.lines[call.of.to]
         return line.holder not in {None, call} and line.held_until > self.now
 
     def hold(self, call: ModelCall) -> None:
-        """Apply what happens to a due call that may not be dialed."""
+        """Postpone or expire a due call that may not be dialed."""
         line, gap = self.lines[call.of.to], self.gap_of(call)
         if self.now > call.of.dial_by:
             self.move(call, C.EXPIRED)
@@ -225,18 +225,18 @@ class Model:
             call.score = min(line.held_until, call.of.dial_by)
 
     def claim(self, call: ModelCall, holder: str) -> None:
-        """It is this dialer's."""
+        """Lease the call to a dialer."""
         self.move(call, C.DIALING)
         call.holder, call.lease_until = holder, self.now + LEASE_S
         self.take_line(call, call.lease_until)
 
     def take_line(self, call: ModelCall, until: float) -> None:
-        """Lock the number."""
+        """Lock the number for a call."""
         line = self.lines[call.of.to]
         line.holder, line.held_until = call, until
 
     def mark(self, call: ModelCall, holder: str) -> bool:
-        """Whether it may be sent."""
+        """Return whether the call may be sent, and mark it."""
         mine = call.status is C.DIALING and call.holder == holder and not call.sent
         if not mine or call.lease_until <= self.now or call.of.status is not Status.PENDING:
             return False
@@ -252,7 +252,7 @@ class Model:
         return True
 
     def give_back(self, call: ModelCall, refused: bool) -> None:
-        """It was not sent after all. A provider that refused it leaves the gap."""
+        """Undo the sent mark. The gap stays if the provider refused the call."""
         line = self.lines[call.of.to]
         if call.gap_after is not None and line.gap_until == call.gap_after:
             line.sent -= 1
@@ -264,7 +264,7 @@ class Model:
         call.sent, call.live_until, call.gap_after = False, 0, None
 
     def record(self, call: ModelCall, holder: str, result: CallResult) -> CallStatus | None:
-        """The state of the call after its dialer's word."""
+        """Record the result of a request, and return the status of the call."""
         if call.holder != holder:
             return None
         pending = call.of.status is Status.PENDING
@@ -289,7 +289,7 @@ class Model:
         return call.status
 
     def settle(self, call: ModelCall, status: CallStatus, duration: int) -> bool:
-        """Whether the provider's news changed anything."""
+        """Apply a report, and return whether it changed the call."""
         if not call.sent or not self.move(call, status):
             return False
         if status is C.ANSWERED:

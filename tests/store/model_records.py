@@ -16,12 +16,12 @@ ENDED = RESULTS | {C.CANCELED, C.EXPIRED}
 
 @dataclass(eq=False)
 class ModelCall:
-    """What is known of a call. Times in seconds."""
+    """A call."""
 
     of: "ModelVerification"
     due: float
     score: float
-    """When the queue looks at it."""
+    """The time of its place in the queue."""
     not_before: float = 0
     status: CallStatus = C.QUEUED
     heard: bool | None = None
@@ -32,11 +32,11 @@ class ModelCall:
     gap_before: float = 0
     gap_after: float | None = None
     own_gap: float | None = None
-    """The gap that this attempt left itself, and that does not hold it."""
+    """The gap that this attempt left. It does not postpone the attempt."""
     id: str = ""
 
     def is_live(self, now: float) -> bool:
-        """Whether it may ring or talk."""
+        """Return whether it may be ringing or connected."""
         return self.status is C.DIALING or (
             self.status in {C.PLACED, C.UNKNOWN} and self.live_until > now
         )
@@ -44,7 +44,7 @@ class ModelCall:
 
 @dataclass(eq=False)
 class ModelVerification:
-    """What is known of a verification."""
+    """A verification."""
 
     client: str
     to: str
@@ -62,23 +62,23 @@ class ModelVerification:
 
     @property
     def last_due(self) -> float:
-        """The last moment a call is queued for."""
+        """The latest time that a call is queued for."""
         return self.created + self.ttl - QUEUE_MARGIN
 
     @property
     def dial_by(self) -> float:
-        """The last moment a call is dialed at."""
+        """The latest time at which a call is dialed."""
         return self.created + self.ttl - CLAIM_MARGIN
 
     def under_way(self, now: float) -> ModelCall | None:
-        """Its call that is queued or live."""
+        """Return its queued or live call."""
         found = [c for c in self.calls if c.status is C.QUEUED or c.is_live(now)]
         return found[0] if found else None
 
 
 @dataclass
 class Line:
-    """One number, over the one bridge."""
+    """A number over the one bridge."""
 
     gap_until: float = 0
     sent: int = 0

@@ -1,20 +1,17 @@
 """The store's limits compared with a model of them, in random sequences."""
 
-import os
 import time
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from redis import Redis
-from store.builders import driver_with_limits, parse_quotas
+from store.builders import driver_with_limits, parse_quotas, run_machine
 from store.driver import RAVI, new_call
 from store.limit_cases import NO_GAP
 from support.service import ASHA
@@ -40,12 +37,12 @@ def bucket_of(at: float) -> int:
 
 @dataclass(eq=False)
 class Place:
-    """One call, or one wrong code. Times in seconds."""
+    """A counted call or wrong code. Times are seconds."""
 
     to: str
     client: str
     at: float
-    """When the call is due; from when it was sent, that moment."""
+    """The due time of the call, or the time at which it was sent."""
     sent: bool = False
     proven: bool = False
 
@@ -66,7 +63,7 @@ class Login:
 
 @dataclass
 class Model:
-    """Whom the limits hold."""
+    """The limits in plain lists."""
 
     now: float
     logins: list[Login] = field(default_factory=list)
@@ -76,7 +73,7 @@ class Model:
     def limits(
         self, to: str, client: str, excluded: Place | None = None, after: float = 0
     ) -> dict[str, float]:
-        """Until when each limit refuses what is due after so many seconds; 0 when it has room."""
+        """Return until when each limit refuses a call due in ``after`` seconds; 0 for room."""
         calls = [place for place in self.places if place is not excluded]
         mine = [call.at for call in calls if call.to == to]
         unproven = [call.at for call in calls if call.to == to and not call.proven]
@@ -90,7 +87,7 @@ class Model:
         }
 
     def _tallied(self, times: list[float], count: int, wanted: float) -> float:
-        """Slice by slice, from the wanted one on: is any window around it full?"""
+        """Return when all windows around a bucket have room; 0 for the wanted time."""
         held = [bucket_of(at) for at in times if (bucket_of(at) + 1) * SLICE + WINDOW > self.now]
         free = bucket_of(wanted)
         while any(
@@ -107,18 +104,18 @@ class Model:
     def refusal(
         self, to: str, client: str, excluded: Place | None = None, after: float = 0
     ) -> tuple[str, float]:
-        """The limit that holds longest, and until when; empty when none does."""
+        """Return the limit that refuses longest, and until when; empty if none does."""
         limits = self.limits(to, client, excluded, after)
         longest = max(limits, key=lambda limit: limits[limit])
         return (longest, limits[longest]) if limits[longest] else ("", 0)
 
     def queue(self, login: Login, due: float) -> None:
-        """One more call."""
+        """Queue one more call."""
         login.queued = Place(login.to, login.client, due)
         self.places.append(login.queued)
 
     def end(self, login: Login, approved: bool = False) -> None:
-        """The end; what was not sent leaves no place."""
+        """End a verification. An unsent call is not counted."""
         login.pending = False
         if login.queued:
             self.places.remove(login.queued)
@@ -127,7 +124,7 @@ class Model:
             place.proven |= approved and place.sent and place.to == login.to
 
     def dial(self, login: Login) -> bool:
-        """Whether the due call is sent; else it comes too late, or waits for its code's sake."""
+        """Return whether the due call is sent: not if too late, or while codes are limited."""
         assert login.queued
         wait = self.limits(login.to, login.client)["wrong_codes_per_number"]
         if self.now < wait <= login.began + DIAL_BY:
@@ -142,14 +139,14 @@ class Model:
         return True
 
     def expire(self) -> None:
-        """What time alone does."""
+        """Expire what is over."""
         for login in self.logins:
             if login.pending and login.began + LIFE <= self.now:
                 self.end(login)
 
 
 class Machine(RuleBasedStateMachine):
-    """Both, step by step."""
+    """Takes each step in the store and in the model."""
 
     redis: Redis
 
@@ -171,18 +168,18 @@ class Machine(RuleBasedStateMachine):
         self.ticks()
 
     def ticks(self, seconds: float = 0) -> None:
-        """Sets both clocks for the next step."""
+        """Set both clocks for the next step."""
         self.model.now += seconds + STEP
         self.driver.store.clock_offset_ms = round((self.model.now - time.time()) * 1000)
         self.driver.sweep()
         self.model.expire()
 
     def one_of(self, index: int) -> Login:
-        """Some verification, a newer one rather than an older."""
+        """Return a verification, more often a new one."""
         return self.model.logins[-1 - index % len(self.model.logins)]
 
     def agrees(self, answer: StoreResult, limit: str, until: float) -> None:
-        """The refusal names the limit that the model names, and the same moment."""
+        """Check that the store refuses by the same limit until the same time."""
         assert answer.outcome == f"rate_limited {limit}"
         assert abs(answer.retry_after_ms / 1000 - (until - self.model.now)) < TOLERANCE
 
@@ -193,7 +190,7 @@ class Machine(RuleBasedStateMachine):
         newer_code=st.booleans(),
     )
     def asks(self, to: str, client: str, call_after: float, newer_code: bool) -> None:
-        """For another login session, or with a newer code for one, which supersedes the older."""
+        """For another login session, or with a newer code, which supersedes the older one."""
         self.ticks()
         mine = [each for each in self.model.logins if (each.to, each.client) == (to, client)]
         old = next((each for each in mine if each.pending), None) if newer_code else None
@@ -222,7 +219,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.logins)
     @rule(index=st.integers(0, 3))
     def calls(self, index: int) -> None:
-        """A further call, or the delayed one now."""
+        """The client requests a further call, or the delayed one now."""
         self.ticks()
         login = self.one_of(index)
         delayed = login.queued if login.queued and login.queued.at > self.model.now else None
@@ -246,7 +243,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.logins)
     @rule(index=st.integers(0, 3), right=st.sampled_from([True, False, False]))
     def checks(self, index: int, right: bool) -> None:
-        """A code that was not tried before, or the right one."""
+        """A new wrong code, or the right one."""
         self.ticks()
         login = self.one_of(index)
         limits = self.model.limits(login.to, login.client)
@@ -267,7 +264,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.logins)
     @rule(index=st.integers(0, 3), approved=st.booleans())
     def ends(self, index: int, approved: bool) -> None:
-        """At the client's word."""
+        """The client cancels or approves."""
         self.ticks()
         login = self.one_of(index)
         found = self.driver.store.get(login.id, login.client).verification
@@ -278,7 +275,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def dials_all(self) -> None:
-        """Every call that is due; all phones are busy."""
+        """Each due call is dialed, to a busy phone."""
         self.ticks()
         by_id = {login.id: login for login in self.model.logins}
         while isinstance(claim := self.driver.store.claim(200), Claim):
@@ -292,14 +289,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12, 30, 61]))
     def passes(self, rounds: int) -> None:
-        """Time, with a dialer that leaves nothing due."""
+        """Time passes, and a dialer dials what is due."""
         self.dials_all()
         self.ticks(20 * rounds)
         self.dials_all()
 
     @invariant()
-    def both_hold_the_same(self) -> None:
-        """Each number and client, until the same moment; and what is refused is not used up."""
+    def limits_are_equal(self) -> None:
+        """The limits of each number and client end at the same time."""
         for to, client in zip(NUMBERS, CLIENTS, strict=True):
             seen = self.driver.explain(to)
             reported = {
@@ -311,17 +308,5 @@ class Machine(RuleBasedStateMachine):
 
 def test_limits_agree_with_the_model(redis: Redis) -> None:
     """Creates, calls, guesses, approvals and pauses in any order."""
-
-    class OnThisServer(Machine):
-        """The machine on the server under test."""
-
-    OnThisServer.redis = redis
-    run_state_machine_as_test(
-        OnThisServer,
-        settings=settings(
-            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "16")),
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    Machine.redis = redis
+    run_machine(Machine, examples=16)

@@ -1,20 +1,17 @@
 """The whole store compared with a model of it, in random sequences."""
 
-import os
 import time
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from redis import Redis
-from store.builders import driver_with_limits
+from store.builders import driver_with_limits, run_machine
 from store.driver import GAPS, RAVI, StoreDriver
 from store.model import Model
 from store.model_records import (
@@ -52,7 +49,7 @@ ADDRESSES = st.sampled_from([None, "203.0.113.1", "203.0.113.2"])
 
 
 class Machine(RuleBasedStateMachine):
-    """Both, step by step."""
+    """Takes each step in the store and in the model."""
 
     redis: Redis
 
@@ -76,13 +73,13 @@ class Machine(RuleBasedStateMachine):
         self.driver.sweep()
 
     def ticks(self, seconds: float = 0) -> None:
-        """Sets both clocks for the next step."""
+        """Set both clocks for the next step."""
         self.model.now += seconds + STEP
         offset = self.base + self.model.now - time.time()
         self.driver.store.clock_offset_ms = round(offset * 1000)
 
     def one_of(self, index: int) -> ModelVerification:
-        """Some verification, a newer one rather than an older."""
+        """Return a verification, more often a new one."""
         known = self.model.verifications
         return known[-1 - index % len(known)]
 
@@ -105,7 +102,7 @@ class Machine(RuleBasedStateMachine):
         call_after: int,
         ttl: int,
     ) -> None:
-        """With a code of its own or not, of some login session, for now or later."""
+        """With or without an own code, of one of the login sessions, for now or later."""
         self.ticks()
         code = own or str(next(self.codes))
         new = ModelVerification(client, to, code, reference, self.model.now, ttl)
@@ -141,7 +138,7 @@ class Machine(RuleBasedStateMachine):
         addresses: list[str | None],
         call_after: int,
     ) -> None:
-        """One more than are pending at once."""
+        """One more than may be pending."""
         for reference, ip in zip(references, addresses, strict=False):
             self.creates(to, client, None, reference, ip, call_after, 300)
 
@@ -161,11 +158,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.verifications)
     @rule(index=st.integers(0, 3), status=st.sampled_from([Status.CANCELED, Status.APPROVED]))
     def ends(self, index: int, status: Status) -> None:
-        """At the client's word."""
+        """The client cancels or approves."""
         self.ticks()
         verification = self.one_of(index)
         before = verification.status
-        real = self.look(verification)
+        real = self.load(verification)
         answer = (
             self.driver.cancel(real) if status is Status.CANCELED else (self.driver.approve(real))
         )
@@ -176,15 +173,15 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.verifications)
     @rule(index=st.integers(0, 3))
     def calls(self, index: int) -> None:
-        """A call is wanted."""
+        """The client requests a call."""
         self.ticks()
         verification = self.one_of(index)
-        answer: StoreResult = self.driver.request_call(self.look(verification))
+        answer: StoreResult = self.driver.request_call(self.load(verification))
         assert answer.outcome == self.model.call(verification)
 
     @rule()
     def claims_all(self) -> None:
-        """Every call that may be dialed is handed out, and no other."""
+        """Each call that may be dialed is claimed, and no other."""
         self.ticks()
         by_id = {call.id: call for call in self.model.calls()}
         while isinstance(claim := self.driver.store.claim(200), Claim):
@@ -205,7 +202,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(index=st.integers(0, 3))
     def marks(self, index: int) -> None:
-        """The last word before a call is sent."""
+        """A dialer marks a claimed call as sent."""
         self.ticks()
         claim, call = self.claims.pop(index % len(self.claims))
         marked = self.driver.mark_sent(claim, live_for_s=LIVE_FOR, heard_after_s=HEARD_AFTER)
@@ -223,7 +220,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.marked)
     @rule(index=st.integers(0, 3), result=st.sampled_from(OUTCOMES))
     def records(self, index: int, result: CallResult) -> None:
-        """What the provider answered, soon or late."""
+        """A dialer records a result, soon or late."""
         self.ticks()
         claim, call = self.marked.pop(index % len(self.marked))
         recorded = self.driver.record(claim, result)
@@ -236,7 +233,7 @@ class Machine(RuleBasedStateMachine):
         duration=st.sampled_from([3, 9]),
     )
     def settles(self, index: int, status: CallStatus, duration: int) -> None:
-        """The provider's news, true or not."""
+        """A report of the provider arrives, correct or not."""
         self.ticks()
         calls = list(self.model.calls())
         call = calls[-1 - index % len(calls)]
@@ -248,34 +245,34 @@ class Machine(RuleBasedStateMachine):
 
     @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12]))
     def passes(self, rounds: int) -> None:
-        """Time, with a dialer that sweeps."""
+        """Time passes, and a dialer sweeps."""
         self.ticks(20 * rounds)
         self.driver.sweep()
         self.model.sweep()
 
     def members(self, index: str) -> set[str]:
-        """The calls in an index."""
+        """Return the members of an index."""
         members: Any = self.redis.zrange(index, 0, -1)
         return {member.decode() for member in members}
 
     def each_client_is_indexed_by_its_first_call(self, queue: str) -> None:
-        """The moment of the first call of each queue stands in the queue of clients."""
+        """Check that each client has the due time of its first call."""
         clients: Any = self.redis.zrange(queue, 0, -1, withscores=True)
         for client, due in clients:
             first: Any = self.redis.zrange(f"{queue}:{client.decode()}", 0, 0, withscores=True)
             assert [score for _, score in first] == [due]
 
-    def look(self, verification: ModelVerification) -> Verification:
-        """As it really stands."""
+    def load(self, verification: ModelVerification) -> Verification:
+        """Return the verification from the store."""
         seen = self.driver.store.get(self.ids[verification], verification.client).verification
         assert seen
         return seen
 
     @invariant()
-    def both_say_the_same(self) -> None:
-        """Of every verification and each of its calls; what has ended stays as it is."""
+    def verifications_are_equal(self) -> None:
+        """Verifications and calls are equal, and an ended call does not change."""
         for verification in self.model.verifications:
-            real = self.look(verification)
+            real = self.load(verification)
             assert real.status is verification.status
             assert real.checks_left == verification.checks_left
             for call, seen in zip(verification.calls, real.calls, strict=True):
@@ -288,15 +285,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def one_live_call_for_a_number(self) -> None:
-        """Over all clients."""
+        """A number has one live call over all clients."""
         for to in (ASHA, RAVI):
             mine = [v for v in self.model.verifications if v.to == to]
-            looks = [self.look(verification) for verification in mine]
+            looks = [self.load(verification) for verification in mine]
             assert sum(call.is_live(seen.now) for seen in looks for call in seen.calls) <= 1
 
     @invariant()
-    def the_indexes_hold_what_they_name(self) -> None:
-        """The queue the queued calls, the leases those being dialed; every other key ends."""
+    def indexes_have_their_members(self) -> None:
+        """The queue has the queued calls, the leases those being dialed. Other keys expire."""
         queue, dialing, live, expiring, _, _, pull = Keys().indexes
         by_status = {s: {c.id for c in self.model.calls() if c.status is s} for s in C}
         waiting = {client: self.members(f"{queue}:{client}") for client in ("login", "bank")}
@@ -311,17 +308,5 @@ class Machine(RuleBasedStateMachine):
 
 def test_store_agrees_with_the_model(redis: Redis) -> None:
     """Clients, dialers, the provider and time, in any order."""
-
-    class OnThisServer(Machine):
-        """The machine on the server under test."""
-
-    OnThisServer.redis = redis
-    run_state_machine_as_test(
-        OnThisServer,
-        settings=settings(
-            max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "40")),
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    Machine.redis = redis
+    run_machine(Machine, examples=40)
