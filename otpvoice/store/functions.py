@@ -317,7 +317,4 @@ def _flatten(arguments: Mapping[str, Value]) -> list[Argument]:
 
 def _is_reply(reply: Any) -> bool:
     """Return whether a function of the library can have returned this: its reply, its changes."""
-    match reply:
-        case [list()] | [list(), list()]:
-            return True
-    return False
+    return isinstance(reply, list) and [*map(type, reply)] in ([list], [list, list])

@@ -88,9 +88,7 @@ class RedisStore(VerificationStore):
             next_call_id=_new_call_id(),
             tried=" ".join([*claim.tried_routes, claim.route]),
         )
-        outcome = reply[b"outcome"].decode()
-        status = None if outcome == "lost" else CallStatus(outcome)
-        return RecordResult(status, reply[b"route_change"].decode())
+        return convert(reply, RecordResult)
 
     def report_undialable(self, claim: Claim, reason: str) -> None:
         """Show operators that this process could not place a call because of its settings."""
@@ -125,8 +123,10 @@ class RedisStore(VerificationStore):
 
         def wait(connections: Connections) -> None:
             try:
+                # Anything but a token or nothing must not end a wait.
                 connections.execute(
-                    "BLPOP", self._keys.of("wake"), str(seconds), is_valid=_is_token
+                    *("BLPOP", self._keys.of("wake"), str(seconds)),
+                    is_valid=lambda reply: reply is None or isinstance(reply, list),
                 )
             except StoreUnavailable as error:
                 if error.reason != TIMEOUT:
@@ -193,11 +193,6 @@ class RedisStore(VerificationStore):
             retry_in_ms=retry_in_ms,
             was_sent=was_sent,
         )
-
-
-def _is_token(reply: Any) -> bool:
-    """Return whether this can be the reply to ``BLPOP``. Anything else must not end a wait."""
-    return reply is None or isinstance(reply, list)
 
 
 def _new_call_id() -> str:

@@ -7,10 +7,10 @@
 --            route_health: "" for none; good; bad: consecutive ones over different numbers close the route;
 --            unreached: likewise, over any numbers; down: closes it at once
 --            next_call_id, next_route, tried: the call after a failed one, if it has a route; the routes tried so far
--- Returns    outcome: the call's status or "lost", route_change: "closed", "opened" or ""
+-- Returns    status: the call's, or false if this holder no longer has it; route_change: "closed", "opened" or ""
 
 local call = Calls.load(ARGS.call_id)
-if not call or call.holder ~= ARGS.holder then return { 'outcome', 'lost', 'route_change', '' } end
+if not call or call.holder ~= ARGS.holder then return { 'status', false, 'route_change', '' } end
 local is_refused = ARGS.is_refused or ARGS.reason == 'refused' -- then the call gap holds although it did not ring
 local unsent = ARGS.is_unsent and (is_refused and 'refused' or 'unsent')
 local health = ARGS.route_health ~= '' and ARGS.route_health
@@ -46,7 +46,7 @@ end
 local status, changes = new_status()
 if status == 'queued' then
   Calls.requeue(call, NOW + ARGS.retry_in_ms)
-  return { 'outcome', call.status, 'route_change', route_change }
+  return { 'status', call.status, 'route_change', route_change }
 end
 local changed = Calls.transition(call, status, changes)
 if changed and not call.sent_at then Calls.release_capacity(call) end
@@ -56,4 +56,4 @@ if changed and is_pending and ARGS.next_route and not call.live_test and NOW <= 
     { id = ARGS.next_call_id, route = ARGS.next_route, tried = ARGS.tried, own_gap = call.own_gap }, NOW)
 end
 if ARGS.provider_id then Reports.apply_early(call, ARGS.provider_id) end
-return { 'outcome', call.status, 'route_change', route_change }
+return { 'status', call.status, 'route_change', route_change }
