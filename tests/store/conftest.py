@@ -16,7 +16,7 @@ from redis import Redis
 from store.driver import StoreDriver
 from store.many_numbers import ManyNumbers
 from support.processes import find_program
-from support.valkey import Valkey
+from support.valkey import IN_MEMORY, Valkey
 
 from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
@@ -53,7 +53,7 @@ def redis_url(
         yield os.environ["OTPVOICE_TEST_REDIS"]
     elif request.param == "valkey":
         folder = tmp_path_factory.mktemp("valkey")
-        with Valkey(folder, "--appendonly", "yes") as server:
+        with Valkey(folder) as server:
             yield server.url
     else:
         yield from _system_redis(tmp_path_factory.mktemp("redis"))
@@ -61,8 +61,9 @@ def redis_url(
 
 def _system_redis(folder: Path) -> Iterator[str]:
     socket = folder / "redis.sock"
-    options = ("--appendonly", "yes", "--unixsocket", str(socket))
-    with Valkey(folder, *options, program=find_program("redis-server")):
+    with Valkey(
+        folder, *IN_MEMORY, "--unixsocket", str(socket), program=find_program("redis-server")
+    ):
         yield f"unix://{socket}?db=0"
 
 
@@ -71,7 +72,11 @@ def every_key_expires(redis: Redis) -> Iterator[None]:
     """Check promise 9: a key expires, or is an index that ends with its last member."""
     yield
     queue, dialing, live, expiring, _, _, status_queries = Keys().indexes
-    endless = {key.decode() for key in redis.scan_iter() if redis.pttl(key) < 0}
+    keys = [*redis.scan_iter(count=1000)]
+    pipeline = redis.pipeline(transaction=False)
+    for key in keys:
+        pipeline.pttl(key)
+    endless = {key.decode() for key, ttl in zip(keys, pipeline.execute(), strict=True) if ttl < 0}
     assert endless <= {queue, dialing, live, expiring, status_queries}
 
 

@@ -197,5 +197,5 @@ def test_endless_verifications_make_one_attempt_sequence_per_gap(redis: Redis) -
                 requests.append(driver.get(begun[0]).now)
                 driver.record(claim, REFUSED if claim.tried_routes else C2C_NEXT)
         driver.advance_time(1)
-    assert len(requests) <= 2 * 4
+    assert len(requests) >= 6
     assert all(later - at >= 60_000 for at, later in zip(requests, requests[2:], strict=False))

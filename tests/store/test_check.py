@@ -270,9 +270,9 @@ def test_code_matches_in_every_stage_of_a_key_rotation(
 ) -> None:
     """The digest of any ring key matches."""
     begun = StoreDriver(store, KeyRing(creator)).create_answered()
-    desk = StoreDriver(store, KeyRing(checker))
-    assert desk.check(begun, "999999").outcome == "wrong"
-    assert desk.check(begun, CODE).outcome == "right"
+    driver = StoreDriver(store, KeyRing(checker))
+    assert driver.check(begun, "999999").outcome == "wrong"
+    assert driver.check(begun, CODE).outcome == "right"
 
 
 def test_repeated_wrong_code_is_free_after_a_key_rotation(store: RedisStore) -> None:

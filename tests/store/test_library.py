@@ -36,11 +36,11 @@ def test_libraries_of_two_settings_coexist(redis: Redis) -> None:
 
 def test_run_reads_records_again(redis: Redis) -> None:
     """Another process may have changed them."""
-    desk = with_limit(redis, 1)
-    assert desk.try_create().outcome == "created"
+    driver = with_limit(redis, 1)
+    assert driver.try_create().outcome == "created"
     redis.flushdb()
-    desk.sweep()
-    assert desk.try_create().outcome == "created"
+    driver.sweep()
+    assert driver.try_create().outcome == "created"
 
 
 def test_old_libraries_are_deleted(redis: Redis) -> None:
@@ -55,10 +55,10 @@ def test_old_libraries_are_deleted(redis: Redis) -> None:
 
 def test_failed_function_does_not_reload_the_library(redis: Redis) -> None:
     """It runs once."""
-    desk = with_limit(redis, 1)
+    driver = with_limit(redis, 1)
     redis.config_resetstat()
     with pytest.raises(Exception, match="ERR in the store's function"):
-        desk.store.due_status_queries("many")  # type: ignore[arg-type]
+        driver.store.due_status_queries("many")  # type: ignore[arg-type]
     stats = redis.info("commandstats")
     assert stats["cmdstat_fcall"]["calls"] == 1
     assert not [name for name in stats if name.startswith("cmdstat_function")]

@@ -269,8 +269,11 @@ class Machine(RuleBasedStateMachine):
         return seen
 
     @invariant()
-    def verifications_are_equal(self) -> None:
-        """Verifications and calls are equal, and an ended call does not change."""
+    def calls_and_verifications_are_equal(self) -> None:
+        """An ended call does not change.
+
+        Invariants run in the order of their names. This one is first: it learns the ids.
+        """
         for verification in self.model.verifications:
             real = self.load(verification)
             assert real.status is verification.status

@@ -21,7 +21,7 @@ DIALERS = 8
 
 
 class Company:
-    """Which lines are in use, as the telephone company sees it, and when all is done."""
+    """The lines in use, as the telephone company sees them."""
 
     def __init__(self, begun: dict[str, tuple[Verification, str]]) -> None:
         self._begun = begun
@@ -47,25 +47,25 @@ class Company:
     def dials_until_over(self, redis_url: str) -> None:
         """One dialer, with a connection of its own."""
         with closing(connect(redis_url, timeout_s=10)) as redis:
-            desk = StoreDriver(RedisStore(redis))
+            driver = StoreDriver(RedisStore(redis))
             try:
                 while not self.over.is_set():
-                    self._dials_one(desk)
+                    self._dials_one(driver)
             finally:
                 self.over.set()
 
-    def _dials_one(self, desk: StoreDriver) -> None:
-        claim = desk.store.claim(200)
+    def _dials_one(self, driver: StoreDriver) -> None:
+        claim = driver.store.claim(200)
         if isinstance(claim, int):
             self.over.wait(0.002)
             return
         with self.rings(claim):
-            assert desk.mark_sent(claim, gaps=(0,))
-            assert desk.store.record_result(claim, PLACED).status is CallStatus.PLACED
-        desk.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
+            assert driver.mark_sent(claim, gaps=(0,))
+            assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
         verification, _ = self._begun[claim.verification_id]
-        if len(desk.get(verification).calls) < ROUNDS:
-            assert desk.request_call(verification, bridge=claim.bridge).outcome == "coming"
+        if len(driver.get(verification).calls) < ROUNDS:
+            assert driver.request_call(verification, bridge=claim.bridge).outcome == "coming"
         with self._lock:
             self.to_do -= 1
             if self.to_do == 0:

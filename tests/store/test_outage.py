@@ -61,7 +61,7 @@ def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
 
 
 def comes_back(desk: StoreDriver) -> None:
-    """Wait until the store has found its server again."""
+    """Wait until the store serves again."""
     give_up = time.monotonic() + 2
     while True:
         try:

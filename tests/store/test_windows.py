@@ -46,7 +46,7 @@ class History:
     """What was taken, and what was refused, when."""
 
     taken: list[tuple[float, str]] = field(default_factory=list)
-    """Seconds since 1970, and who or what took the place."""
+    """Seconds since 1970, and what was accepted."""
     refused: list[float] = field(default_factory=list)
 
     def inside(self, begin: float, end: float) -> set[str]:
@@ -54,9 +54,9 @@ class History:
         return {who for at, who in self.taken if begin < at <= end}
 
     def holds(self, slack: float = 0) -> None:
-        """Never more than allowed in a window, and none refused that had room.
+        """Check that no window holds more than its limit, and that what has room is accepted.
 
-        ``slack``: seconds that a place may be held longer than the window.
+        ``slack``: seconds for which an event may count longer than the window.
         """
         for at, _ in self.taken:
             assert len(self.inside(at - WINDOW, at)) <= COUNT
@@ -69,15 +69,15 @@ class Clock:
     """Moves an exchange's clock to whatever moment; each example goes on where the last ended."""
 
     def __init__(self, driver: StoreDriver) -> None:
-        self._exchange = driver
-        # On a boundary of every window there is: what counts in fixed ones would show it.
+        self._driver = driver
+        # A boundary of every fixed window, so a limit that counted in fixed ones would fail.
         self._now = (time.time() // WINDOW + 1) * WINDOW
 
     def passes(self, seconds: float) -> float:
-        """The moment that it is then, in seconds since 1970."""
+        """Advance the clock, and return it in seconds since 1970."""
         self._now += seconds
-        self._exchange.store.clock_offset_ms = round((self._now - time.time()) * 1000)
-        self._exchange.sweep()
+        self._driver.store.clock_offset_ms = round((self._now - time.time()) * 1000)
+        self._driver.sweep()
         return self._now
 
 
