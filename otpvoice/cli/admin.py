@@ -224,22 +224,21 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
         before = admin.store.explain(identity)
         erased = admin.store.forget(identity, operator)
         after = admin.store.explain(identity)
-        kept = _render_kept(after, admin.store.policy.limits)
-    click.echo("\n".join([*_render_erased(before, erased), *kept]))
+    lines = _render_erasure(before, erased, after, admin.store.policy.limits)
+    click.echo("\n".join(lines))
     context.exit(0 if erased or before.refusals else 1)
 
 
-def _render_erased(before: NumberLimits, verifications: int) -> Iterator[str]:
+def _render_erasure(
+    before: NumberLimits, verifications: int, after: NumberLimits, limits: CallLimits
+) -> Iterator[str]:
+    """Render what was erased, and what outlives the erasure until when."""
     if not verifications and not before.refusals:
         yield f"Nothing was stored about {before.identity.masked}."
-        return
-    yield f"Erased of {before.identity.masked}:"
-    yield f"  verifications, with their calls   {verifications}"
-    yield f"  refusals                          {len(before.refusals)}"
-
-
-def _render_kept(after: NumberLimits, limits: CallLimits) -> Iterator[str]:
-    """Render what outlives an erasure, and until when."""
+    else:
+        yield f"Erased of {before.identity.masked}:"
+        yield f"  verifications, with their calls   {verifications}"
+        yield f"  refusals                          {len(before.refusals)}"
     counted = [f"{each.limit} {each.count}" for each in after.own_limits if each.used]
     if counted:
         window_ms = longest_window_ms(limits, limits_of("number", "prefix"))

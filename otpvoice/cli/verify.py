@@ -117,8 +117,11 @@ def verify(
     unless the service's settings are available and name one region. The exit status is 0 if the
     code was correct, else 1. Ctrl-C cancels the verification.
     """
+    region = None
+    with suppress(SettingsError):  # there are none, as on another machine
+        region = single_region(load(os.environ).settings.limits.regions)
     with report_invalid_number("NUMBER"):
-        number = parse_written_number(number, _default_region()).e164
+        number = parse_written_number(number, region).e164
     terminal = Terminal()
     with _client() as client:
         try:
@@ -128,14 +131,6 @@ def verify(
             raise click.ClickException(str(error)) from error
     terminal.print(f"{number} is verified." if status == "approved" else f"Not verified: {status}.")
     context.exit(0 if status == "approved" else 1)
-
-
-def _default_region() -> str | None:
-    """Return the region of numbers without +; None without settings, as on another machine."""
-    try:
-        return single_region(load(os.environ).settings.limits.regions)
-    except SettingsError:
-        return None
 
 
 def _client() -> Client:
@@ -159,7 +154,8 @@ def _run_verification(client: Client, terminal: Terminal, verification: Verifica
     terminal.print("Type the code that you hear, then press Enter. Press Ctrl-C to cancel.")
     try:
         while not verification.has_ended:
-            terminal.show_state(_render_call_state(verification))
+            status = verification.calls[-1].status if verification.calls else "queued"
+            terminal.show_state(CALL_STATES.get(status, status))
             typed = terminal.read_line(verification.poll_after or _POLL_INTERVAL_S)
             if code := normalize_code(typed or ""):
                 verification = _check(client, terminal, verification, code)
@@ -187,8 +183,3 @@ def _check(
     if not checked:
         terminal.print(f"Wrong code, checks left: {checked.verification.checks_left}.")
     return checked.verification
-
-
-def _render_call_state(verification: Verification) -> str:
-    status = verification.calls[-1].status if verification.calls else "queued"
-    return CALL_STATES.get(status, status)

@@ -112,8 +112,12 @@ def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
     """
     values: RawValues = {}
     warnings = []
+    path: SettingPath | None
     for name, source, secret_file in (*_variables(environ), *_secret_files(environ)):
-        path = _path_of(name)
+        if match := _CLIENT_VARIABLE.fullmatch(name):
+            path = ("clients", match[1].lower().replace("_", "-"), match[2].lower())
+        else:
+            path = _VARIABLES.get(name)
         if path is None:
             warnings.append(f"{source} is not a setting of this version and has no effect")
         elif path in values:
@@ -185,12 +189,6 @@ def _read_text(path: str) -> str:
         raise ValueError("is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-
-
-def _path_of(variable: str) -> SettingPath | None:
-    if match := _CLIENT_VARIABLE.fullmatch(variable):
-        return ("clients", match[1].lower().replace("_", "-"), match[2].lower())
-    return _VARIABLES.get(variable)
 
 
 def _walk(

@@ -25,7 +25,7 @@ from otpvoice.core.verification import (
     Verification,
 )
 from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
-from otpvoice.providers.base import CallQuery, CallReport, Provider
+from otpvoice.providers.base import CallQuery
 from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
 from otpvoice.providers.message_body import describe_values
 from otpvoice.providers.mobtexting.conformance import (
@@ -100,7 +100,11 @@ def run_live_call(
         *_conformance_checks(container, number, call, live_call.exchanges),
         *_user_answers(call, live_call, terminal),
     ]
-    _print_report(call, checks)
+    summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
+    click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
+    for each in checks:
+        line = f"{each.status:12}  {each.name:18}  {each.expectation}: {each.observation}"
+        click.secho(line, fg=_COLORS[each.status])
     return call.status is CallStatus.ANSWERED and live_call.code_correct is not False
 
 
@@ -213,8 +217,14 @@ def _conformance_checks(
     )
     responses: list[CapturedResponse] = []
     report = None
-    if call.sent_at is not None:
-        responses, report = _fetch_status(container.provider, query)
+    # A query rings no phone. A call that is not found is queried once more.
+    for pause_s in (0.0, _QUERY_RETRY_S) if call.sent_at is not None else ():
+        time.sleep(pause_s)
+        with capture_exchanges() as captured:
+            report = container.provider.fetch_status(query, Deadlines.within(_QUERY_TIMEOUT_S))
+        responses = captured
+        if report:
+            break
     return check_conformance(
         CapturedEvidence(
             query=query,
@@ -229,19 +239,6 @@ def _conformance_checks(
     )
 
 
-def _fetch_status(
-    provider: Provider, query: CallQuery
-) -> tuple[list[CapturedResponse], CallReport | None]:
-    """Query the status, and once more if the call is not found; this rings no phone."""
-    for pause_s in (0.0, _QUERY_RETRY_S):
-        time.sleep(pause_s)
-        with capture_exchanges() as responses:
-            report = provider.fetch_status(query, Deadlines.within(_QUERY_TIMEOUT_S))
-        if report:
-            break
-    return responses, report
-
-
 def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterator[CheckResult]:
     """Check what only the user with the phone can observe."""
     code_check = _CODE_CHECKS[live_call.code_correct]
@@ -252,11 +249,3 @@ def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterat
         word = terminal.ask(text, _ANSWER_TIMEOUT_S) if can_ask else ""
         answer = _ANSWERS.get(word, (CheckStatus.NOT_OBSERVED, "no answer"))
         yield CheckResult(name, expectation, *answer)
-
-
-def _print_report(call: Call, checks: Iterable[CheckResult]) -> None:
-    summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
-    click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
-    for each in checks:
-        line = f"{each.status:12}  {each.name:18}  {each.expectation}: {each.observation}"
-        click.secho(line, fg=_COLORS[each.status])

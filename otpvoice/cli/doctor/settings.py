@@ -82,21 +82,12 @@ def _production_findings(settings: Settings) -> Iterator[Finding]:
 
 def file_findings(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Yield a failure for each file that others can change, or read a secret from."""
-    faults = [*_check_configuration(environ, settings), *_check_secret_files(environ)]
-    yield from faults or [ok("files", "no other user can change settings or read secrets")]
-
-
-def _check_configuration(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    if not (config := environ.get("OTPVOICE_CONFIG")):
-        return
-    path = Path(config)
-    text = path.read_text("utf-8")
-    has_secrets = any(secret in text for secret in secret_values(settings))
-    readable = "has secrets and can be read by everyone" if has_secrets else ""
-    yield from _permission_failures("OTPVOICE_CONFIG", path, readable)
-
-
-def _check_secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
+    faults: list[Finding] = []
+    if config := environ.get("OTPVOICE_CONFIG"):
+        text = Path(config).read_text("utf-8")
+        has_secrets = any(secret in text for secret in secret_values(settings))
+        readable = "has secrets and can be read by everyone" if has_secrets else ""
+        faults += _permission_failures("OTPVOICE_CONFIG", Path(config), readable)
     files = {
         variable: Path(value)
         for variable, value in environ.items()
@@ -106,7 +97,8 @@ def _check_secret_files(environ: Mapping[str, str]) -> Iterator[Finding]:
         listed = (path for path in Path(directory).iterdir() if not path.name.startswith("."))
         files |= {f"OTPVOICE_SECRETS_DIR/{path.name}": path for path in listed}
     for name, path in sorted(files.items()):
-        yield from islice(_permission_failures(name, path, "can be read by everyone"), 1)
+        faults += islice(_permission_failures(name, path, "can be read by everyone"), 1)
+    yield from faults or [ok("files", "no other user can change settings or read secrets")]
 
 
 def _permission_failures(subject: str, path: Path, readable: str) -> Iterator[Finding]:

@@ -67,23 +67,19 @@ def store_findings(settings: Settings) -> Iterator[Finding]:
                 read_server_info(store.redis), production=settings.server.production, url=url
             )
         except StoreUnavailable as error:
-            yield _unavailable_finding(error, address_of(store.redis))
+            found = address_of(store.redis)
             if error.is_lost:
+                todo = _remedy(error, "start it, or correct redis.url")
+                yield failure("redis", f"{found}: {error.reason}", todo)
                 return
+            found = f"{found} does not describe itself: {error.reason}"
+            yield warning("redis", found, "allow +info, +time and +ping to its user")
         try:
             yield from _function_findings(SelfTest(store.redis, policy=store.policy))
             yield from health_findings(store.health())
             yield from _event_findings(AdminStore(store.redis, policy=store.policy).overview())
         except StoreUnavailable as error:
             yield _refusal_finding("redis functions", error)
-
-
-def _unavailable_finding(error: StoreUnavailable, address: str) -> Finding:
-    if not error.is_lost:
-        todo = "allow +info, +time and +ping to its user"
-        return warning("redis", f"{address} does not describe itself: {error.reason}", todo)
-    todo = _remedy(error, "start it, or correct redis.url")
-    return failure("redis", f"{address}: {error.reason}", todo)
 
 
 def _function_findings(test: SelfTest) -> Iterator[Finding]:
