@@ -133,24 +133,20 @@ class Dialer:
         _LOG.info("dialer.started", dialer=self.id, threads=self._rules.threads)
         tasks = self._background_tasks
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="background") as pool:
-            running = [pool.submit(self._run_background_task, task) for task in tasks]
+            running = [pool.submit(task.run, self._stopping) for task in tasks]
+            for each in running:
+                each.add_done_callback(lambda _: self.stop())
             try:
                 self._dial_until_stopped()
             finally:
                 self.stop()
         _LOG.info("dialer.stopped", dialer=self.id)
-        for task in running:
-            task.result()  # raises the error that ended the task, if there was one
+        for each in running:
+            each.result()  # raises the error that ended the task, if there was one
 
     def stop(self) -> None:
         """Stop claiming and sending. Calls that are claimed but not sent return to the queue."""
         self._stopping.set()
-
-    def _run_background_task(self, task: BackgroundTask) -> None:
-        try:
-            task.run(self._stopping)
-        finally:
-            self.stop()
 
     def _dial_until_stopped(self) -> None:
         with ThreadPoolExecutor(self._rules.threads, thread_name_prefix="call") as pool:

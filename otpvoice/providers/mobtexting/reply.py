@@ -7,7 +7,7 @@ Every other word refuses.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from otpvoice.core.verification import Route
@@ -37,27 +37,17 @@ _BY_CLASS: Final[Mapping[int, PlacementOutcome]] = {
 }
 """By the first digit of a status; any other is ambiguous."""
 
-_ACCEPTED_CALL_WORDS: Final = ("queued", "sent", "accepted", "initiated")
-_AMBIGUOUS_WORDS: Final = dict.fromkeys(
-    (
-        *("success", "submitted", "scheduled", "created", "pending", "processing", "inprogress"),
-        *("dialing", "dialling", "calling", "ringing", "answered", "connected", "completed"),
-        "true",
-    ),
-    PlacementOutcome.AMBIGUOUS,
-)
-"""Words that suggest a call and are not documented."""
-_REPLY_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
-    **_AMBIGUOUS_WORDS,
-    **dict.fromkeys(_ACCEPTED_CALL_WORDS, PlacementOutcome.AMBIGUOUS),
-    "ok": PlacementOutcome.ACCEPTED,
-}
+_ACCEPTED_REPLY_WORDS: Final = frozenset({"ok"})
 """``status`` of a whole reply, case-folded."""
-_CALL_STATUS_WORDS: Final[Mapping[str, PlacementOutcome]] = {
-    **_AMBIGUOUS_WORDS,
-    **dict.fromkeys((*_ACCEPTED_CALL_WORDS, "ok"), PlacementOutcome.ACCEPTED),
-}
+_ACCEPTED_CALL_WORDS: Final = frozenset({"ok", "queued", "sent", "accepted", "initiated"})
 """``status`` of one call in ``data``, case-folded."""
+_AMBIGUOUS_BEGINNINGS: Final = (
+    *_ACCEPTED_CALL_WORDS,
+    *("success", "submitted", "scheduled", "created", "pending", "processing", "inprogress"),
+    *("dialing", "dialling", "calling", "ringing", "answered", "connected", "completed"),
+    "true",
+)
+"""Of statuses that suggest a call and are not documented, such as "queued for delivery"."""
 
 _BALANCE_WORDS: Final = re.compile(r"balance|credit|insufficient|\bfunds?\b|recharge|wallet")
 _ACCESS_WORDS: Final = re.compile(
@@ -139,7 +129,7 @@ def _outcome(
         return _refine_refusal(_outcome_of_status(reply.status, _BY_HTTP_STATUS), text)
     if not members and _LOGIN_PAGE.search(reply.body):  # the API did not recognise the token
         return PlacementOutcome.MISCONFIGURED
-    outcome = _outcome_of_status_word(members.get("status"), _REPLY_STATUS_WORDS)
+    outcome = _outcome_of_status_word(members.get("status"), _ACCEPTED_REPLY_WORDS)
     if outcome is PlacementOutcome.ACCEPTED:
         outcome = _outcome_of_entries(route, members, entries)
     may_ring = outcome in {PlacementOutcome.ACCEPTED, PlacementOutcome.AMBIGUOUS}
@@ -207,7 +197,7 @@ def _outcome_of_entry(entry: Any) -> PlacementOutcome:
     status = _entry_status(entry)
     if status is None or status == "":
         return PlacementOutcome.ACCEPTED
-    return _outcome_of_status_word(status, _CALL_STATUS_WORDS)
+    return _outcome_of_status_word(status, _ACCEPTED_CALL_WORDS)
 
 
 def _entry_status(entry: Any) -> Any:
@@ -271,20 +261,17 @@ def _outcome_of_status(status: int, known: Mapping[int, PlacementOutcome]) -> Pl
     return known.get(status) or _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
 
 
-def _outcome_of_status_word(
-    status: object, words: Mapping[str, PlacementOutcome]
-) -> PlacementOutcome:
-    """Return the outcome of a ``status`` in a body: a word of the table, or an HTTP status."""
+def _outcome_of_status_word(status: object, accepted: Collection[str]) -> PlacementOutcome:
+    """Return the outcome of a ``status`` in a body: a word, or an HTTP status."""
     if not isinstance(status, str):
         return PlacementOutcome.REFUSED if status is False else PlacementOutcome.AMBIGUOUS
     if re.fullmatch(r"[0-9]{3}", status.strip()):
         return _outcome_of_status(int(status), _BY_STATUS)
     folded = re.sub(r"[\W_]", "", status).casefold()
-    if folded in words:
-        return words[folded]
-    if not folded[:1].isalpha() or folded.startswith(tuple(words)):
-        return PlacementOutcome.AMBIGUOUS  # not a word, or for example "queued for delivery"
-    return PlacementOutcome.REFUSED
+    if folded in accepted:
+        return PlacementOutcome.ACCEPTED
+    is_ambiguous = not folded[:1].isalpha() or folded.startswith(_AMBIGUOUS_BEGINNINGS)
+    return PlacementOutcome.AMBIGUOUS if is_ambiguous else PlacementOutcome.REFUSED
 
 
 def _is_account_error(text: str) -> bool:
