@@ -72,9 +72,13 @@ class ApiClient:
         self.client: FlaskClient = app.test_client()
         self._key = key
 
+    def with_key(self, key: str) -> "ApiClient":
+        """Return a driver of the same API that sends this key or token."""
+        return ApiClient(self.app, self.store, key)
+
     def as_bank(self) -> "ApiClient":
         """Return the same driver for another client."""
-        return ApiClient(self.app, self.store, BANK_KEY)
+        return self.with_key(BANK_KEY)
 
     def post(self, path: str, body: Any = None) -> TestResponse:
         """Send a POST with the API key, without a body if ``body`` is None."""

@@ -15,21 +15,16 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def with_key(api: ApiClient, key: str) -> ApiClient:
-    """Return a driver of the same API that sends this key."""
-    return ApiClient(api.app, api.store, key)
-
-
 @pytest.mark.parametrize("both", [[LOGIN_KEY, NEW_KEY], [NEW_KEY, LOGIN_KEY]])
 def test_api_key_rotation_needs_no_pause(start_api: StartApi, both: list[str]) -> None:
     """Both keys belong to the client while both are set. After the restart the removed key is
     unknown, and the other key continues what was created. Another client's key is not affected.
     """
     api = start_api(clients_login_key_sha256=",".join(map(hash_of, both)))
-    begun = with_key(api, LOGIN_KEY).create()
-    assert with_key(api, NEW_KEY).create_again()["id"] == begun["id"]
+    begun = api.with_key(LOGIN_KEY).create()
+    assert api.with_key(NEW_KEY).create_again()["id"] == begun["id"]
     api = start_api(clients_login_key_sha256=hash_of(NEW_KEY))
-    old, new, bank = (with_key(api, key) for key in (LOGIN_KEY, NEW_KEY, BANK_KEY))
+    old, new, bank = (api.with_key(key) for key in (LOGIN_KEY, NEW_KEY, BANK_KEY))
     path = f"{VERIFICATIONS}/{begun['id']}"
     assert_problem(old.get(path), 401, "unauthorized")
     assert_problem(old.create_response(), 401, "unauthorized")
@@ -44,4 +39,4 @@ def test_api_key_hash_is_rejected_as_key(
 ) -> None:
     """The content of the settings does not authenticate anyone."""
     stored = change(environ["OTPVOICE_CLIENTS_LOGIN_KEY_SHA256"])
-    assert_problem(with_key(api, stored).create_response(), 401, "unauthorized")
+    assert_problem(api.with_key(stored).create_response(), 401, "unauthorized")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from api.api_client import (
-    VERIFICATIONS,
     WEBHOOK,
     ApiClient,
     ManualDialer,
@@ -63,10 +62,8 @@ def test_obd_callback_matches_the_provider_id(
     created = api.create(PERSON)
     dialer.place("1234-1333-54321")
     assert is_received(deliver(api, raw.replace(b"54321", b"54321:1")))
-    assert (last_call(api, created)["status"], last_call(api, created)["duration"]) == (
-        "answered",
-        23,
-    )
+    call = last_call(api, created)
+    assert (call["status"], call["duration"]) == ("answered", 23)
 
 
 def test_obd_callback_with_unknown_mid_matches_by_number_and_time(
@@ -138,7 +135,6 @@ def test_callback_with_path_token_is_accepted(api: ApiClient, dialer: ManualDial
     body = {"id": claim.call_id, "status": "NOANSWER"}
     assert is_received(api.client.post(f"{WEBHOOK}/{PATH_TOKEN}", json=body))
     assert last_call(api, created)["status"] == "no_answer"
-    assert api.get(f"{VERIFICATIONS}/{created['id']}").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -202,11 +198,11 @@ def test_callback_with_two_candidates_matches_none(
     assert last_call(api, ours)["status"] == "placed"
 
 
-TYPES = ["application/json", "multipart/form-data", "application/x-www-form-urlencoded", None]
-
-
 @pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)
-@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "multipart/form-data", "application/x-www-form-urlencoded", None],
+)
 def test_callback_in_any_format_ends_its_call(
     api: ApiClient, dialer: ManualDialer, wrap: Encode, content_type: str | None
 ) -> None:
@@ -226,14 +222,9 @@ def test_callback_as_multipart_ends_its_call(
     """As a real client sends it, with its own boundary and Content-Type."""
     created = api.create()
     claim = dialer.place()
-    response = api.client.open(
-        WEBHOOK,
-        method=method,
-        data={"id": claim.call_id, "status": "SWITCHED OFF"},
-        content_type="multipart/form-data",
-        headers=bearer(WEBHOOK_SECRET),
-    )
-    assert is_received(response)
+    body = {"id": claim.call_id, "status": "SWITCHED OFF"}
+    headers = {**bearer(WEBHOOK_SECRET), "Content-Type": "multipart/form-data"}
+    assert is_received(api.client.open(WEBHOOK, method=method, data=body, headers=headers))
     assert last_call(api, created)["status"] == "failed"
 
 
@@ -261,15 +252,6 @@ def test_callback_with_one_unreadable_message_applies_none(
     body = as_json([{"id": claim.call_id, "status": "BUSY"}, {"status": "BUSY"}])
     assert_problem(deliver(api, body), 400, "invalid_request")
     assert last_call(api, created)["status"] == "placed"
-
-
-# Calls without a start
-
-
-# Before the provider's reply
-
-
-# Status words
 
 
 def test_callback_with_configured_status_word_is_applied(
@@ -305,9 +287,6 @@ def test_callback_with_unknown_status_word_is_logged(
     assert [(line["provider_status"], line["call"]) for line in unknown] == (
         [(logged, claim.call_id)] if logged else []
     )
-
-
-# Unreadable callbacks
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from api.api_client import (
     pointers,
 )
 from redis import Redis
-from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
+from support.service import ASHA, LOGIN_KEY, RING_KEY
 from werkzeug.test import TestResponse
 
 from otpvoice.core.keys import ClientTokens, KeyRing
@@ -36,12 +36,7 @@ NOW_OR_LATER = ("expires_in", "poll_after", "next")
 
 def app_of(verification: dict[str, Any], api: ApiClient) -> ApiClient:
     """Return a driver for the app that received the verification's token."""
-    return ApiClient(api.app, api.store, verification["client_token"])
-
-
-def with_token(token: str, api: ApiClient) -> ApiClient:
-    """Return a driver that sends this token."""
-    return ApiClient(api.app, api.store, token)
+    return api.with_key(verification["client_token"])
 
 
 def all_app_requests(app: ApiClient, verification_id: str) -> list[TestResponse]:
@@ -55,16 +50,6 @@ def are_alike(bodies: list[dict[str, Any]]) -> bool:
     return all(body | {"instance": ""} == bodies[0] | {"instance": ""} for body in bodies)
 
 
-def name_of_first_limit(limits: dict[str, str]) -> str:
-    """Return the name of the first of these limits in a problem document."""
-    ((setting, value),) = limits.items()
-    first, *others = value.split(",")
-    return setting.removeprefix("limits_") + (f" {first}" if others else "")
-
-
-# Which responses contain a token -----------------------------------------------------------------
-
-
 def test_create_response_contains_the_client_token(api: ApiClient) -> None:
     """201, 200 and replays of both: always the token of the verification shown."""
     headers = {**bearer(LOGIN_KEY), "Idempotency-Key": "login-81"}
@@ -75,7 +60,7 @@ def test_create_response_contains_the_client_token(api: ApiClient) -> None:
     ]
     assert [response.status_code for response in responses] == [201, 201, 200, 200, 200]
     (token,) = {response.get_json()["client_token"] for response in responses}
-    assert with_token(token, api).get_verification(responses[0].get_json())["status"] == "pending"
+    assert api.with_key(token).get_verification(responses[0].get_json())["status"] == "pending"
 
 
 def test_other_responses_contain_no_client_token(api: ApiClient) -> None:
@@ -85,9 +70,6 @@ def test_other_responses_contain_no_client_token(api: ApiClient) -> None:
     responses += [api.act(one, "approve"), api.check(one, "1234")]
     assert {response.status_code for response in responses} == {200, 202, 409}
     assert not any("vct_" in response.text + str(response.headers) for response in responses)
-
-
-# Allowed requests --------------------------------------------------------------------------------
 
 
 def test_app_checks_a_code(api: ApiClient, dialer: ManualDialer) -> None:
@@ -124,10 +106,8 @@ def test_app_brings_a_delayed_call_forward(api: ApiClient, dialer: ManualDialer)
 def test_app_request_with_route_returns_422(api: ApiClient, route: str) -> None:
     """Nothing happens; the client can set it."""
     one = api.create(call_after=100)
-    rejected = assert_problem(
-        app_of(one, api).act(one, "calls", {"route": route}), 422, "invalid_request"
-    )
-    assert pointers(rejected) == ["/route"]
+    response = app_of(one, api).act(one, "calls", {"route": route})
+    assert pointers(assert_problem(response, 422, "invalid_request")) == ["/route"]
     assert api.get_verification(one)["version"] == one["version"]
     assert api.act(one, "calls", {"route": route}).status_code == 202
 
@@ -137,10 +117,8 @@ def test_app_cancels(api: ApiClient) -> None:
     one = api.create()
     app = app_of(one, api)
     assert [app.act(one, "cancel").status_code for _ in range(2)] == [200, 200]
-    assert (api.get_verification(one)["status"], api.get_verification(one)["reason"]) == (
-        "canceled",
-        "requested",
-    )
+    seen = api.get_verification(one)
+    assert (seen["status"], seen["reason"]) == ("canceled", "requested")
 
 
 @pytest.mark.parametrize("body", [None, {"to": ASHA}, {"to": 1}])
@@ -163,9 +141,6 @@ def test_app_approve_returns_403(api: ApiClient) -> None:
     assert api.as_bank().get_verification(other)["version"] == other["version"]
 
 
-# Rejected requests -------------------------------------------------------------------------------
-
-
 def test_app_request_for_another_verification_returns_404(api: ApiClient) -> None:
     """The same response for the same client, another client, an ended one and an unknown one."""
     ended = api.create("+919812345678")
@@ -175,10 +150,8 @@ def test_app_request_for_another_verification_returns_404(api: ApiClient) -> Non
     ids = [UNKNOWN, other["id"], banks["id"], ended["id"], "vrf_", one["id"].upper(), "x"]
     responses = [all_app_requests(app, name) for name in ids]
     found = [assert_problem(response, 404, "not_found") for same in responses for response in same]
+    found.append(assert_problem(api.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found"))
     assert are_alike(found)
-    assert are_alike(
-        [found[0], assert_problem(api.get(f"{VERIFICATIONS}/{UNKNOWN}"), 404, "not_found")]
-    )
     assert api.get_verification(other)["version"] == other["version"]
     assert api.as_bank().get_verification(banks)["version"] == banks["version"]
 
@@ -200,13 +173,13 @@ def test_expired_token_returns_401_token_expired(api: ApiClient) -> None:
     one = api.create()
     tokens = ClientTokens(KeyRing([base64.b64decode(RING_KEY)]))
     over = tokens.issue("login", one["id"], int(time.time() - 601) * 1000)
-    app = with_token(over, api)
+    app = api.with_key(over)
     responses = [*all_app_requests(app, one["id"]), *all_app_requests(app, UNKNOWN)]
     responses += [app.create_response(), app.act(one, "approve")]
     assert are_alike([assert_problem(response, 401, "token_expired") for response in responses])
     assert api.get_verification(one)["version"] == one["version"]
     still = tokens.issue("login", one["id"], int(time.time() - 540) * 1000)
-    assert with_token(still, api).get_verification(one)["status"] == "pending"
+    assert api.with_key(still).get_verification(one)["status"] == "pending"
 
 
 def test_invalid_token_returns_401_unauthorized(api: ApiClient) -> None:
@@ -219,13 +192,11 @@ def test_invalid_token_returns_401_unauthorized(api: ApiClient) -> None:
         *(f"{token[:at]}{'A' if token[at] != 'A' else 'B'}{token[at + 1 :]}" for at in (5, 20, 50)),
         *(strange.issue("login", one["id"], end) for end in (0, int(time.time() * 1000))),
     ]
-    responses = [with_token(each, api).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
-    responses += [with_token(each, api).create_response() for each in wrong]
-    found = [assert_problem(response, 401, "unauthorized") for response in responses]
-    assert are_alike(found)
-    assert not any(
-        each[5:] in response.text for each in wrong for response in responses if each[5:]
-    )
+    responses = [api.with_key(each).get(f"{VERIFICATIONS}/{one['id']}") for each in wrong]
+    responses += [api.with_key(each).create_response() for each in wrong]
+    assert are_alike([assert_problem(response, 401, "unauthorized") for response in responses])
+    texts = [response.text for response in responses]
+    assert not any(each[5:] in text for each in wrong for text in texts if each[5:])
 
 
 def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
@@ -238,9 +209,6 @@ def test_client_token_outside_of_bearer_returns_401(api: ApiClient) -> None:
         assert_problem(response, 401, "unauthorized")
     response = api.client.get(path, headers={"Authorization": f"bearer  {token} "})
     assert response.status_code == 200
-
-
-# Key rotation ------------------------------------------------------------------------------------
 
 
 def test_client_token_is_valid_until_its_key_is_dropped(start_api: StartApi) -> None:
@@ -270,13 +238,10 @@ def test_client_token_of_removed_client_returns_401(
     assert are_alike([assert_problem(response, 401, "unauthorized") for response in responses])
 
     changed = start_api(clients_login_key_sha256=bank, clients_bank_key_sha256="ab" * 32)
-    theirs = ApiClient(changed.app, changed.store, BANK_KEY).create("+919812345678")
+    theirs = changed.as_bank().create("+919812345678")
     assert_problem(changed.get(f"{VERIFICATIONS}/{one['id']}"), 401, "unauthorized")
     assert app_of(one, changed).get_verification(one)["status"] == "pending"
     assert_problem(app_of(one, changed).get(f"{VERIFICATIONS}/{theirs['id']}"), 404, "not_found")
-
-
-# Visible data ------------------------------------------------------------------------------------
 
 
 def test_app_response_masks_the_number(api: ApiClient, dialer: ManualDialer) -> None:
@@ -305,16 +270,16 @@ def test_app_409_masks_the_number(api: ApiClient, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits",
+    ("limits", "name"),
     [
-        {"limits_calls_per_number": "1/10m"},
-        {"limits_calls_per_number": "1/10m,5/24h"},
-        {"limits_all_calls_per_number": "1/24h"},
-        {"limits_calls_per_client": "1/1h"},
-        {"limits_calls_per_day": "1"},
+        ({"limits_calls_per_number": "1/10m"}, "calls_per_number"),
+        ({"limits_calls_per_number": "1/10m,5/24h"}, "calls_per_number 1/10m"),
+        ({"limits_all_calls_per_number": "1/24h"}, "all_calls_per_number"),
+        ({"limits_calls_per_client": "1/1h"}, "calls_per_client"),
+        ({"limits_calls_per_day": "1"}, "calls_per_day"),
     ],
 )
-def test_app_429_names_no_limit(start_api: StartApi, limits: dict[str, str]) -> None:
+def test_app_429_names_no_limit(start_api: StartApi, limits: dict[str, str], name: str) -> None:
     """All limits return the same response, with the wait; the client gets the limit."""
     api = start_api(**limits)
     one = api.create()
@@ -327,7 +292,7 @@ def test_app_429_names_no_limit(start_api: StartApi, limits: dict[str, str]) -> 
     assert rejected["verification"]["to"] == MASKED
     assert app.get_verification(one)["next"]["call"]["reason"] == "rate_limited"
     found = assert_problem(api.act(one, "calls"), 429, "rate_limited")
-    assert (found["limit"], found["verification"]["to"]) == (name_of_first_limit(limits), ASHA)
+    assert (found["limit"], found["verification"]["to"]) == (name, ASHA)
     assert found["detail"] != rejected["detail"]
 
 

@@ -53,7 +53,7 @@ def test_console_refuses_other_forms_of_credentials(new_app: Flask, credential: 
 def test_console_refuses_an_api_key(api: ApiClient) -> None:
     """And the API refuses an admin key."""
     assert api.get("/console").status_code == 401
-    assert ApiClient(api.app, api.store, KEY).create_response().status_code == 401
+    assert api.with_key(KEY).create_response().status_code == 401
 
 
 def test_console_throttles_wrong_keys_by_address(new_app: Flask) -> None:
