@@ -3,14 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from msgspec import Meta, Struct
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 
+_CLAIM_NAMES: Final = {
+    "number_hash": "number",
+    "encrypted_speech": "speech",
+    "flow_id": "flow",
+    "tried_routes": "tried",
+    "is_test": "test",
+    "is_live_test": "live_test",
+}
+"""Members by their names in the reply."""
 
-class Claim(Struct, frozen=True):
+
+class Claim(Struct, frozen=True, rename=_CLAIM_NAMES):
     """A call that one dialer holds for the length of a lease."""
 
     call_id: str
@@ -23,13 +33,13 @@ class Claim(Struct, frozen=True):
     route: str
     """As stored: another release may know routes that this one does not."""
     locale: str
-    flow_id: str | None
-    """None in the record of a release that did not store it."""
     bridge: str
     tried_routes: tuple[str, ...]
     """Routes that refused this call before."""
-    requests: int
+    requests: int = 0
     """Requests sent for this call so far."""
+    flow_id: str | None = None
+    """None in the record of a release that did not store it."""
     is_test: bool = False
     """The call is to a test number, so it is simulated."""
     is_live_test: bool = False

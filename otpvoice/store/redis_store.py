@@ -29,6 +29,7 @@ from otpvoice.store.replies import TIMEOUT
 from otpvoice.store.verifications import (
     VerificationStore,
     convert,
+    decode_text,
     decoding,
     texts,
     to_call,
@@ -47,11 +48,10 @@ class RedisStore(VerificationStore):
         Return the milliseconds until the queue is worth reading again if no call is due, -1 if
         the queue is empty. At most ``max_live_calls`` are live at once.
         """
-        holder = secrets.token_hex(8)
-        reply = self._call("claim", holder=holder, max_live_calls=max_live_calls)
+        reply = self._call("claim", holder=secrets.token_hex(8), max_live_calls=max_live_calls)
         if b"wait_ms" in reply:
             return int(reply[b"wait_ms"])
-        return next(self._decode_each(partial(_decode_claim, holder), [reply]), 0)
+        return next(self._decode_each(_decode_claim, [reply]), 0)
 
     def mark_sent(
         self,
@@ -199,31 +199,18 @@ def _new_call_id() -> str:
     return f"call_{secrets.token_hex(16)}"
 
 
-def _decode_claim(holder: str, reply: Fields) -> Claim:
+def _decode_claim(reply: Fields) -> Claim:
     """Decode the claimed call of ``claim.lua``.
 
     Raises:
         UnreadableRecord: the call cannot be dialed.
     """
     with decoding(f"call:{_text(reply[b'call_id'])}"):
-        call, verification = to_fields(reply[b"call"]), to_fields(reply[b"verification"])
-        return Claim(
-            call_id=reply[b"call_id"].decode(),
-            holder=holder,
-            verification_id=reply[b"verification_id"].decode(),
-            client=verification[b"client"].decode(),
-            encrypted_number=verification[b"encrypted_number"],
-            number_hash=verification[b"number"].decode(),
-            encrypted_speech=reply[b"speech"],
-            route=parse_route(call[b"route"].decode()),
-            locale=call[b"locale"].decode(),
-            flow_id=call[b"flow"].decode() if b"flow" in call else None,
-            bridge=call[b"bridge"].decode(),
-            tried_routes=tuple(call.get(b"tried", b"").decode().split()),
-            requests=int(call.get(b"requests", b"0")),
-            is_test=b"test" in verification,
-            is_live_test=b"live_test" in verification,
-        )
+        encrypted = {name: reply.pop(name.encode()) for name in ("encrypted_number", "speech")}
+        members = decode_text(reply) | encrypted
+        members["route"] = parse_route(members["route"])
+        members["tried"] = members.get("tried", "").split()
+        return msgspec.convert(members, Claim, strict=False)
 
 
 def _decode_status_query(flat: Sequence[Any]) -> StatusQuery:

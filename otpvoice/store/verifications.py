@@ -137,8 +137,8 @@ def decode_result(reply: Fields) -> StoreResult:
     first_outcome = outcome.removeprefix("replayed ")
     return StoreResult(
         outcome=first_outcome,
-        verification=_decode_verification(reply) if b"id" in reply else None,
-        retry_after_ms=reply.get(b"retry_after_ms", 0),
+        verification=_decode_verification(reply) if b"verification" in reply else None,
+        retry_after_ms=reply[b"retry_after_ms"],
         is_replayed=first_outcome != outcome,
     )
 
@@ -149,17 +149,9 @@ def _decode_verification(reply: Fields) -> Verification:
         members = texts(to_fields(row))
         with decoding(f"call:{members['id']}"):
             calls.append(to_call(members))
-    with decoding(f"verification:{reply[b'id'].decode('utf-8', 'replace')}"):
-        fields = to_fields(reply[b"verification"])
-        members = {
-            **texts(fields),
-            "id": reply[b"id"].decode(),
-            "gap_until": reply.get(b"gap_until_ms", 0),
-            "limit": reply.get(b"limit", b"").decode(),
-            "limit_until": reply.get(b"limit_until_ms", 0),
-            "wrong_codes_until": reply.get(b"wrong_codes_until_ms", 0),
-            "now": reply[b"now_ms"],
-        }
+    fields = to_fields(reply[b"verification"])
+    members = texts(fields)
+    with decoding(f"verification:{members['id']}"):
         return to_verification(members, fields[b"encrypted_number"], calls)
 
 
@@ -184,17 +176,18 @@ def to_call(members: dict[str, Any]) -> Call:
 
 def convert(reply: Fields, kind: type[_Kind]) -> _Kind:
     """Convert a reply without binary values. Its names are those of the members of ``kind``."""
-    return msgspec.convert(_decode_text(reply), kind)
+    return msgspec.convert(decode_text(reply), kind)
 
 
-def _decode_text(value: Any) -> Any:
+def decode_text(value: Any) -> Any:
+    """Decode all names and values of a reply."""
     match value:
         case bytes():
             return value.decode()
         case list():
-            return [*map(_decode_text, value)]
+            return [*map(decode_text, value)]
         case dict():
-            return {name.decode(): _decode_text(each) for name, each in value.items()}
+            return {name.decode(): decode_text(each) for name, each in value.items()}
     return value
 
 

@@ -124,12 +124,12 @@ local function field_of(flat, name)
 end
 
 -- Return the reply about a verification:
---   outcome, now_ms, and where there is a verification also
---   id, verification {field, value, ...}, calls {{field, value, ...}, ...}, each with its id
---   and what applies of retry_after_ms, gap_until_ms, limit with limit_until_ms, wrong_codes_until_ms
+--   outcome, retry_after_ms, and where there is a verification also
+--   calls {{field, value, ...}, ...}, each with its id
+--   verification {field, value, ...}: its record with id, now, gap_until, limit, limit_until and wrong_codes_until
 function Verifications.result(outcome, verification, retry_after_ms)
-  if not verification then return { 'outcome', outcome, 'now_ms', NOW, 'retry_after_ms', retry_after_ms or 0 } end
-  local gap_until = Limits.gap_until(verification)
+  local reply = { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 }
+  if not verification then return reply end
   local limit, limit_until = Verifications.next_limit(verification)
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
   local fields, calls = redis.call('HGETALL', Verifications.key(verification.id)), {}
@@ -139,14 +139,14 @@ function Verifications.result(outcome, verification, retry_after_ms)
       call[#call + 1], call[#call + 2], calls[#calls + 1] = 'id', id, call
     end
   end
-  local reply = { 'outcome', outcome, 'now_ms', NOW, 'id', verification.id, 'verification', fields, 'calls', calls }
-  local function add(name, value) reply[#reply + 1], reply[#reply + 2] = name, value end
-  if retry_after_ms then add('retry_after_ms', retry_after_ms) end
-  if gap_until > 0 then add('gap_until_ms', gap_until) end
-  if wrong_codes_until > 0 then add('wrong_codes_until_ms', wrong_codes_until) end
-  if limit then
-    add('limit', limit)
-    add('limit_until_ms', limit_until)
-  end
+  local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
+  local function add_time(name, time) add(name, string.format('%.0f', time)) end
+  add('id', verification.id)
+  add('limit', limit or '')
+  add_time('now', NOW)
+  add_time('gap_until', Limits.gap_until(verification))
+  add_time('limit_until', limit and limit_until or 0)
+  add_time('wrong_codes_until', wrong_codes_until)
+  reply[5], reply[6], reply[7], reply[8] = 'verification', fields, 'calls', calls
   return reply
 end

@@ -2,7 +2,8 @@
 --
 -- Arguments  holder: new for each claim; max_live_calls
 -- Returns    wait_ms: until the queue is worth reading again, or -1 when it is empty; or
---            call_id, call {field, value, ...}, verification_id, verification {field, value, ...}, speech: encrypted
+--            holder, call_id, verification_id, client, number: its hash, encrypted_number, speech: encrypted,
+--            route, locale, bridge, and those of flow, tried, requests, test and live_test that apply
 
 -- Postpone a call, or expire it when that time is too late for it. Its capacity moves with it.
 local function postpone(call, verification, until_ms, dial_by)
@@ -132,10 +133,16 @@ local function lease_to_holder(call, verification, route)
   Calls.transition(call, 'dialing', { holder = ARGS.holder, lease_until = lease_until, route = route })
   redis.call('ZADD', DIALING, lease_until, call.id)
   if not verification.test then NumberLock.acquire(call, lease_until) end
-  return { 'call_id', call.id, 'call', redis.call('HGETALL', Calls.key(call.id)),
-    'verification_id', verification.id,
-    'verification', redis.call('HGETALL', Verifications.key(verification.id)),
+  local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
     'speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
+  local function add(record, names)
+    for _, name in ipairs(names) do
+      reply[#reply + 1], reply[#reply + 2] = record[name] and name, record[name]
+    end
+  end
+  add(verification, { 'client', 'number', 'encrypted_number', 'test', 'live_test' })
+  add(call, { 'route', 'locale', 'flow', 'bridge', 'tried', 'requests' })
+  return reply
 end
 
 for _ = 1, POLICY.claim_max_candidates do

@@ -21,8 +21,9 @@ for _, client in ipairs(list_argument('client')) do
   add(client, Limits.create_quotas({ client = client }))
   local pending = Events.queue_key(client)
   local first = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
-  pending_events[#pending_events + 1], pending_events[#pending_events + 2] = client, redis.call('ZCARD', pending)
-  events_overdue[#events_overdue + 1], events_overdue[#events_overdue + 2] = client, math.max(0, NOW - (first[2] or NOW))
+  local n = #pending_events
+  pending_events[n + 1], pending_events[n + 2] = client, redis.call('ZCARD', pending)
+  events_overdue[n + 1], events_overdue[n + 2] = client, math.max(0, NOW - (first[2] or NOW))
 end
 for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
   queued = queued + redis.call('ZCARD', Queue.key(client))
