@@ -101,7 +101,7 @@ local function append_audit(event, details)
   redis.call('PEXPIRE', AUDIT_LOG, POLICY.audit_ttl_ms)
 end
 
--- Report a change, as words, to the metrics of the process that runs the function (metrics/store.py):
+-- Report a change, as words, to the metrics of the process that runs the function (StoreMetrics):
 --   call <route or "test"> <status> <ms since it was sent, or "">
 --   dialed <route> <ms since it was due>
 --   redial <route>
