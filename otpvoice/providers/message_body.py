@@ -186,11 +186,5 @@ def _lines(path: str, value: Any, depth: int, describe: _Describe) -> Iterator[s
 
 def _describe_value(path: str, value: object) -> str:
     described = type_name(value)
-    is_safe_member = path.rpartition(".")[2] in _SAFE_MEMBERS
-    if (
-        is_safe_member
-        and isinstance(value, str | int | float)
-        and _SAFE_VALUE.fullmatch(str(value))
-    ):
-        return f"{described.partition(' ')[0]} {value}"
-    return described
+    is_safe = path.rpartition(".")[2] in _SAFE_MEMBERS and _SAFE_VALUE.fullmatch(str(value))
+    return f"{described.partition(' ')[0]} {value}" if is_safe and value is not None else described

@@ -44,6 +44,9 @@ _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 _LEG_MARK: Final = re.compile(r"^LEG1|LEG1$")
 
+Message = Mapping[str, Any]
+"""Numbers as text."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusMeaning:
@@ -127,9 +130,9 @@ class CallbackFormat:
         without_mark = _LEG_MARK.sub("", normalized)
         return self._meanings.get(normalized) or self._meanings.get(without_mark, _NOT_IN_TABLE)
 
-
-Message = Mapping[str, Any]
-"""Numbers as text."""
+    def parse_time(self, message: Message, name: str) -> int | None:
+        """Return the milliseconds since 1970 that a member means, if it is a time."""
+        return parse_timestamp(_text(message, name), self.timezone)
 
 
 def extract_messages(callback: Callback) -> list[Message]:
@@ -208,7 +211,7 @@ def parse_report(message: Message, form: CallbackFormat) -> CallReport:
         status=meaning.status,
         reason=meaning.reason,
         raw=_safe_raw_status(word),
-        started_at_ms=_parse_start(message, meaning.status, form.timezone),
+        started_at_ms=_parse_start(message, meaning.status, form),
         duration_s=_parse_duration(message, route),
         is_known_status=meaning.is_known or not word,
     )
@@ -274,10 +277,10 @@ def _parse_duration(message: Message, route: Route | None) -> int | None:
     return min(durations, default=None)
 
 
-def _parse_start(message: Message, status: CallStatus, zone: tzinfo) -> int | None:
+def _parse_start(message: Message, status: CallStatus, form: CallbackFormat) -> int | None:
     """Return the start of the call; the end, if it was not picked up and has no start."""
     names = ("start_at", *(_END_TIMES if status in _NOT_PICKED_UP else ()))
-    times = (parse_timestamp(_text(message, name), zone) for name in names)
+    times = (form.parse_time(message, name) for name in names)
     return next((time for time in times if time is not None), None)
 
 

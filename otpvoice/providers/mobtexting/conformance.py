@@ -26,7 +26,6 @@ from otpvoice.providers.mobtexting.callback import (
     parse_report,
 )
 from otpvoice.providers.mobtexting.queries import Entry, parse_page
-from otpvoice.providers.timestamps import parse_timestamp
 
 _CLOCK_TOLERANCE_MS: Final = 120_000
 _DURATION_TOLERANCE_S: Final = 3
@@ -92,10 +91,6 @@ class CapturedEvidence:
         """The entries of each response to a status query."""
         responses = [HttpResponse(r.status, r.body) for r in self.query_responses if r.status]
         return [page for each in responses if (page := parse_page(each)) is not None]
-
-    def parse_time(self, members: Mapping[str, object], name: str) -> int | None:
-        """Return the milliseconds since 1970 that a member means."""
-        return parse_timestamp(str(members.get(name)), self.form.timezone)
 
 
 _Observation = tuple[CheckStatus, str]
@@ -226,7 +221,7 @@ def _callback_leg_status(e: CapturedEvidence) -> _Observation:
 
 
 def _callback_times(e: CapturedEvidence) -> _Observation:
-    start = e.parse_time(e.callback_members, "start_at")
+    start = e.form.parse_time(e.callback_members, "start_at")
     if start is None:
         return _NOT_OBSERVED, "it has no valid start_at"
     offset = start - e.query.sent_at_ms
@@ -265,7 +260,7 @@ def _query_finds_call(e: CapturedEvidence) -> _Observation:
 
 
 def _query_order(e: CapturedEvidence) -> _Observation:
-    ends = [[e.parse_time(entry, "end_at") for entry in page] for page in e.query_pages]
+    ends = [[e.form.parse_time(entry, "end_at") for entry in page] for page in e.query_pages]
     known = [[end for end in page if end is not None] for page in ends]
     pairs = [pair for page in known for pair in pairwise(page) if pair[0] != pair[1]]
     if not pairs:
@@ -280,7 +275,7 @@ def _query_start_at(e: CapturedEvidence) -> _Observation:
     entries = [entry for entry in entries if parse_call_id(entry.get("id")) == e.query.provider_id]
     if e.status is not CallStatus.ANSWERED or not entries:
         return _NOT_OBSERVED, "no response had an answered call"
-    start, end = (e.parse_time(entries[0], name) for name in ("start_at", "end_at"))
+    start, end = (e.form.parse_time(entries[0], name) for name in ("start_at", "end_at"))
     duration_s = e.callback_report.duration_s
     if start is None or end is None or duration_s is None:
         return _NOT_OBSERVED, "the times, or the callback's duration, are missing"

@@ -8,7 +8,7 @@ only entry that matches, because a guess might report another call's end.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,7 +19,6 @@ from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFai
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_call_id, parse_report
-from otpvoice.providers.timestamps import parse_timestamp
 
 _LOG = structlog.get_logger(__name__)
 
@@ -86,7 +85,7 @@ def _query_c2c(query: CallQuery, get: Get, form: CallbackFormat) -> Iterator[Pag
     for number in range(1, _MAX_PAGES + 1):
         page = parse_page(get(_log_path(first, last, page=number)))
         yield page
-        if page is None or len(page) < _PAGE_SIZE or _precedes_call(page, query, form.timezone):
+        if page is None or len(page) < _PAGE_SIZE or _precedes_call(page, query, form):
             return
 
 
@@ -95,9 +94,9 @@ def _log_path(first: date, last: date, **parameters: int) -> str:
     return f"voice/calls?{urlencode({'datetime[end_at]': days, **parameters})}"
 
 
-def _precedes_call(page: list[Entry], query: CallQuery, zone: tzinfo) -> bool:
+def _precedes_call(page: list[Entry], query: CallQuery, form: CallbackFormat) -> bool:
     """Whether every call of the page began well before this one, so no later page can have it."""
-    starts = [parse_timestamp(str(entry.get("start_at")), zone) for entry in page]
+    starts = [form.parse_time(entry, "start_at") for entry in page]
     earliest = query.sent_at_ms - _MAX_START_DELAY_MS
     return all(start is not None and start < earliest for start in starts)
 
@@ -153,8 +152,8 @@ def _to_report(entry: Entry, route: Route, form: CallbackFormat) -> CallReport:
 
 def _obd_members(entry: Entry, form: CallbackFormat) -> Entry:
     """Translate an entry of ``outgoing/callstatus``; it has older or newer names."""
-    starts = [entry.get(name) for name in ("start_at", "created_at")]
-    times = [each for each in starts if parse_timestamp(str(each), form.timezone) is not None]
+    names = ("start_at", "created_at")
+    times = [entry[name] for name in names if form.parse_time(entry, name) is not None]
     return {
         "source": "OBD",
         "to": entry.get("mobile") or entry.get("to"),
@@ -189,9 +188,7 @@ def _talk_seconds(entry: Entry, form: CallbackFormat) -> str | None:
     """Return the seconds from ``start_at`` to ``end_at``, which are the talk in the sample."""
     if form.meaning_of(str(entry.get("status"))).status is not CallStatus.ANSWERED:
         return None
-    start, end = (
-        parse_timestamp(str(entry.get(name)), form.timezone) for name in ("start_at", "end_at")
-    )
+    start, end = (form.parse_time(entry, name) for name in ("start_at", "end_at"))
     if start is None or end is None or not 0 <= end - start <= _MAX_CALL_MS:
         return None
     return str((end - start) // 1000)
