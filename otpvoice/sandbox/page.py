@@ -23,7 +23,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from otpvoice.sandbox.network import Sandbox, current_sandbox
-from otpvoice.sandbox.page_views import BEHAVIOUR_GROUPS, call_views, phone_views
+from otpvoice.sandbox.page_views import call_views, phone_views
 from otpvoice.sandbox.parsing import RequestRejected
 from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
 
@@ -158,7 +158,7 @@ def render_parts(sandbox: Sandbox) -> Parts:
     """Render all parts of the page that can change. Requires an app context."""
     return {
         "phones": {
-            phone["id"]: render_template("phone.html", phone=phone, groups=BEHAVIOUR_GROUPS)
+            phone["id"]: render_template("phone.html", phone=phone)
             for phone in phone_views(sandbox)
         },
         "calls": {

@@ -33,43 +33,6 @@ _STATE_TEXTS: Final = {
 }
 _PATHS: Final = {"obd": "outgoing/send", "c2c": "voice/c2c"}
 
-BEHAVIOUR_GROUPS: Final = {
-    "The person": {
-        "by_hand": "By hand",
-        "answer": "Answers",
-        "decline": "Declines",
-        "no_answer": "Does not answer",
-        "busy": "Is engaged",
-        "voicemail": "Has voicemail",
-        "hang_up_early": "Hangs up early",
-    },
-    "The callback": {
-        "no_callback": "Is lost",
-        "late_callback": "Comes late",
-        "duplicate_callback": "Comes twice",
-        "early_callback": "Comes before the reply",
-    },
-    "The reply": {
-        "slow": "Takes 5 s",
-        "timeout": "Never comes",
-        "trickle": "Comes byte by byte",
-        "garbage": "Is not JSON",
-        "empty": "Is empty",
-        "huge": "Is huge",
-        "cut": "Is cut off",
-        "reset": "Is a reset",
-        "error_500": "500",
-        "error_401": "401",
-        "out_of_credit": "402, no credit",
-    },
-}
-"""Group → behaviour → text of its button. ``reply`` is left out, because it needs options."""
-_BEHAVIOUR_LABELS: Final = {
-    behaviour: f"{group} {text[0].lower()}{text[1:]}"
-    for group, behaviours in BEHAVIOUR_GROUPS.items()
-    for behaviour, text in behaviours.items()
-} | {"by_hand": "By hand", "reply": "A custom reply"}
-
 
 class Word(NamedTuple):
     """A word of the spoken text."""
@@ -129,14 +92,13 @@ def mask_secrets(sandbox: Sandbox, text: str) -> str:
 
 
 def _phone_view(sandbox: Sandbox, number: str) -> dict[str, Any]:
-    call, behaviour = sandbox.current_call(number), sandbox.get_phone(number).behaviour
+    call = sandbox.current_call(number)
     state = _state(call)
     return {
         "id": f"phone-{number}",
         "number": number,
         "formatted_number": format_number(number),
-        "behaviour": behaviour,
-        "behaviour_label": _BEHAVIOUR_LABELS[behaviour],
+        "behaviour": sandbox.get_phone(number).behaviour,
         "state": state,
         "caller": format_number(call.request.bridge) if call else "",
         "state_text": _outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
