@@ -166,7 +166,7 @@ CALLS_PER_DAY: Final = "calls_per_day"
 class ClientLimits:
     """Limits of one client. Calls also count for the limits of all clients."""
 
-    calls: tuple[Quota, ...] = ()
+    calls: Quotas = ()
     calls_per_day: int | None = None
     deliver_only: bool = False
     """The client checks codes itself and reports no approvals, so limits ignore approvals."""
@@ -195,18 +195,14 @@ NO_LIMITS: Final = CallLimits(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LabeledQuota:
-    """A quota under the name that refusals, commands and the console show."""
+def labeled_quotas(setting: str, quotas: Quotas) -> dict[str, Quota]:
+    """Return quotas by the labels that refusals, commands and the console show.
 
-    label: str
-    quota: Quota
-
-
-def labeled_quotas(setting: str, quotas: tuple[Quota, ...]) -> Iterator[LabeledQuota]:
-    """Label each quota with the setting's name, and with its text if there are several."""
-    for quota in quotas:
-        yield LabeledQuota(setting if len(quotas) == 1 else f"{setting} {quota.text}", quota)
+    A label is the setting's name, followed by the quota's text if there are several.
+    """
+    if len(quotas) == 1:
+        return {setting: quotas[0]}
+    return {f"{setting} {quota.text}": quota for quota in quotas}
 
 
 def setting_name(label: str) -> str:
@@ -256,18 +252,18 @@ def limit_capacities(limits: CallLimits) -> Mapping[tuple[str | None, str], int]
     The client is None for limits that all clients share.
     """
     capacities: dict[tuple[str | None, str], int] = {(None, CALLS_PER_DAY): limits.calls_per_day}
-    for name, value in structs.asdict(limits).items():
+
+    def add(client: str | None, setting: str, quotas: Quotas) -> None:
+        for label, quota in labeled_quotas(setting, quotas).items():
+            capacities[client, label] = quota.count
+
+    for setting, value in structs.asdict(limits).items():
         if isinstance(value, tuple):
-            capacities |= {
-                (None, each.label): each.quota.count for each in labeled_quotas(name, value)
-            }
+            add(None, setting, value)
     for client, own in limits.clients.items():
         capacities[client, "pending_per_number"] = limits.pending_per_number
-        for each in (
-            *labeled_quotas("creates_per_client", limits.creates_per_client),
-            *labeled_quotas("calls_per_client", own.calls),
-        ):
-            capacities[client, each.label] = each.quota.count
+        add(client, "creates_per_client", limits.creates_per_client)
+        add(client, "calls_per_client", own.calls)
         if own.calls_per_day is not None:
             capacities[client, CALLS_PER_DAY] = own.calls_per_day
     return capacities

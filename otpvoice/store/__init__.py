@@ -65,7 +65,6 @@ from typing import Final
 from otpvoice.core.verification import CallStatus, Status
 
 TAG: Final = "{otpvoice}"
-_INDEXES: Final = ["queue", "dialing", "live", "expiring", "wake", "dialers", "status_queries"]
 
 
 class Keys:
@@ -73,8 +72,6 @@ class Keys:
 
     def __init__(self, tag: str = TAG) -> None:
         self.prefix = f"{tag}:"
-        self.indexes = tuple(map(self.of, _INDEXES))
-        """The indexes of the whole service."""
 
     def of(self, kind: str, name: str | int | None = None) -> str:
         """Return ``<prefix><kind>``, or ``<prefix><kind>:<name>``."""

@@ -4,7 +4,7 @@ The functions compare and set. What they compare with stands here, in :mod:`otpv
 and in :mod:`otpvoice.core.verification`. Names that end in ``_ms`` are milliseconds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -18,7 +18,6 @@ from otpvoice.core.limits import (
     NO_LIMITS,
     UNLIMITED,
     CallLimits,
-    LabeledQuota,
     LimitSettings,
     Quota,
     Ratio,
@@ -167,7 +166,7 @@ class StorePolicy:
             "callback_timeout_ms": self.callback_timeout_ms,
             "retention_ms": self.retention_ms,
             "call_memory_ms": _call_memory_ms(self.limits),
-            "every_client": [_counter("day", each) for each in _daily(self.limits.calls_per_day)],
+            "every_client": _counters("day", _daily(self.limits.calls_per_day)),
             "limit_names": [*LIMITS],
             "clients": {name: self._client(name) for name in self.limits.clients},
         }
@@ -175,15 +174,12 @@ class StorePolicy:
 
     def _client(self, name: str) -> dict[str, object]:
         limits = self.limits.clients[name]
-        counters = [
-            *(
-                _counter(f"client {name}", each)
-                for each in labeled_quotas("calls_per_client", limits.calls)
-            ),
-            *(_counter(f"day of client {name}", each) for each in _daily(limits.calls_per_day)),
-        ]
+        calls = labeled_quotas("calls_per_client", limits.calls)
         return {
-            "counters": counters,
+            "counters": [
+                *_counters(f"client {name}", calls),
+                *_counters(f"day of client {name}", _daily(limits.calls_per_day)),
+            ],
             "deliver_only": limits.deliver_only,
             "has_events": name in self.clients_with_events,
         }
@@ -202,8 +198,6 @@ def to_lua(value: object) -> str:
             text = str(value)
         case str():
             text = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        case LabeledQuota(label, quota):
-            text = to_lua({"label": label, "count": quota.count, "window_ms": quota.window_ms})
         case Ratio(_, percent, window_ms):
             text = to_lua({"percent": percent, "window_ms": window_ms})
         case Mapping():
@@ -219,13 +213,18 @@ def to_lua(value: object) -> str:
 
 
 def _limit(name: str, value: object) -> object:
-    return [*labeled_quotas(name, value)] if isinstance(value, tuple) else value
+    return _labeled(labeled_quotas(name, value)) if isinstance(value, tuple) else value
 
 
-def _counter(name: str, labeled: LabeledQuota) -> dict[str, object]:
-    quota = labeled.quota
-    members = {"count": quota.count, "window_ms": quota.window_ms}
-    return {"name": name, "label": labeled.label, **members}
+def _labeled(quotas: Mapping[str, Quota]) -> list[dict[str, object]]:
+    return [
+        {"label": label, "count": quota.count, "window_ms": quota.window_ms}
+        for label, quota in quotas.items()
+    ]
+
+
+def _counters(name: str, quotas: Mapping[str, Quota]) -> list[dict[str, object]]:
+    return [{"name": name, **quota} for quota in _labeled(quotas)]
 
 
 def _call_memory_ms(limits: CallLimits) -> int:
@@ -235,6 +234,7 @@ def _call_memory_ms(limits: CallLimits) -> int:
     return longest_window_ms(limits, exact)
 
 
-def _daily(count: int | None) -> Iterator[LabeledQuota]:
-    if count is not None and count != UNLIMITED:
-        yield LabeledQuota(CALLS_PER_DAY, Quota("", count, DAY_MS))
+def _daily(count: int | None) -> dict[str, Quota]:
+    if count is None or count == UNLIMITED:
+        return {}
+    return {CALLS_PER_DAY: Quota("", count, DAY_MS)}

@@ -16,9 +16,9 @@ from redis import Redis
 from store.driver import StoreDriver
 from store.many_numbers import ManyNumbers
 from support.processes import find_program
+from support.service import ENDLESS_KEYS
 from support.valkey import IN_MEMORY, Valkey
 
-from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 
@@ -71,13 +71,12 @@ def _system_redis(folder: Path) -> Iterator[str]:
 def every_key_expires(redis: Redis) -> Iterator[None]:
     """Check promise 9: a key expires, or is an index that ends with its last member."""
     yield
-    queue, dialing, live, expiring, _, _, status_queries = Keys().indexes
     keys = [*redis.scan_iter(count=1000)]
     pipeline = redis.pipeline(transaction=False)
     for key in keys:
         pipeline.pttl(key)
     endless = {key.decode() for key, ttl in zip(keys, pipeline.execute(), strict=True) if ttl < 0}
-    assert endless <= {queue, dialing, live, expiring, status_queries}
+    assert endless <= ENDLESS_KEYS
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from redis import Redis
 from store.driver import PLACED, RAVI, StoreDriver
+from support.service import INDEXES
 from support.timing import finishes_within
 
 from otpvoice.core.errors import StoreUnavailable
@@ -16,7 +17,7 @@ from otpvoice.store.discovery import connect
 from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
 
-QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = Keys().indexes
+QUEUE, DIALING, LIVE, EXPIRING, WAKE, DIALERS, PULL = INDEXES
 
 
 def stored_status(redis: Redis, verification_id: str) -> str:

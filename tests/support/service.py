@@ -19,6 +19,7 @@ from otpvoice.core.verification import Call, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.http_client import Deadlines
 from otpvoice.sandbox import RunningSandbox
+from otpvoice.store import Keys
 from otpvoice.store.redis_store import RedisStore
 
 ASHA = "+919876543210"
@@ -31,6 +32,14 @@ BRIDGE = "918068280000"
 WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 PATH_TOKEN = "path-token-of-the-tests-0123456789"
 VALIDATION_KEY = "validation-key-of-the-tests"
+
+INDEXES = tuple(
+    Keys().of(kind)
+    for kind in ("queue", "dialing", "live", "expiring", "wake", "dialers", "status_queries")
+)
+"""The keys of the store's indexes of the whole service."""
+ENDLESS_KEYS = {*INDEXES[:4], INDEXES[6]}
+"""Those that end with their last member; every other key expires."""
 
 WIDE_LIMITS = {
     "OTPVOICE_LIMITS_CALL_GAP": "0",

@@ -15,7 +15,7 @@ from typing import Any
 
 from api.api_client import VERIFICATIONS, ApiClient, ManualDialer
 from redis import Redis
-from support.service import BRIDGE
+from support.service import BRIDGE, INDEXES
 from support.valkey import Valkey
 
 from otpvoice.app import create_app
@@ -117,7 +117,7 @@ def keyspace(redis: Redis) -> dict[bytes, list[bytes]]:
 
 def stolen_records(space: Mapping[bytes, Sequence[bytes]]) -> dict[str, StolenRecord]:
     """By id: all that stands in the records that name a verification or are named by it."""
-    indexes = tuple(key.encode() for key in Keys().indexes)
+    indexes = tuple(key.encode() for key in INDEXES)
     found: dict[bytes, set[bytes]] = defaultdict(set)
     for key, values in space.items():
         for name in {*_ID.findall(key), *(v for v in values if _ID.fullmatch(v))}:

@@ -24,14 +24,13 @@ from msgspec.structs import replace
 from redis import Redis
 from store.driver import CODE, StoreDriver
 from support.processes import Process, free_port, otpvoice_process, wait_until
-from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
+from support.service import INDEXES, LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 from support.stack import is_ready
 from support.valkey import Valkey
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.core.store_port import NewVerification, StoreResult
 from otpvoice.core.verification import CallStatus
-from otpvoice.store import Keys
 from otpvoice.store.models import CallResult
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
@@ -314,7 +313,7 @@ def test_memory_returns_to_its_level_after_many_verifications(redis: Redis) -> N
             desk.sweep()
     peak, keys = used(redis), redis.dbsize()
 
-    wait_until(lambda: not desk.sweep() and not redis.exists(*Keys().indexes[:4]), "the last ends")
+    wait_until(lambda: not desk.sweep() and not redis.exists(*INDEXES[:4]), "the last ends")
     wait_until(lambda: set(kinds(redis)) <= _LASTING, "the records' ends", 60)
     print(f"{LIVES} lives: {keys} keys and {peak - before} bytes; of them lasting {kinds(redis)}")
     for key in redis.scan_iter(count=1000):
