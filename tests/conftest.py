@@ -5,6 +5,7 @@
 in one process then (``make test ARGS="--numprocesses 0"``).
 """
 
+import gc
 import hashlib
 import os
 import signal
@@ -132,3 +133,9 @@ def environ(redis_url: str) -> dict[str, str]:
 def settings(environ: dict[str, str]) -> Settings:
     """Load the settings of ``environ``."""
     return load(environ).settings
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the collected tests from garbage collection, which would visit them often."""
+    gc.collect()
+    gc.freeze()

@@ -112,7 +112,7 @@ def test_rolling_restart_serves_each_request_once(environ: dict[str, str], tmp_p
             otpvoice_process("api", new, new_folder) as new_api,
             otpvoice_process("dialer", new, new_folder) as new_dialer,
         ):
-            with concurrently(create, pause=0.05):
+            with concurrently(create, pause=0.15):
                 wait_until(lambda: is_ready(url), "the new api to start")
                 lines.append(RecordingClient(url))
                 move_callbacks(stack, url)

@@ -26,7 +26,7 @@ from system.concurrency import NO_RESPONSE, concurrently
 
 from otpvoice.store import Keys
 
-GUESSES = int(os.environ.get("OTPVOICE_TEST_GUESSES", "200"))
+GUESSES = int(os.environ.get("OTPVOICE_TEST_GUESSES", "100"))
 ALLOWED, CHECKS = 15, 5
 """Wrong codes of a number in 24 hours, and of one verification."""
 AT_ONCE = 3

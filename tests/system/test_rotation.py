@@ -212,7 +212,7 @@ def test_rotation_under_load_is_not_noticed(environ: dict[str, str], tmp_path: P
         deploys = [old]
         gap_end = is_called_twice(service)
         load = Load(service, old)
-        with concurrently(load.step, threads=4):
+        with concurrently(load.step, threads=4, pause=0.2):
             for ring in RINGS[1:]:
                 are_over(load, old.line, ring)
                 kept = keeps(old.line)

@@ -143,7 +143,7 @@ def test_faulty_store_replies_end_no_process(
             line.request("GET", "/readyz")
 
     until_ = time.monotonic() + SECONDS
-    with concurrently(use, pause=0.05):
+    with concurrently(use, pause=0.1):
         for round_ in itertools.count():
             faults.at_random(0.05 if round_ % 2 else 0.6)
             time.sleep(0.7)

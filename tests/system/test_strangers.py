@@ -25,7 +25,7 @@ from system.shipped_limits import SHIPPED
 from otpvoice.store.discovery import connect
 
 STORM = int(os.environ.get("OTPVOICE_TEST_STRANGERS", "200"))
-LOOP = int(os.environ.get("OTPVOICE_TEST_LOOP", "4"))
+LOOP = int(os.environ.get("OTPVOICE_TEST_LOOP", "2"))
 TOKENS, ATTEMPTS = 20, 6
 ONE_ADDRESS = "49.36.0.1"
 NUMBERS = (f"+91987654321{n}" for n in count())
