@@ -11,10 +11,13 @@ from typing import Any, Final
 from otpvoice.admin import FoundVerification, describe_result
 from otpvoice.admin.status import Alert, ServiceStatus
 from otpvoice.core.limits import DAY_MS, LimitStatus, limits_of
-from otpvoice.core.verification import Call, Verification, format_utc
+from otpvoice.core.verification import Call, format_utc
 from otpvoice.store.admin import NumberLimits
 
-_UNITS: Final = ((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48))
+_UNITS: Final = (
+    *((1_000, "s", 120), (60_000, "min", 120), (3_600_000, "h", 48)),
+    (DAY_MS, "days", math.inf),
+)
 """Milliseconds of a unit, its name, and the count from which the next unit is used."""
 _VERIFICATION_TIMES: Final = ("created_at", "expires_at", "ended_at")
 _CALL_MEMBERS: Final = (
@@ -32,22 +35,16 @@ def format_clock(time_ms: int, now_ms: int) -> str:
 
 def format_time(time_ms: int, now_ms: int) -> str:
     """Format a time with its distance: ``14:32:05 (in 4 min)``."""
-    distance = _format_distance(abs(time_ms - now_ms))
+    distance_ms = abs(time_ms - now_ms)
+    # Rounded up, because nothing ends before the time that is shown.
+    counts = ((math.ceil(distance_ms / unit), name, limit) for unit, name, limit in _UNITS)
+    distance = next(f"{count} {name}" for count, name, limit in counts if count < limit)
     relative = f"in {distance}" if time_ms > now_ms else f"{distance} ago"
     return f"{format_clock(time_ms, now_ms)} ({relative})"
 
 
 def _local(time_ms: int) -> datetime:
     return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone()
-
-
-def _format_distance(distance_ms: int) -> str:
-    """Format a duration, rounded up, because nothing ends before the time that is shown."""
-    for unit, name, limit in _UNITS:
-        count = math.ceil(distance_ms / unit)
-        if count < limit:
-            return f"{count} {name}"
-    return f"{math.ceil(distance_ms / DAY_MS)} days"
 
 
 # The whole service -------------------------------------------------------------------------------
@@ -145,9 +142,11 @@ def render_verification(found: FoundVerification) -> Iterator[str]:
     """Render a verification, and its calls below it."""
     it = found.verification
     created = format_time(it.created_at, it.now)
+    end = f"{'expires' if it.ended_at is None else 'ended'} "
+    end += format_time(it.ended_at or it.expires_at, it.now)
     yield f"{it.id}  {_render_state(it.status, it.reason)}"
     yield f"  {found.number_text}, client {it.client}, reference {it.reference or '-'}"
-    yield f"  created {created}, {_render_end(it)}, checks left {it.checks_left}"
+    yield f"  created {created}, {end}, checks left {it.checks_left}"
     for call in it.calls:
         yield f"  {call.id}  {_render_state(call.status, call.reason)}"
         yield f"    {', '.join(_call_details(call, it.now))}"
@@ -155,12 +154,6 @@ def render_verification(found: FoundVerification) -> Iterator[str]:
 
 def _render_state(status: str, reason: str | None) -> str:
     return f"{status} ({reason})" if reason else status
-
-
-def _render_end(verification: Verification) -> str:
-    if verification.ended_at is None:
-        return f"expires {format_time(verification.expires_at, verification.now)}"
-    return f"ended {format_time(verification.ended_at, verification.now)}"
 
 
 def _call_details(call: Call, now_ms: int) -> Iterator[str]:

@@ -104,8 +104,7 @@ def expected_format(annotation: Any) -> str:
     base, *metadata = type_parts(annotation)
     kind = field_type(annotation)
     text = "a list" if get_origin(base) is tuple else kind.expected_format
-    if kind.is_optional and get_origin(base) is not tuple:
-        text += ", or empty"
+    text += ", or empty" * kind.is_optional
     for meta in metadata:
         if isinstance(meta, Meta) and meta.min_length is not None:
             text += f" of {meta.min_length} or more"

@@ -55,7 +55,12 @@ def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[F
             yield from _check_status_queries(settings, http)
     now = datetime.now(ZoneInfo(provider.timezone))
     yield ok("provider.timezone", f"{provider.timezone}, where it is {now:%H:%M}")
-    yield _unverified_finding(settings)
+    # Only a real call can verify the rest.
+    flows = ", ".join(dict.fromkeys(flow.id for flow in provider.flows.values()))
+    webhook = "webhook_id" if provider.webhook_id else "the webhook subscription"
+    bridge = mask_number(f"+{provider.bridge}")
+    found = f"whether flow {flows}, bridge {bridge}, {webhook} and provider.timezone are right"
+    yield advice("before a call", found, _LIVE_REMEDY)
 
 
 _ACCOUNT_FAILURES: Final = {
@@ -111,16 +116,6 @@ def _check_status_queries(settings: Settings, http: HttpClient) -> Iterator[Find
             yield warning(subject, found, todo)
 
 
-def _unverified_finding(settings: Settings) -> Finding:
-    """Return the advice about settings that only a real call can verify."""
-    provider = settings.provider
-    flows = ", ".join(dict.fromkeys(flow.id for flow in provider.flows.values()))
-    webhook = "webhook_id" if provider.webhook_id else "the webhook subscription"
-    bridge = mask_number(f"+{provider.bridge}")
-    found = f"whether flow {flows}, bridge {bridge}, {webhook} and provider.timezone are right"
-    return advice("before a call", found, _LIVE_REMEDY)
-
-
 def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
     """Yield whether callbacks reach this service at its public address, with its secrets.
 
@@ -154,13 +149,17 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
 
 def _webhook_secret_findings(settings: Settings, http: HttpClient, url: str) -> Iterator[Finding]:
     """Send each secret with an empty message: 400 if the service knows it, otherwise 401."""
-    attempts: list[tuple[str, str, dict[str, str], str]] = []
-    for i, secret in enumerate(settings.provider.webhook_secret):
-        header = {"Authorization": f"Bearer {secret}"}
-        attempts.append((f"secret[{i}]", url, header, "Authorization"))
-    for i, token in enumerate(settings.provider.webhook_path_token):
-        attempts.append((f"path_token[{i}]", f"{url}/{token}", {}, "every path"))
-    for name, address, headers, forwarded in attempts:
+    secrets, tokens = settings.provider.webhook_secret, settings.provider.webhook_path_token
+    for name, address, headers, forwarded in (
+        *(
+            (f"secret[{i}]", url, {"Authorization": f"Bearer {secret}"}, "Authorization")
+            for i, secret in enumerate(secrets)
+        ),
+        *(
+            (f"path_token[{i}]", f"{url}/{token}", {}, "every path")
+            for i, token in enumerate(tokens)
+        ),
+    ):
         subject = f"provider.webhook_{name}"
         status, other = _post(http, address, headers)
         if status == 400:
