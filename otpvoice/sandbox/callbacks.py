@@ -21,6 +21,8 @@ from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
 
 _REACHED_FLOW: Final = frozenset({"ANSWER", "COMPLETED"})
 _SUCCESS_STATUSES: Final = frozenset({200, 202})
+_MAX_RETRIES: Final = 3
+_TIMEOUT_S: Final = 10.0
 _PLACEHOLDER: Final = re.compile(r"\{\{(id|to|status|duration)\}\}")
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -97,9 +99,7 @@ class CallbackSender:
             return
         sent = call, webhook_id, _build_request(call, webhook_id, self.webhooks[webhook_id])
         self._sent[call.id] = sent
-        delay_s = self._config.callback_seconds
-        if call.phone.behaviour == "late_callback":
-            delay_s += call.phone.seconds
+        delay_s = call.phone.seconds if call.phone.behaviour == "late_callback" else 0.0
         for _ in range(call.phone.copies):
             self._scheduler.submit_later(delay_s, self._deliver, *sent)
 
@@ -118,7 +118,7 @@ class CallbackSender:
             status = self._send(request).status_code
         except (requests.RequestException, ValueError) as failure:
             error = type(failure).__name__  # no response, or an invalid URL: retried as well
-        if status not in _SUCCESS_STATUSES and attempt <= self._config.callback_retries:
+        if status not in _SUCCESS_STATUSES and attempt <= _MAX_RETRIES:
             retry = call, webhook_id, request, attempt + 1
             self._scheduler.submit_later(self._config.callback_retry_seconds, self._deliver, *retry)
         delivery = Delivery(
@@ -138,8 +138,7 @@ class CallbackSender:
         with requests.Session() as session:
             session.trust_env = False  # a vendor does not use this machine's netrc or proxy
             prepared = session.prepare_request(request)
-            timeout_s = self._config.callback_timeout
-            return session.send(prepared, timeout=timeout_s, allow_redirects=False)
+            return session.send(prepared, timeout=_TIMEOUT_S, allow_redirects=False)
 
 
 def compact_json(body: object) -> str:

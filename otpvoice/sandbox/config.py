@@ -87,16 +87,9 @@ class SandboxConfig:
     """Pause before C2C redials an unanswered phone."""
     minute_seconds: float = 60.0
     """Real length of a minute of an OBD ``interval``."""
-
-    callback_seconds: float = 0.0
-    """From the end of a call to its callback."""
-    callback_retries: int = 3
     callback_retry_seconds: float = 1800.0
-    callback_timeout: float = 10.0
-    callback_threads: int = 16
-
+    """Pause before an unconfirmed callback is sent again."""
     gets_per_minute: int = 1000
-    credits: str = "1000.0000"
 
     def __post_init__(self) -> None:
         if not self.token:

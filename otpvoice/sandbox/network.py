@@ -35,7 +35,7 @@ class Sandbox:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.changes = ChangeCondition()
-        self.scheduler = Scheduler(config.callback_threads)
+        self.scheduler = Scheduler()
         self.callbacks = CallbackSender(config, self.scheduler, self.changes)
         self.calls: list[Call] = []
         """All calls, oldest first."""

@@ -18,7 +18,7 @@ class CallOutcome:
     answered_by: Literal["person", "machine"] | None = None
     talk_seconds: int | None = None
     """Length of the conversation; None: as long as the text needs."""
-    hung_up_by: Literal["", "caller", "agent"] = ""
+    hung_up_by: Literal["", "caller"] = ""
 
 
 ANSWERED: Final = CallOutcome("ANSWER", answered_by="person", hung_up_by="caller")

@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
+_POOL_THREADS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class Scheduler:
     Hundreds of simultaneous calls therefore need no thread each.
     """
 
-    def __init__(self, pool_threads: int) -> None:
+    def __init__(self) -> None:
         self._queue = sched.scheduler(time.monotonic)
         self._changed = threading.Event()
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="sandbox-callback")
+        self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="sandbox-callback")
         self._thread = threading.Thread(target=self._run, name="sandbox-schedule", daemon=True)
         self._thread.start()
 

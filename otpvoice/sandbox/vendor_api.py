@@ -28,6 +28,7 @@ from otpvoice.sandbox.scheduling import VENDOR_ZONE
 
 blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
 
+_CREDITS: Final = "1000.0000"
 _PAGE_SIZE: Final = 15
 _PADDING_BYTES: Final = 10 * 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
@@ -280,9 +281,8 @@ def _parse_days(text: str) -> tuple[date, date]:
 
 @blueprint.get("/finance/balance")
 def get_balance() -> dict[str, Any]:
-    """Return the configured credits. Calls do not reduce them."""
-    data = {"credits": current_sandbox().config.credits}
-    return {"status": 200, "message": "OK", "data": data}
+    """Return the credits of the account. Calls do not reduce them."""
+    return {"status": 200, "message": "OK", "data": {"credits": _CREDITS}}
 
 
 @blueprint.post("/developer/webhooks")

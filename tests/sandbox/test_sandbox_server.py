@@ -26,7 +26,7 @@ TOKEN = {"Authorization": "Bearer sandbox-token"}
 
 def test_scheduler_runs_actions_in_order_of_time() -> None:
     """Not in the order of scheduling."""
-    schedule, all_done = Scheduler(1), threading.Event()
+    schedule, all_done = Scheduler(), threading.Event()
     done: list[float] = []
     for seconds in (0.03, 0.01, 0.02):
         schedule.run_later(seconds, done.append, seconds)
@@ -39,7 +39,7 @@ def test_scheduler_runs_actions_in_order_of_time() -> None:
 
 def test_scheduler_close_discards_actions_and_wakes_sleepers() -> None:
     """No queued action runs after it."""
-    schedule, done = Scheduler(1), []
+    schedule, done = Scheduler(), []
     schedule.run_later(60, lambda: done.append(1))
     schedule.submit_later(60, lambda: done.append(1))
     with ThreadPoolExecutor(1) as other:
