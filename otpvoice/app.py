@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from otpvoice.admin.preview import preview_call
 from otpvoice.api.application import Api, endpoints_of
@@ -61,14 +61,19 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.extensions[STORE] = parts.store
     app.add_endpoints(endpoints)
     if has_console:
-        console = ConsoleViews(
-            admin=parts.create_admin_service(parts.admin_store),
-            stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
-            price=CallPrice(settings.console.price_per_call, settings.console.currency),
-            preview_call=partial(preview_call, settings, parts.provider),
-            clients=tuple(sorted(settings.clients)),
-        )
-        admin_keys = KeyHashes({"operator": secrets.admin_key_sha256})
-        app.register_blueprint(console.blueprint(AdminAuth(admin_keys, public_url)))
+        app.register_blueprint(_create_console(parts))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app
+
+
+def _create_console(parts: Container) -> Blueprint:
+    settings = parts.settings
+    console = ConsoleViews(
+        admin=parts.create_admin_service(parts.admin_store),
+        stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
+        price=CallPrice(settings.console.price_per_call, settings.console.currency),
+        preview_call=partial(preview_call, settings, parts.provider),
+        clients=tuple(sorted(settings.clients)),
+    )
+    admin_keys = KeyHashes({"operator": settings.secrets.admin_key_sha256})
+    return console.blueprint(AdminAuth(admin_keys, settings.server.public_url))
