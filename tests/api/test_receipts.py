@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
@@ -18,12 +17,11 @@ from api.api_client import (
     ApiClient,
     ManualDialer,
     assert_problem,
-    bearer,
     settings_with,
 )
 from flask import Flask
-from support.service import ASHA, LOGIN_KEY, RING_KEY
-from support.stack import ApiProcess, running_api
+from support.service import ASHA, RING_KEY
+from support.stack import ApiProcess
 from werkzeug.serving import make_server
 
 from otpvoice.app import create_app
@@ -247,24 +245,3 @@ def _believes(backend: Backend, receipt: str) -> bool:
     except jwt.PyJWKClientError:
         return False
     return True
-
-
-# Confidentiality ---------------------------------------------------------------------------------
-
-
-def test_log_contains_no_receipt(environ: dict[str, str], api: ApiClient, tmp_path: Path) -> None:
-    """At level DEBUG, and there was nothing to redact."""
-    created = api.create(code=CODE)
-    with running_api(environ, tmp_path, OTPVOICE_LOG_LEVEL="debug") as process:
-        url = f"http://127.0.0.1:{process.port}"
-        check = f"{url}{VERIFICATIONS}/{created['id']}/checks"
-        responses = [
-            requests.post(check, json={"code": CODE}, headers=bearer(LOGIN_KEY), timeout=5)
-            for _ in range(2)
-        ]
-        assert requests.get(url + KEYS, timeout=5).ok
-    receipt = responses[0].json()["receipt"]
-    assert responses[1].status_code == 409
-    found = process.log.read_text()
-    assert "verification.checked" in found
-    assert not [part for part in ("eyJ", "[jwt]", *receipt.split(".")) if part in found]

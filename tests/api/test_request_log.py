@@ -62,6 +62,7 @@ class Talk:
         self._served = served
         self.answers: list[tuple[str, int]] = []
         """Request ids and statuses."""
+        self.receipt = ""
 
     def send(self, method: str, target: str, body: Any = None, key: str = LOGIN_KEY) -> Any:
         """Send one request and return the JSON of its response."""
@@ -98,7 +99,7 @@ class Talk:
         self.send("POST", f"{one}/checks", {"code": CODE[:6]})
         self.send("POST", f"{one}/calls", {"route": "canary-body"})
         self.send("POST", f"{one}/calls")
-        self.send("POST", f"{one}/checks", {"code": CODE})
+        self.receipt = self.send("POST", f"{one}/checks", {"code": CODE})["receipt"]
         self.send("POST", f"{one}/checks", {"code": CODE})
         self.send("POST", f"{one}/cancel")
         self.send("POST", f"{one}/approve")
@@ -135,11 +136,12 @@ class Talk:
 def talk_and_log(
     environ: dict[str, str], redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Talk, str]:
-    """Return the dialogue and the process's whole log."""
+    """Return the dialogue and the process's whole log, at the most verbose level."""
     client = connect(redis_url)
     client.flushdb()
     RedisStore(client).sweep("a dialer")
-    with running_api(environ, tmp_path_factory.mktemp("api")) as served:
+    folder = tmp_path_factory.mktemp("api")
+    with running_api(environ, folder, OTPVOICE_LOG_LEVEL="debug") as served:
         talk = Talk(served)
         talk.as_client()
         call_id = next(client.scan_iter("*call:call_*")).decode().rpartition(":")[2]
@@ -157,6 +159,13 @@ def test_log_contains_no_canary(talk_and_log: tuple[Talk, str]) -> None:
     escaped = {what: quote(secret) for what, secret in CANARIES.items()}
     found = [what for what in CANARIES if CANARIES[what] in log or escaped[what] in log]
     assert found == []
+
+
+def test_log_contains_no_receipt(talk_and_log: tuple[Talk, str]) -> None:
+    """And there was nothing to redact."""
+    talk, log = talk_and_log
+    assert "verification.checked" in log
+    assert not [part for part in ("eyJ", "[jwt]", *talk.receipt.split(".")) if part in log]
 
 
 def test_log_has_a_line_for_every_response(talk_and_log: tuple[Talk, str]) -> None:
