@@ -265,18 +265,16 @@ def log_of_errors(
             post(CHUNKED, path=f"{WEBHOOK}x/{PATH_TOKEN}", content_type=JSON) + b"zz" + CREATE,
         ):
             receive_until_closed(served, request_bytes)
-    return [json.loads(connection) for connection in served.process.output().splitlines()]
+    return [json.loads(line) for line in served.process.output().splitlines()]
 
 
 def test_malformed_request_is_logged_without_its_content(
     log_of_errors: list[dict[str, Any]],
 ) -> None:
     """Reason, status and id only."""
-    rejected = [
-        connection for connection in log_of_errors if connection["event"] == "request.malformed"
-    ]
-    assert [connection["http_status"] for connection in rejected] == [400, 400, 414]
-    assert all(connection["error"] and connection["request_id"] for connection in rejected)
+    rejected = [line for line in log_of_errors if line["event"] == "request.malformed"]
+    assert [line["http_status"] for line in rejected] == [400, 400, 414]
+    assert all(line["error"] and line["request_id"] for line in rejected)
     whole = json.dumps(log_of_errors)
     assert PATH_TOKEN not in whole
     assert LOGIN_KEY not in whole

@@ -171,58 +171,45 @@ def test_log_contains_no_receipt(talk_and_log: tuple[Talk, str]) -> None:
 def test_log_has_a_line_for_every_response(talk_and_log: tuple[Talk, str]) -> None:
     """Method, route, status, duration, id and event, never the path."""
     talk, log = talk_and_log
-    lines = [
-        json.loads(connection) for connection in log.splitlines() if connection.startswith("{")
-    ]
-    access = [connection for connection in lines if "http_status" in connection]
-    assert [
-        (connection["request_id"], connection["http_status"]) for connection in access
-    ] == talk.answers
-    assert {connection["route"] for connection in access} <= ROUTES
-    assert all(
-        connection["duration_ms"] >= 0 and connection["timestamp"].endswith("Z")
-        for connection in access
-    )
-    assert {connection.get("client") for connection in access} == {"login", None}
-    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {
-        connection["http_status"] for connection in access
-    }
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    access = [line for line in lines if "http_status" in line]
+    assert [(line["request_id"], line["http_status"]) for line in access] == talk.answers
+    assert {line["route"] for line in access} <= ROUTES
+    assert all(line["duration_ms"] >= 0 and line["timestamp"].endswith("Z") for line in access)
+    assert {line.get("client") for line in access} == {"login", None}
+    assert {500, 400, 401, 404, 405, 409, 413, 422} <= {line["http_status"] for line in access}
     assert {"http", "verification.created", "verification.checked"} <= {
-        connection["event"] for connection in access
+        line["event"] for line in access
     }
 
 
 def test_log_lines_are_json(talk_and_log: tuple[Talk, str]) -> None:
     """Every line."""
     _, log = talk_and_log
-    assert all(json.loads(connection)["event"] for connection in log.splitlines())
+    assert all(json.loads(line)["event"] for line in log.splitlines())
 
 
 def test_log_masks_numbers(talk_and_log: tuple[Talk, str]) -> None:
     """Recognizable, but not callable."""
     _, log = talk_and_log
-    created = next(
-        connection for connection in log.splitlines() if "verification.created" in connection
-    )
+    created = next(line for line in log.splitlines() if "verification.created" in line)
     assert json.loads(created)["to"] == "+91******5678"
 
 
 def test_log_has_one_id_for_each_number(talk_and_log: tuple[Talk, str]) -> None:
     """Eight letters, the same for requests and callbacks."""
     _, log = talk_and_log
-    lines = [json.loads(connection) for connection in log.splitlines()]
-    about = [connection for connection in lines if connection.get("to") == "+91******5678"]
-    assert {"verification.created", "callback.received"} <= {
-        connection["event"] for connection in about
-    }
-    (name,) = {connection["number"] for connection in about}
+    lines = [json.loads(line) for line in log.splitlines()]
+    about = [line for line in lines if line.get("to") == "+91******5678"]
+    assert {"verification.created", "callback.received"} <= {line["event"] for line in about}
+    (name,) = {line["number"] for line in about}
     assert re.fullmatch(r"[A-Za-z]{8}", name)
 
 
 def test_log_has_unmatched_and_unauthorized_callbacks(talk_and_log: tuple[Talk, str]) -> None:
     """For operators."""
     _, log = talk_and_log
-    events = {json.loads(connection)["event"] for connection in log.splitlines()}
+    events = {json.loads(line)["event"] for line in log.splitlines()}
     assert {
         "callback.unmatched",
         "callback.unauthorized",
@@ -237,13 +224,13 @@ def test_log_has_unmatched_and_unauthorized_callbacks(talk_and_log: tuple[Talk, 
 def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the log of a process that received malformed HTTP and a wrongly composed webhook."""
     with running_api(environ, tmp_path_factory.mktemp("api")) as served:
-        for connection in (
+        for request_line in (
             f"GET {WEBHOOK}/{PATH_TOKEN}?to={NUMBER} canary-query HTTP/1.1",
             f"GET {WEBHOOK}/{PATH_TOKEN}?name=\xe9&x=canary-query HTTP/1.1",
             f"GET {VERIFICATIONS}/vrf_canary",
             f"get {VERIFICATIONS}/vrf_canary HTTP/1.1",
         ):
-            assert served.send(head(connection)).status in {400, 405}
+            assert served.send(head(request_line)).status in {400, 405}
         broken = post("Transfer-Encoding: chunked", f"X: {CODE}\x00")
         assert served.send(broken, chunked(b"canary-body", 3)).status == 400
         news = {"id": "x", "status": f"BUSY {NUMBER}"}
@@ -253,15 +240,13 @@ def strange_log(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 
 def test_malformed_http_is_not_quoted_in_the_log(strange_log: str) -> None:
     """The server rejects it before the application sees it."""
-    servers = "\n".join(
-        connection for connection in strange_log.splitlines() if connection[:1] != "{"
-    )
+    servers = "\n".join(line for line in strange_log.splitlines() if line[:1] != "{")
     assert [what for what, secret in CANARIES.items() if secret in servers] == []
 
 
 def test_status_word_with_a_number_is_redacted(strange_log: str) -> None:
     """A webhook template with the number in its status."""
-    ours = "\n".join(connection for connection in strange_log.splitlines() if connection[:1] == "{")
+    ours = "\n".join(line for line in strange_log.splitlines() if line[:1] == "{")
     assert "callback.unmatched" in ours
     assert NUMBER.removeprefix("+") not in ours
 
