@@ -87,7 +87,9 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     """The message names the caller line."""
 
 
-class ReportResult(Struct, frozen=True):
+class ReportResult(
+    Struct, frozen=True, rename={"call_status": "status", "is_live_test": "live_test"}
+):
     """The outcome of a report, and its call."""
 
     outcome: ReportOutcome

@@ -3,13 +3,13 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.verification import CallStatus, parse_route
+from otpvoice.core.verification import parse_route
 from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
@@ -20,7 +20,6 @@ from otpvoice.store.models import (
     EventBatch,
     Health,
     RecordResult,
-    ReportOutcome,
     ReportResult,
     StatusQuery,
     SweepResult,
@@ -31,10 +30,12 @@ from otpvoice.store.verifications import (
     convert,
     decode_text,
     decoding,
-    texts,
     to_call,
     to_verification,
 )
+
+_ENCRYPTED: Final = frozenset({b"encrypted_number", b"speech"})
+_Call = TypeVar("_Call", Claim, StatusQuery)
 
 
 class RedisStore(VerificationStore):
@@ -51,7 +52,7 @@ class RedisStore(VerificationStore):
         reply = self._call("claim", holder=secrets.token_hex(8), max_live_calls=max_live_calls)
         if b"wait_ms" in reply:
             return int(reply[b"wait_ms"])
-        return next(self._decode_each(_decode_claim, [reply]), 0)
+        return next(self._decode_each(partial(_decode_call, Claim), [reply]), 0)
 
     def mark_sent(
         self,
@@ -113,7 +114,8 @@ class RedisStore(VerificationStore):
     def due_status_queries(self, at_most: int) -> list[StatusQuery]:
         """Return the live calls whose status is to be queried now."""
         reply = self._call("claim_status_queries", max_calls=at_most)
-        return [*self._decode_each(_decode_status_query, reply[b"queries"])]
+        queries = map(to_fields, reply[b"queries"])
+        return [*self._decode_each(partial(_decode_call, StatusQuery), queries)]
 
     def wait(self, seconds: float) -> bool:
         """Return true when a call may have become due, or after ``seconds``.
@@ -139,16 +141,7 @@ class RedisStore(VerificationStore):
         """Apply a report to its call, if the call is known and its status may change."""
         arguments = structs.asdict(report)
         reply = self._call("apply_report", **arguments, next_call_id=_new_call_id())
-        outcome = ReportOutcome(reply[b"outcome"].decode())
-        if b"call_id" not in reply:
-            return ReportResult(outcome)
-        return ReportResult(
-            outcome=outcome,
-            call_id=reply[b"call_id"].decode(),
-            call_status=CallStatus(reply[b"status"].decode()),
-            verification_id=reply[b"verification_id"].decode(),
-            is_live_test=reply[b"live_test"] == b"1",
-        )
+        return convert(reply, ReportResult)
 
     def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
         """Keep an exchange with the provider about a live test call."""
@@ -199,33 +192,18 @@ def _new_call_id() -> str:
     return f"call_{secrets.token_hex(16)}"
 
 
-def _decode_claim(reply: Fields) -> Claim:
-    """Decode the claimed call of ``claim.lua``.
+def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
+    """Decode a call as ``claim.lua`` and ``claim_status_queries.lua`` return it.
 
     Raises:
-        UnreadableRecord: the call cannot be dialed.
+        UnreadableRecord: a value cannot be decoded.
     """
     with decoding(f"call:{_text(reply[b'call_id'])}"):
-        encrypted = {name: reply.pop(name.encode()) for name in ("encrypted_number", "speech")}
+        encrypted = {name.decode(): reply.pop(name) for name in _ENCRYPTED & reply.keys()}
         members = decode_text(reply) | encrypted
         members["route"] = parse_route(members["route"])
         members["tried"] = members.get("tried", "").split()
-        return msgspec.convert(members, Claim, strict=False)
-
-
-def _decode_status_query(flat: Sequence[Any]) -> StatusQuery:
-    """Decode one query of ``claim_status_queries.lua``.
-
-    Raises:
-        UnreadableRecord: the call cannot be queried.
-    """
-    query = to_fields(flat)
-    with decoding(f"call:{_text(query[b'call_id'])}"):
-        members = texts(to_fields(query.pop(b"call")))
-        encrypted_number = query.pop(b"encrypted_number")
-        route = parse_route(members["route"])
-        members |= texts(query) | {"route": route, "encrypted_number": encrypted_number}
-        return msgspec.convert(members, StatusQuery, strict=False)
+        return msgspec.convert(members, kind, strict=False)
 
 
 def _decode_audit_entry(text: bytes) -> AuditEntry:

@@ -176,7 +176,7 @@ def to_call(members: dict[str, Any]) -> Call:
 
 def convert(reply: Fields, kind: type[_Kind]) -> _Kind:
     """Convert a reply without binary values. Its names are those of the members of ``kind``."""
-    return msgspec.convert(decode_text(reply), kind)
+    return msgspec.convert(decode_text(reply), kind, strict=False)
 
 
 def decode_text(value: Any) -> Any:

@@ -73,6 +73,14 @@ local function load_hash(key)
   return record
 end
 
+-- Append to a reply {name, value, ...} the fields that a record has.
+local function append_fields(reply, record, names)
+  for _, name in ipairs(names) do
+    if record[name] then reply[#reply + 1], reply[#reply + 2] = name, record[name] end
+  end
+  return reply
+end
+
 -- Let a key live for at least this long from now, never shorter than before.
 local function extend_ttl(key, ttl_ms)
   if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end

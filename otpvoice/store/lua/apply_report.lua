@@ -59,8 +59,8 @@ end
 
 local function result(outcome, call)
   if not call then return { 'outcome', outcome } end
-  return { 'outcome', outcome, 'call_id', call.id, 'status', call.status, 'verification_id', call.verification,
-    'live_test', call.live_test or '' }
+  local reply = { 'outcome', outcome, 'call_id', call.id, 'status', call.status, 'verification_id', call.verification }
+  return append_fields(reply, call, { 'live_test' })
 end
 
 -- Keep the message under its ids: the provider's reply, which assigns an id to a call, may not be

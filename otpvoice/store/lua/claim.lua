@@ -135,14 +135,8 @@ local function lease_to_holder(call, verification, route)
   if not verification.test then NumberLock.acquire(call, lease_until) end
   local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
     'speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
-  local function add(record, names)
-    for _, name in ipairs(names) do
-      reply[#reply + 1], reply[#reply + 2] = record[name] and name, record[name]
-    end
-  end
-  add(verification, { 'client', 'number', 'encrypted_number', 'test', 'live_test' })
-  add(call, { 'route', 'locale', 'flow', 'bridge', 'tried', 'requests' })
-  return reply
+  append_fields(reply, verification, { 'client', 'number', 'encrypted_number', 'test', 'live_test' })
+  return append_fields(reply, call, { 'route', 'locale', 'flow', 'bridge', 'tried', 'requests' })
 end
 
 for _ = 1, POLICY.claim_max_candidates do

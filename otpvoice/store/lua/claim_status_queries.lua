@@ -1,7 +1,8 @@
 -- Hand out the live calls whose report is overdue, for status queries.
 --
 -- Arguments  max_calls
--- Returns    queries: {{call_id, call {field, value, ...}, verification_id, encrypted_number}, ...} as names and values
+-- Returns    queries: {{call_id, verification_id, encrypted_number, number: its hash, route, bridge, sent_at, and
+--            provider_id if it is known}, ...} as names and values
 
 local queries = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LIMIT', 0, ARGS.max_calls)) do
@@ -11,8 +12,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LI
     redis.call('ZREM', STATUS_QUERIES, id)
   else
     redis.call('ZADD', STATUS_QUERIES, NOW + POLICY.status_query_interval_ms, id)
-    queries[#queries + 1] = { 'call_id', id, 'call', redis.call('HGETALL', Calls.key(id)),
-      'verification_id', call.verification, 'encrypted_number', encrypted_number }
+    local query = { 'call_id', id, 'verification_id', call.verification, 'encrypted_number', encrypted_number }
+    queries[#queries + 1] = append_fields(query, call, { 'number', 'route', 'bridge', 'provider_id', 'sent_at' })
   end
 end
 return { 'queries', queries }
