@@ -23,11 +23,7 @@ class FunctionLibrary:
     """
 
     def __init__(self, policy: StorePolicy) -> None:
-        sources = _sources()
-        shared = [text for name, text in sources.items() if name[0] == "_" and name != "_base"]
-        preludes = "".join(f"do\n{text}\nend\n" for text in shared)
-        functions = "".join(_registration(name) for name in sources if name[0] != "_")
-        text = f"{policy.render_lua()}{sources['_base']}{preludes}{functions}"
+        text = policy.render_lua() + _code()
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self.name = f"otpvoice_{digest[:16]}"
         self._text = f"#!lua name={self.name}\nlocal LIBRARY = '{self.name}_'\n{text}"
@@ -69,17 +65,23 @@ def _is_listing(reply: Any) -> bool:
 
 
 @cache
-def _sources() -> dict[str, str]:
-    """Return the texts of the files in ``lua/`` by name."""
+def _code() -> str:
+    """Return the text of the files in ``lua/``: the base, the preludes as blocks, the functions."""
     paths = sorted(Path(__file__).with_name("lua").glob("*.lua"))
-    return {path.stem: path.read_text("utf-8") for path in paths}
+    sources = {path.stem: path.read_text("utf-8") for path in paths}
+    base = sources.pop("_base")
+    parts = (
+        f"do\n{text}\nend\n" if name[0] == "_" else _registration(name, text)
+        for name, text in sources.items()
+    )
+    return base + "".join(parts)
 
 
-def _registration(name: str) -> str:
-    """Return the Lua text that registers ``lua/<name>.lua`` as a function of the library."""
+def _registration(name: str, text: str) -> str:
+    """Return the Lua text that registers the text of a file as a function of the library."""
     flags = "'allow-oom'" if name in _ALLOWED_WHEN_FULL else ""
     return (
-        f"do local function run()\n{_sources()[name]}\nend\n"
+        f"do local function run()\n{text}\nend\n"
         f"redis.register_function{{ function_name = LIBRARY .. '{name}', flags = {{ {flags} }},\n"
         "callback = function(keys, arguments)\n"
         "init(keys, arguments)\nreturn reply_of(run())\nend } end\n"

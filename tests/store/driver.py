@@ -59,6 +59,7 @@ class StoreDriver:
         self, store: RedisStore, ring: KeyRing = RING, gaps: Sequence[float] = GAPS
     ) -> None:
         self.store = store
+        self._admin = AdminStore(store.redis, policy=store.policy)
         self.ring = ring
         self.gaps = gaps
         self.audit_entries: list[AuditEntry] = []
@@ -257,9 +258,9 @@ class StoreDriver:
 
     @property
     def admin(self) -> AdminStore:
-        """Return the operator's side of the same store."""
-        store = self.store
-        return AdminStore(store.redis, policy=store.policy, clock_offset_ms=store.clock_offset_ms)
+        """Return the operator's side of the same store, at the same time."""
+        self._admin.clock_offset_ms = self.store.clock_offset_ms
+        return self._admin
 
     def explain(self, to: str = ASHA) -> NumberLimits:
         """Return the limits that apply to a number."""
