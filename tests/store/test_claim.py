@@ -83,7 +83,7 @@ def test_postponed_call_has_new_version(driver: StoreDriver) -> None:
 def test_expired_call_keeps_its_due_time(driver: StoreDriver) -> None:
     """Not the end of a gap that it never reached."""
     driver.create()
-    driver.advance_time(0.001)  # what is due first is called first
+    driver.advance_time(0.001)  # calls are claimed in the order in which they are due
     late = driver.create(client="bank")
     driver.advance_time(240)
     driver.mark_sent(driver.claim())

@@ -150,7 +150,7 @@ def test_create_after_expiry_starts_another(driver: StoreDriver) -> None:
     """Without a sweep."""
     old = driver.create()
     driver.advance_time(300, dialer=None)
-    driver.sweep("another")  # only so that a dialer is heard of
+    driver.sweep("another")  # so that a dialer runs
     assert driver.create().id != old.id
 
 

@@ -156,7 +156,7 @@ def test_early_report_after_end_of_verification_does_not_redial(redis: Redis) ->
     assert [call.status for call in driver.get(begun).calls] == [CallStatus.BUSY]
 
 
-# None, another, two
+# No candidate, another one, two
 
 
 def test_early_report_without_call_expires_after_a_minute(

@@ -198,7 +198,7 @@ def test_claimed_event_is_exclusive_until_its_lease_ends(subscribed: StoreDriver
     again = due(subscribed)
     assert [event.id for event in again] == [event.id for event in first]
     assert [event.attempts for event in first + again] == [1, 1, 2, 2]
-    subscribed.store.ack_event(first[0], None)  # too late: it is not theirs any more
+    subscribed.store.ack_event(first[0], None)  # another process has claimed it
     subscribed.store.clock_offset_ms += EVENT_LEASE_MS + 100
     assert len(due(subscribed)) == 2
 
@@ -240,7 +240,7 @@ def test_pending_events_are_bounded_at_10000(subscribed: StoreDriver, redis: Red
     for dropped in ({"login": 3}, {}):
         assert subscribed.store.claim_events({"login": 0}).dropped == dropped
     while redis.zcard("{otpvoice}:events:login") > 1:
-        due(subscribed, 1000)  # names without a record are swept away
+        due(subscribed, 1000)  # a claim removes ids without a record
     assert redis.zcard("{otpvoice}:events:login") == 1
 
 
@@ -258,7 +258,7 @@ def test_memory_of_an_event_is_at_most_2_kib(subscribed: StoreDriver, redis: Red
 
 def test_change_with_event_is_one_round_trip(subscribed: StoreDriver, sent: Sent) -> None:
     """The function that makes the change writes the event."""
-    subscribed.check(subscribed.create(own_code=True), CODE)  # both rules are known by now
+    subscribed.check(subscribed.create(own_code=True), CODE)  # both functions are loaded
     begun: list[Verification] = []
     assert sent(lambda: begun.append(subscribed.create("+919812345679", own_code=True))) == [
         "FCALL"

@@ -14,11 +14,11 @@ RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatu
 def test_repeated_message_is_applied_once(driver: StoreDriver) -> None:
     """The repetitions are ``seen``."""
     begun, claim, _ = driver.place()
-    news = [
+    outcomes = [
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").outcome
         for _ in range(10)
     ]
-    assert news == [ReportOutcome.APPLIED] + [ReportOutcome.SEEN] * 9
+    assert outcomes == [ReportOutcome.APPLIED] + [ReportOutcome.SEEN] * 9
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 

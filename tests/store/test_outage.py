@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, StoreDriver
+from support.processes import find_program
 from support.timing import finishes_within
-from support.valkey import DURABLE, Valkey
+from support.valkey import DURABLE, VALKEY, Valkey
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.verification import Verification
@@ -22,9 +23,11 @@ AT_ONCE = 0.65
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Valkey]:
-    """Start a server with the shipped durability."""
-    with Valkey(tmp_path, *DURABLE) as server:
+def server(tmp_path: Path, redis_url: str) -> Iterator[Valkey]:
+    """Start a server of the same engine, with the shipped durability."""
+    is_redis = redis_url.startswith("unix")
+    program = find_program("redis-server") if is_redis else VALKEY
+    with Valkey(tmp_path, *DURABLE, program=program) as server:
         yield server
 
 
@@ -37,22 +40,22 @@ def client(server: Valkey) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def desk(client: Redis) -> StoreDriver:
+def driver(client: Redis) -> StoreDriver:
     """Return a driver of this server."""
     return StoreDriver(RedisStore(client))
 
 
-def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
+def assert_all_refuse(driver: StoreDriver, begun: Verification) -> None:
     """Check that every method fails at once."""
     steps: list[Callable[[], object]] = [
-        lambda: desk.try_create(RAVI),
-        lambda: desk.get(begun),
-        lambda: desk.check(begun, CODE),
-        lambda: desk.cancel(begun),
-        lambda: desk.store.claim(1),
-        desk.apply_callback,
-        desk.sweep,
-        desk.store.health,
+        lambda: driver.try_create(RAVI),
+        lambda: driver.get(begun),
+        lambda: driver.check(begun, CODE),
+        lambda: driver.cancel(begun),
+        lambda: driver.store.claim(1),
+        driver.apply_callback,
+        driver.sweep,
+        driver.store.health,
     ]
     for step in steps:
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable) as refusal:
@@ -60,12 +63,12 @@ def assert_all_refuse(desk: StoreDriver, begun: Verification) -> None:
         assert CODE not in str(refusal.value)
 
 
-def comes_back(desk: StoreDriver) -> None:
+def comes_back(driver: StoreDriver) -> None:
     """Wait until the store serves again."""
     give_up = time.monotonic() + 2
     while True:
         try:
-            desk.store.health()
+            driver.store.health()
         except StoreUnavailable:
             assert time.monotonic() < give_up, "the store did not look for its server"
             time.sleep(0.02)
@@ -73,63 +76,63 @@ def comes_back(desk: StoreDriver) -> None:
             return
 
 
-def test_store_works_after_the_server_restarts(server: Valkey, desk: StoreDriver) -> None:
+def test_store_works_after_the_server_restarts(server: Valkey, driver: StoreDriver) -> None:
     """Meanwhile every method fails."""
-    begun = desk.create(own_code=True)
+    begun = driver.create(own_code=True)
     server.stop()
-    assert_all_refuse(desk, begun)
+    assert_all_refuse(driver, begun)
     server.start()
-    comes_back(desk)
-    assert desk.check(begun, "999999").outcome == "wrong"
-    assert desk.check(begun, CODE).outcome == "right"
+    comes_back(driver)
+    assert driver.check(begun, "999999").outcome == "wrong"
+    assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_killed_server_loses_nothing(server: Valkey, desk: StoreDriver) -> None:
+def test_killed_server_loses_nothing(server: Valkey, driver: StoreDriver) -> None:
     """After ``kill -9``: every response holds, and no used code is valid again."""
-    pending, approved = desk.create(own_code=True), desk.create(RAVI, own_code=True)
-    desk.check(approved, CODE)
-    desk.check(pending, "999999")
+    pending, approved = driver.create(own_code=True), driver.create(RAVI, own_code=True)
+    driver.check(approved, CODE)
+    driver.check(pending, "999999")
     server.kill()
     server.start()
-    comes_back(desk)
-    assert desk.check(approved, CODE).outcome == "closed"
-    assert desk.get(pending).checks_left == 4
-    assert desk.claim().verification_id == pending.id
+    comes_back(driver)
+    assert driver.check(approved, CODE).outcome == "closed"
+    assert driver.get(pending).checks_left == 4
+    assert driver.claim().verification_id == pending.id
 
 
-def test_hung_server_times_out_after_half_a_second(server: Valkey, desk: StoreDriver) -> None:
+def test_hung_server_times_out_after_half_a_second(server: Valkey, driver: StoreDriver) -> None:
     """What was sent runs at most once."""
-    begun = desk.create(own_code=True)
+    begun = driver.create(own_code=True)
     with server.process.paused():
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
-            desk.check(begun, "999999")
+            driver.check(begun, "999999")
         with finishes_within(AT_ONCE):  # only the first one waited
             for _ in range(20):
                 with pytest.raises(StoreUnavailable):
-                    desk.get(begun)
-    comes_back(desk)
-    left = desk.get(begun).checks_left
+                    driver.get(begun)
+    comes_back(driver)
+    left = driver.get(begun).checks_left
     assert left in {4, 5}
-    desk.check(begun, "999998")
-    assert desk.get(begun).checks_left == left - 1
+    driver.check(begun, "999998")
+    assert driver.get(begun).checks_left == left - 1
 
 
-def test_open_circuit_breaker_fails_at_once(client: Redis, desk: StoreDriver) -> None:
+def test_open_circuit_breaker_fails_at_once(client: Redis, driver: StoreDriver) -> None:
     """After the first half second, and until the server is back."""
-    begun = desk.create(own_code=True)
+    begun = driver.create(own_code=True)
     process = client.info("server")["process_id"]
     os.kill(process, signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable):
-            desk.get(begun)
+            driver.get(begun)
         with finishes_within(0.25):
             for n in range(50):
                 with pytest.raises(StoreUnavailable):
-                    desk.check(begun, f"99{n:04}")
+                    driver.check(begun, f"99{n:04}")
     finally:
         os.kill(process, signal.SIGCONT)
-    comes_back(desk)
-    assert desk.get(begun).checks_left == 5
+    comes_back(driver)
+    assert driver.get(begun).checks_left == 5
 
 
 @pytest.mark.parametrize(
@@ -142,30 +145,30 @@ def test_open_circuit_breaker_fails_at_once(client: Redis, desk: StoreDriver) ->
     ids=["read only", "without replicas", "full"],
 )
 def test_server_that_refuses_writes_recovers(
-    client: Redis, desk: StoreDriver, breaks: str, repairs: str
+    client: Redis, driver: StoreDriver, breaks: str, repairs: str
 ) -> None:
     """Nothing is half done."""
-    begun = desk.create(own_code=True)
+    begun = driver.create(own_code=True)
     command: Callable[..., object] = client.execute_command
     command(*breaks.split())
     keys = client.dbsize()
     with pytest.raises(StoreUnavailable):
-        desk.try_create(RAVI)
+        driver.try_create(RAVI)
     with pytest.raises(StoreUnavailable):
-        desk.check(begun, "999999")
+        driver.check(begun, "999999")
     assert client.dbsize() == keys
     command(*repairs.split())
-    assert desk.get(begun).checks_left == 5
-    assert desk.check(begun, CODE).outcome == "right"
+    assert driver.get(begun).checks_left == 5
+    assert driver.check(begun, CODE).outcome == "right"
 
 
-def test_full_server_still_serves_reads(client: Redis, desk: StoreDriver) -> None:
+def test_full_server_still_serves_reads(client: Redis, driver: StoreDriver) -> None:
     """At its ``maxmemory``."""
-    begun = desk.create()
-    desk.get(begun)
+    begun = driver.create()
+    driver.get(begun)
     client.config_set("maxmemory", 1)
-    assert desk.get(begun).checks_left == 5
-    assert desk.store.health().dialers == 1
+    assert driver.get(begun).checks_left == 5
+    assert driver.store.health().dialers == 1
 
 
 def test_unreachable_server_is_unavailable() -> None:
@@ -177,9 +180,9 @@ def test_unreachable_server_is_unavailable() -> None:
         client.close()
 
 
-def test_failing_function_is_not_an_outage(desk: StoreDriver) -> None:
+def test_failing_function_is_not_an_outage(driver: StoreDriver) -> None:
     with pytest.raises(
         Exception, match="ERR in the store's function claim_status_queries"
     ) as fault:
-        desk.store.due_status_queries("many")  # type: ignore[arg-type]
+        driver.store.due_status_queries("many")  # type: ignore[arg-type]
     assert not isinstance(fault.value, StoreUnavailable)
