@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -62,10 +63,19 @@ def output_of(program: str) -> str:
     return done.stderr
 
 
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, str]:
+    """The output of each source. All run in one process, whose own line separates them."""
+    separator = "structlog.get_logger().info('dialer.stopped')"
+    output = output_of(f"\n{separator}\n".join(SOURCES.values()))
+    parts = re.split(r'.*"dialer.stopped".*\n', output)
+    return dict(zip(SOURCES, parts, strict=True))
+
+
 @pytest.mark.parametrize("source", SOURCES)
-def test_line_of_every_source_is_redacted(source: str) -> None:
+def test_line_of_every_source_is_redacted(source: str, outputs: dict[str, str]) -> None:
     """One line of JSON; an exception is shown by its class and traceback only."""
-    output = output_of(SOURCES[source])
+    output = outputs[source]
     (text,) = output.splitlines()
     line: dict[str, Any] = json.loads(text)
     assert line["event"]
@@ -76,8 +86,8 @@ def test_line_of_every_source_is_redacted(source: str) -> None:
         assert line["traceback"][-1].endswith(" fail")
 
 
-def test_line_of_a_library_names_its_logger() -> None:
-    assert json.loads(output_of(SOURCES["a library"]))["logger"] == "urllib3.connectionpool"
+def test_line_of_a_library_names_its_logger(outputs: dict[str, str]) -> None:
+    assert json.loads(outputs["a library"])["logger"] == "urllib3.connectionpool"
 
 
 def test_configure_removes_handlers_of_other_loggers() -> None:
