@@ -17,7 +17,6 @@ from support.processes import free_port
 from support.service import ASHA, BANK_KEY, LOGIN_KEY
 from support.store_proxy import StoreProxy
 
-from otpvoice.core.verification import Verification
 from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, RETRY_DELAYS_S, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.settings import load
@@ -249,7 +248,11 @@ def test_late_response_is_a_failed_delivery(harness: EventHarness, receiver: Eve
     """A status line in time is a delivery, even if the body never arrives."""
     endpoint = Endpoint(receiver.url, (NEW_SECRET,))
     hurried = EventDispatcher(
-        harness.store, {"login": endpoint}, _show, HttpClient(), total_timeout_s=0.3
+        harness.store,
+        {"login": endpoint},
+        lambda each: {"id": each.id},
+        HttpClient(),
+        total_timeout_s=0.3,
     )
     receiver.next_responses = ["hang", "slow"]
     begins_and_ends(harness)
@@ -260,10 +263,6 @@ def test_late_response_is_a_failed_delivery(harness: EventHarness, receiver: Eve
     harness.advance_time(21)
     assert harness.deliver_due() == 1
     assert receiver.wait_for_events(3)[2].id == receiver.events[0].id
-
-
-def _show(verification: Verification) -> dict[str, Any]:
-    return {"id": verification.id}
 
 
 def test_every_key_of_events_expires(
@@ -318,8 +317,7 @@ def test_no_event_is_sent_after_the_stop(
     assert receiver.events == []
     due: Any = redis.zrangebyscore("{otpvoice}:events:login", "-inf", time.time() * 1000)
     assert len(due) == 2  # canceled: the call and the verification
-    assert [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "attempts") for each in due] == [
-        b"0"
-    ] * 2
+    attempts = [redis.hget(f"{{otpvoice}}:event:{each.decode()}", "attempts") for each in due]
+    assert attempts == [b"0", b"0"]
     assert EventHarness(settings, redis).deliver_due() == 2
     receiver.wait_for_events(2)

@@ -6,9 +6,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from otpvoice.core.verification import Route
-from otpvoice.http_client import HttpClient
-from otpvoice.providers.base import Callback, CallQuery, CallReport, Challenge, OutboundCall
+from otpvoice.http_client import HttpClient, HttpResponse
+from otpvoice.providers.base import (
+    Callback,
+    CallQuery,
+    CallReport,
+    Challenge,
+    OutboundCall,
+    PlacementResult,
+)
 from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.mobtexting.reply import parse_placement
 
 # Placing a call
 
@@ -164,6 +172,21 @@ C2C_ENTRY: dict[str, Any] = json.loads(CALL_LOG)["data"]["data"][0] | {
 def calls_response(*entries: dict[str, Any]) -> bytes:
     """Return a response with these entries, as the older documents have it."""
     return json.dumps({"status": 200, "message": "OK", "data": entries}).encode()
+
+
+def parse_reply(
+    route: Route, body: Any, status: int = 200, name: str = "Asha Rao", number: str = NUMBER
+) -> PlacementResult:
+    """Parse a reply with this body: bytes, text or JSON members."""
+    if not isinstance(body, bytes):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    call = outbound_call(route, name=name, number=f"+{number}")
+    return parse_placement(call, HttpResponse(status, body), TOKEN)
+
+
+def reply_with_call(**members: Any) -> dict[str, Any]:
+    """Return a reply of the newer documents about one call with these members."""
+    return {"status": "OK", "message": "Calls queued successfully", "data": [members]}
 
 
 # Callbacks

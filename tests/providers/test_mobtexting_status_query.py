@@ -303,15 +303,11 @@ JSON = st.recursive(
 )
 
 
+QUERIES = [OBD_QUERY, C2C_QUERY]
+
+
 @given(
-    query=st.sampled_from(
-        [
-            OBD_QUERY,
-            C2C_QUERY,
-            replace(OBD_QUERY, provider_id="1"),
-            replace(C2C_QUERY, provider_id="1"),
-        ]
-    ),
+    query=st.sampled_from([*QUERIES, *(replace(each, provider_id="1") for each in QUERIES)]),
     members=st.dictionaries(st.sampled_from([*OBD_ENTRY, *C2C_ENTRY, "duration", "mobile"]), JSON),
 )
 def test_any_entry_is_parsed(query: CallQuery, members: dict[str, Any]) -> None:
