@@ -15,7 +15,7 @@ from otpvoice.api.application import json_response
 from otpvoice.app import STORE, create_app
 from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.settings import Settings
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
@@ -24,7 +24,7 @@ from otpvoice.store.redis_store import RedisStore
 def create_empty_app(settings: Settings) -> Flask:
     """Return an app with an empty route. Each worker checks the store at its start."""
     app = Flask("empty", static_folder=None)
-    policy = store_policy(settings)
+    policy = Container(settings).policy
     app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
     app.get("/")(lambda: "ok")
     return app

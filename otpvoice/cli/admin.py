@@ -30,11 +30,11 @@ from otpvoice.cli.render import (
     status_document,
     verification_document,
 )
-from otpvoice.container import create_admin_service
+from otpvoice.container import Container
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.limits import CallLimits, limits_of, longest_window_ms
-from otpvoice.store.admin import NumberLimits
-from otpvoice.store.discovery import address_of
+from otpvoice.store.admin import AdminStore, NumberLimits
+from otpvoice.store.discovery import address_of, connect
 from otpvoice.store.replies import FunctionError
 
 _number: Final = click.argument("number", metavar="NUMBER")
@@ -48,12 +48,15 @@ def open_admin_service() -> Iterator[tuple[AdminService, str]]:
         click.ClickException: settings are invalid, or the store cannot serve.
         click.BadParameter: the block parsed an invalid number.
     """
-    admin = create_admin_service(load_settings())
+    settings = load_settings()
+    parts = Container(settings)
+    store = AdminStore(connect(settings.redis.full_url), policy=parts.policy)
+    admin = parts.create_admin_service(store)
     try:
-        with report_store_errors(admin.store.redis), report_invalid_number("NUMBER"):
+        with report_store_errors(store.redis), report_invalid_number("NUMBER"):
             yield admin, _login_name()
     finally:
-        admin.store.redis.close()
+        store.redis.close()
 
 
 @contextmanager

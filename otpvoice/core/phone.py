@@ -149,13 +149,10 @@ def parse_written_number(text: str, region: str | None) -> Number:
 
 def _normalize(text: str) -> str:
     """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
-    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if not _is_format_character(c))
+    composed = unicodedata.normalize("NFKC", text)
+    visible = (character for character in composed if unicodedata.category(character) != "Cf")
     without_scheme = _TEL.sub("", "".join(map(_to_ascii, visible)).strip(), count=1).strip()
     return _CALLING_CODE_IN_BRACKETS.sub(r"\1", without_scheme)
-
-
-def _is_format_character(character: str) -> bool:
-    return unicodedata.category(character) == "Cf"
 
 
 def _to_ascii(character: str) -> str:

@@ -119,7 +119,9 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
             errors.append(_CODE_ERROR)
         if self.reference is not None and not self.reference.isprintable():
             errors.append(FieldError("/reference", "must be printable characters"))
-        if self.ip is not None and not _is_address(self.ip):
+        try:
+            client_network(self.ip)
+        except ValueError:
             errors.append(FieldError("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
         return errors
 
@@ -160,15 +162,7 @@ def _locale_errors(locale: str | None) -> list[FieldError]:
     return [FieldError("/locale", detail)]
 
 
-def _is_address(text: str) -> bool:
-    try:
-        client_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-def client_network(text: str) -> str | None:
+def client_network(text: str | None) -> str | None:
     """Return the network that limits count a request's ``ip`` as; None if none is public.
 
     Args:
@@ -178,6 +172,8 @@ def client_network(text: str) -> str | None:
     Raises:
         ValueError: a part of it is not an address, or the whole is too long.
     """
+    if text is None:
+        return None
     if len(text) > MAX_ADDRESSES:
         raise ValueError("too long")
     entries = [entry for part in text.split(",") if (entry := part.strip(' \t"'))]

@@ -256,7 +256,7 @@ class Verifications:
         raise error
 
     def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
-        network = request.ip and client_network(request.ip)
+        network = client_network(request.ip)
         hash_attribute = self.number_hasher.hash_attribute
         return LimitKeys(
             prefix_hash=hash_attribute("prefix", number.prefix),

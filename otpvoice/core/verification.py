@@ -106,12 +106,7 @@ CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingPro
         _S.PLACED: frozenset({_S.UNKNOWN, *CALL_RESULTS}),
         # Placed if the lease expired before the provider's response was recorded.
         _S.UNKNOWN: frozenset({_S.PLACED, *CALL_RESULTS}),
-        _S.ANSWERED: frozenset(),
-        _S.BUSY: frozenset(),
-        _S.NO_ANSWER: frozenset(),
-        _S.FAILED: frozenset(),
-        _S.CANCELED: frozenset(),
-        _S.EXPIRED: frozenset(),
+        **dict.fromkeys((*CALL_RESULTS, _S.CANCELED, _S.EXPIRED), frozenset()),
     }
 )
 """All transitions, also rendered into the store's functions. An ended call never changes."""

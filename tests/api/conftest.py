@@ -9,7 +9,7 @@ from redis import Redis
 from support.stack import ApiProcess, running_api
 
 from otpvoice.app import create_app
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.settings import Settings
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
@@ -50,7 +50,7 @@ def start_api(environ: dict[str, str], redis: Redis) -> StartApi:
 
     def start(**changes: str | None) -> ApiClient:
         settings = settings_with(environ, **{"verification_max_redials": "0", **changes})
-        store = RedisStore(redis, policy=store_policy(settings))
+        store = RedisStore(redis, policy=Container(settings).policy)
         store.sweep("a dialer")
         return ApiClient(create_app(settings, store), store)
 

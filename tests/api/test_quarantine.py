@@ -9,7 +9,7 @@ from redis import Redis
 from support.service import ASHA
 
 from otpvoice.app import create_app
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
@@ -22,7 +22,7 @@ def api(environ: dict[str, str], redis: Redis) -> ApiClient:
     """Return a driver of an API with a console."""
     admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     settings = settings_with(environ, secrets_admin_key_sha256=admin)
-    store = RedisStore(redis, policy=store_policy(settings))
+    store = RedisStore(redis, policy=Container(settings).policy)
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store)
 

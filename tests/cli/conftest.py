@@ -7,7 +7,7 @@ from api.api_client import ApiClient, ManualDialer
 from redis import Redis
 
 from otpvoice.app import create_app
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client
@@ -36,7 +36,7 @@ def access(stack: Stack) -> dict[str, str]:
 @pytest.fixture
 def store(redis: Redis, settings: Settings) -> RedisStore:
     """An empty store with the limits of ``environ``."""
-    return RedisStore(redis, policy=store_policy(settings))
+    return RedisStore(redis, policy=Container(settings).policy)
 
 
 @pytest.fixture

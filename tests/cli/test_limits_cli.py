@@ -18,7 +18,7 @@ from redis import Redis
 from support.service import ASHA
 
 from otpvoice.app import create_app
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_demo.stack import Stack
 
@@ -54,7 +54,7 @@ def service_with(
     """Create a service with other settings and a live dialer, and its commands' environment."""
     chosen = environ | {f"OTPVOICE_{name.upper()}": value for name, value in changes.items()}
     settings = settings_with(chosen)
-    store = RedisStore(redis, policy=store_policy(settings))
+    store = RedisStore(redis, policy=Container(settings).policy)
     store.sweep("a dialer")
     return ApiClient(create_app(settings, store), store), chosen
 

@@ -9,7 +9,7 @@ from redis import Redis
 
 from otpvoice.cli.doctor import Level
 from otpvoice.cli.doctor.store import store_findings
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.store.redis_store import RedisStore
 
 SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="
@@ -52,7 +52,7 @@ def test_doctor_warns_of_events_that_no_dialer_delivers(
         "OTPVOICE_CLIENTS_LOGIN_EVENT_SECRET": SECRET,
     }
     settings = settings_with(environ | client)
-    store = RedisStore(redis, policy=store_policy(settings))
+    store = RedisStore(redis, policy=Container(settings).policy)
     store.clock_offset_ms = -100_000 if late else 0
     store.sweep("a dialer")
     redis.zadd("{otpvoice}:events:login", {"evt_1": 1_000 * redis.time()[0] - 90_000 * late})

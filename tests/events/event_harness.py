@@ -4,7 +4,7 @@ from events.receiver import NEW_SECRET, EventReceiver
 from redis import Redis
 
 from otpvoice.app import create_app
-from otpvoice.container import Container, store_policy
+from otpvoice.container import Container
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
 
@@ -32,7 +32,7 @@ class EventHarness:
     """
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        self.store = RedisStore(redis, policy=store_policy(settings))
+        self.store = RedisStore(redis, policy=Container(settings).policy)
         self.store.sweep("a dialer that was heard of")
         self.dispatcher = Container(settings, self.store).create_dispatcher()
         self.http = create_app(settings, self.store).test_client()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from otpvoice.api.errors import INTERNAL_ERROR, PROBLEM_TYPES
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import (
     ApiMetrics,
@@ -68,7 +68,7 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
         clients_login_event_url="https://login.example.com/",
         clients_login_event_secret="whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ==",
     )
-    looking = AdminStore(redis, policy=store_policy(settings))
+    looking = AdminStore(redis, policy=Container(settings).policy)
     return Scrape(Exposition(registry, StoreGauges(looking)).render().decode())
 
 

@@ -19,7 +19,7 @@ from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_diale
 from support.stack import sandbox_config
 
 from otpvoice.app import create_app
-from otpvoice.container import create_dialer, store_policy
+from otpvoice.container import Container, create_dialer
 from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect
@@ -141,6 +141,6 @@ def dialer_fault_bench(
     with RunningSandbox(config) as sandbox, closing(connect(environ["OTPVOICE_REDIS_URL"])) as own:
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings
-        store = RedisStore(own, policy=store_policy(settings))
+        store = RedisStore(own, policy=Container(settings).policy)
         client = create_app(settings, store).test_client()
         yield DialerFaultBench(sandbox, store, client, variables, folder)

@@ -19,7 +19,7 @@ from support.service import BRIDGE, INDEXES
 from support.valkey import Valkey
 
 from otpvoice.app import create_app
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store import TAG, Keys
@@ -237,7 +237,7 @@ class TargetService:
     """Lives that leave all kinds of records."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
-        rules = store_policy(settings)
+        rules = Container(settings).policy
         self.store = RedisStore(redis, policy=rules)
         self.redis = redis
         self.api = ApiClient(create_app(settings, self.store), self.store)

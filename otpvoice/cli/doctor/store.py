@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from typing import Final
 
 from otpvoice.cli.doctor import Finding, advice, failure, ok, warning
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore, Overview, SelfTest
@@ -53,7 +53,7 @@ _MIB: Final = 1024 * 1024
 def open_store(settings: Settings) -> Iterator[RedisStore]:
     """Connect to the store of the settings."""
     with closing(connect(settings.redis.full_url)) as client:
-        yield RedisStore(client, policy=store_policy(settings))
+        yield RedisStore(client, policy=Container(settings).policy)
 
 
 def store_findings(settings: Settings) -> Iterator[Finding]:

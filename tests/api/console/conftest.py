@@ -7,7 +7,7 @@ from flask import Flask
 
 from otpvoice.app import create_app
 from otpvoice.cli.keys import hash_key
-from otpvoice.container import store_policy
+from otpvoice.container import Container
 from otpvoice.store.redis_store import RedisStore
 
 
@@ -26,7 +26,7 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 def console_app(variables: dict[str, str], lasting_store: RedisStore) -> Flask:
     """Create an application with a console."""
     settings = settings_with(variables)
-    own = RedisStore(lasting_store.redis, policy=store_policy(settings))
+    own = RedisStore(lasting_store.redis, policy=Container(settings).policy)
     return create_app(settings, own)
 
 
