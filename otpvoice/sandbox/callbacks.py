@@ -92,10 +92,13 @@ class CallbackSender:
         return webhook_id
 
     def schedule(self, call: Call) -> None:
-        """Schedule the callback of an ended call, with the copies and delay of its phone."""
+        """Schedule the callback of an ended call, with the copies and delay of its phone.
+
+        The caller holds the lock, and notifies about the end of the call.
+        """
         webhook_id = call.request.webhook_id or self.subscription
         if webhook_id is None or not call.phone.copies:
-            self._mark_sent(call)
+            call.callback_sent = True
             return
         sent = call, webhook_id, _build_request(call, webhook_id, self.webhooks[webhook_id])
         self._sent[call.id] = sent
@@ -127,10 +130,6 @@ class CallbackSender:
         with self._changes:
             self._deliveries.append(delivery)
             self._deliveries_by_call[call.id].append(delivery)
-        self._mark_sent(call)
-
-    def _mark_sent(self, call: Call) -> None:
-        with self._changes:
             call.callback_sent = True
             self._changes.notify_all()
 

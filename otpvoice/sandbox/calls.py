@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 from otpvoice.sandbox.config import ReplyStyle, Route
@@ -46,14 +45,13 @@ def render(text: str, variables: Mapping[str, str]) -> str:
     Replacement runs twice: the vendor may expand placeholders inside a value, so a name that
     contains ``{otp}`` has to show its effect here (docs/provider.md, section 1).
     """
-    fill = partial(_fill, variables)
+
+    def fill(match: re.Match[str]) -> str:
+        value = variables.get(match["new"] or match["old"])
+        apply_filter = _FILTERS.get(match["filter"])
+        return match[0] if value is None or apply_filter is None else apply_filter(value)
+
     return _PLACEHOLDER.sub(fill, _PLACEHOLDER.sub(fill, text))
-
-
-def _fill(variables: Mapping[str, str], match: re.Match[str]) -> str:
-    value = variables.get(match["new"] or match["old"])
-    apply_filter = _FILTERS.get(match["filter"])
-    return match[0] if value is None or apply_filter is None else apply_filter(value)
 
 
 def speech_seconds(text: str) -> int:

@@ -105,14 +105,11 @@ def replay_callback() -> ResponseReturnValue:
 @blueprint.put("/webhooks/<int:webhook_id>")
 def put_webhook(webhook_id: int) -> ResponseReturnValue:
     """Set a webhook as in the portal: without a challenge, and composed if wanted."""
-    current_sandbox().callbacks.webhooks[str(webhook_id)] = _parse_webhook(received_object())
-    return "", 204
-
-
-def _parse_webhook(body: dict[str, Any]) -> Webhook:
+    body = received_object()
     template = _parse_template(body.pop("composition")) if "composition" in body else None
-    fields = parse_fields(body, _WEBHOOK_FIELDS)
-    return Webhook(uri=fields["uri"], secret=fields.get("secret", ""), template=template)
+    webhook = Webhook(**parse_fields(body, _WEBHOOK_FIELDS), template=template)
+    current_sandbox().callbacks.webhooks[str(webhook_id)] = webhook
+    return "", 204
 
 
 def _parse_template(body: object) -> CallbackTemplate:

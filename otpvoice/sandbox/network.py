@@ -235,8 +235,8 @@ class Sandbox:
     def _end(self, call: Call) -> None:
         call.attempts[-1].ended_at = call.ended_at = Timestamp()
         call.status = call.outcome.status
-        self.changes.notify_all()
         self.callbacks.schedule(call)
+        self.changes.notify_all()
 
 
 def current_sandbox() -> Sandbox:

@@ -174,14 +174,9 @@ def _huge(call: Call) -> Response:
     return _stream(iter([head, *spaces, b"}"]), len(head) + _PADDING_BYTES + 1)
 
 
-def _client_socket() -> socket.socket:
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    return connection
-
-
 def _cut(call: Call) -> Response:
     body = _accepted(call).get_data()
-    connection = _client_socket()
+    connection = request.environ["werkzeug.socket"]
 
     def half() -> Iterator[bytes]:
         yield body[: len(body) // 2]
@@ -191,7 +186,7 @@ def _cut(call: Call) -> Response:
 
 
 def _reset(_: Call) -> Response:
-    _client_socket().shutdown(socket.SHUT_RDWR)
+    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     return _stream(iter(()), 0)
 
 
