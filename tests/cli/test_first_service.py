@@ -45,7 +45,10 @@ def test_first_service_commands_run_in_order(tmp_path: Path) -> None:
     moved = {":8000/": f":{api}/", ":8100/": f":{sandbox}/", "6379": store}
     moved["otpvoice sandbox"] = f"otpvoice sandbox --port {sandbox}"
     here = partial(_replace_all, moved)
-    _copy_source(folder)
+    if FRESH:
+        _copy_source(folder)
+    else:  # python -m would import an uncompiled copy
+        folder.mkdir()
     phones = SandboxPhones(f"http://127.0.0.1:{sandbox}")
     with Shell(folder, tmp_path / "shell.log", **environ) as shell:
         if FRESH:
