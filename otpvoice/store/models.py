@@ -3,24 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
 from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
 
-_CLAIM_NAMES: Final = {
-    "number_hash": "number",
-    "encrypted_speech": "speech",
-    "flow_id": "flow",
-    "tried_routes": "tried",
-    "is_test": "test",
-    "is_live_test": "live_test",
-}
-"""Members by their names in the reply."""
 
-
-class Claim(Struct, frozen=True, rename=_CLAIM_NAMES):
+class Claim(Struct, frozen=True):
     """A call that one dialer holds for the length of a lease."""
 
     call_id: str
@@ -87,9 +77,7 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     """The message names the caller line."""
 
 
-class ReportResult(
-    Struct, frozen=True, rename={"call_status": "status", "is_live_test": "live_test"}
-):
+class ReportResult(Struct, frozen=True):
     """The outcome of a report, and its call."""
 
     outcome: ReportOutcome
@@ -141,7 +129,7 @@ class RecordResult(Struct, frozen=True):
     """``closed``, ``opened`` or nothing."""
 
 
-class StatusQuery(Struct, frozen=True, kw_only=True, rename={"number_hash": "number"}):
+class StatusQuery(Struct, frozen=True, kw_only=True):
     """A live call whose status is to be queried."""
 
     call_id: str

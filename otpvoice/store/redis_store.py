@@ -34,7 +34,7 @@ from otpvoice.store.verifications import (
     to_verification,
 )
 
-_ENCRYPTED: Final = frozenset({b"encrypted_number", b"speech"})
+_ENCRYPTED: Final = frozenset({b"encrypted_number", b"encrypted_speech"})
 _Call = TypeVar("_Call", Claim, StatusQuery)
 
 
@@ -202,7 +202,7 @@ def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
         encrypted = {name.decode(): reply.pop(name) for name in _ENCRYPTED & reply.keys()}
         members = decode_text(reply) | encrypted
         members["route"] = parse_route(members["route"])
-        members["tried"] = members.get("tried", "").split()
+        members["tried_routes"] = members.get("tried_routes", "").split()
         return msgspec.convert(members, kind, strict=False)
 
 

@@ -73,10 +73,10 @@ local function load_hash(key)
   return record
 end
 
--- Append to a reply {name, value, ...} the fields that a record has.
+-- Append to a reply {name, value, ...} the fields that a record has. `names`: name in the reply -> name of the field
 local function append_fields(reply, record, names)
-  for _, name in ipairs(names) do
-    if record[name] then reply[#reply + 1], reply[#reply + 2] = name, record[name] end
+  for name, field in pairs(names) do
+    if record[field] then reply[#reply + 1], reply[#reply + 2] = name, record[field] end
   end
   return reply
 end

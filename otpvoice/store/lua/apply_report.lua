@@ -11,7 +11,7 @@
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
 --            clock: the only possible call started at another time
---            and of the call, if one was found: call_id, status, verification_id, live_test
+--            and of the call, if one was found: call_id, call_status, verification_id, is_live_test
 
 local seen_key = ARGS.fingerprint and PREFIX .. 'callback_seen:' .. ARGS.fingerprint
 if seen_key and redis.call('EXISTS', seen_key) == 1 then return { 'outcome', 'seen' } end
@@ -59,8 +59,8 @@ end
 
 local function result(outcome, call)
   if not call then return { 'outcome', outcome } end
-  local reply = { 'outcome', outcome, 'call_id', call.id, 'status', call.status, 'verification_id', call.verification }
-  return append_fields(reply, call, { 'live_test' })
+  local reply = { 'outcome', outcome, 'call_id', call.id, 'call_status', call.status }
+  return append_fields(reply, call, { verification_id = 'verification', is_live_test = 'live_test' })
 end
 
 -- Keep the message under its ids: the provider's reply, which assigns an id to a call, may not be

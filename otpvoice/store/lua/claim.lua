@@ -2,8 +2,8 @@
 --
 -- Arguments  holder: new for each claim; max_live_calls
 -- Returns    wait_ms: until the queue is worth reading again, or -1 when it is empty; or
---            holder, call_id, verification_id, client, number: its hash, encrypted_number, speech: encrypted,
---            route, locale, bridge, and those of flow, tried, requests, test and live_test that apply
+--            holder, call_id, verification_id, client, number_hash, encrypted_number, encrypted_speech, route, locale,
+--            bridge, and those of flow_id, tried_routes, requests, is_test and is_live_test that apply
 
 -- Postpone a call, or expire it when that time is too late for it. Its capacity moves with it.
 local function postpone(call, verification, until_ms, dial_by)
@@ -134,9 +134,11 @@ local function lease_to_holder(call, verification, route)
   redis.call('ZADD', DIALING, lease_until, call.id)
   if not verification.test then NumberLock.acquire(call, lease_until) end
   local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
-    'speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
-  append_fields(reply, verification, { 'client', 'number', 'encrypted_number', 'test', 'live_test' })
-  return append_fields(reply, call, { 'route', 'locale', 'flow', 'bridge', 'tried', 'requests' })
+    'encrypted_speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
+  append_fields(reply, verification, { client = 'client', number_hash = 'number', encrypted_number = 'encrypted_number',
+    is_test = 'test', is_live_test = 'live_test' })
+  return append_fields(reply, call, { route = 'route', locale = 'locale', bridge = 'bridge', flow_id = 'flow',
+    tried_routes = 'tried', requests = 'requests' })
 end
 
 for _ = 1, POLICY.claim_max_candidates do

@@ -1,7 +1,7 @@
 -- Hand out the live calls whose report is overdue, for status queries.
 --
 -- Arguments  max_calls
--- Returns    queries: {{call_id, verification_id, encrypted_number, number: its hash, route, bridge, sent_at, and
+-- Returns    queries: {{call_id, verification_id, encrypted_number, number_hash, route, bridge, sent_at, and
 --            provider_id if it is known}, ...} as names and values
 
 local queries = {}
@@ -13,7 +13,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LI
   else
     redis.call('ZADD', STATUS_QUERIES, NOW + POLICY.status_query_interval_ms, id)
     local query = { 'call_id', id, 'verification_id', call.verification, 'encrypted_number', encrypted_number }
-    queries[#queries + 1] = append_fields(query, call, { 'number', 'route', 'bridge', 'provider_id', 'sent_at' })
+    queries[#queries + 1] = append_fields(query, call, { number_hash = 'number', route = 'route',
+      bridge = 'bridge', provider_id = 'provider_id', sent_at = 'sent_at' })
   end
 end
 return { 'queries', queries }
