@@ -1,5 +1,7 @@
 """The ``otpvoice`` command line."""
 
+import gc
+from functools import cache
 from importlib import import_module
 from typing import Final
 
@@ -30,18 +32,31 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the name, the imported command and the remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        if not name or not command:
-            return name, command, rest
-        module, _ = _COMMANDS[name]
-        try:
-            return name, getattr(import_module(module, "otpvoice.cli"), name), rest
-        except ModuleNotFoundError as error:
-            if name != "demo":  # a distribution of its own
-                raise
-            raise click.ClickException(
-                "the demo is not installed. In the folder of otpvoice's source code, run:  "
-                "pip install ./clients/python '.[demo]'"
-            ) from error
+        return name, _import_command(name) if name and command else None, rest
+
+
+@cache
+def _import_command(name: str) -> click.Command:
+    """Import a command, and exempt all modules from garbage collection.
+
+    Otherwise each collection, and the end of the process, would visit them in vain, and a worker
+    would copy the memory that it shares with its parent.
+    """
+    module, _ = _COMMANDS[name]
+    gc.disable()
+    try:
+        command: click.Command = getattr(import_module(module, "otpvoice.cli"), name)
+    except ModuleNotFoundError as error:
+        if name != "demo":  # a distribution of its own
+            raise
+        raise click.ClickException(
+            "the demo is not installed. In the folder of otpvoice's source code, run:  "
+            "pip install ./clients/python '.[demo]'"
+        ) from error
+    finally:
+        gc.freeze()
+        gc.enable()
+    return command
 
 
 @click.group(

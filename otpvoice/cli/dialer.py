@@ -1,6 +1,5 @@
 """``otpvoice dialer``: place calls."""
 
-import gc
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -15,7 +14,6 @@ from otpvoice.container import create_dialer
 def dialer() -> None:
     """Place calls. Any number of dialers can run, on any machine that reaches the store."""
     instance = create_dialer(load_settings())
-    gc.freeze()  # modules are never garbage: no collection, as at the end, visits them
     ended: SimpleQueue[object] = SimpleQueue()
     # A signal handler may interrupt this thread anywhere, so it must not take a lock that this
     # thread could hold. Putting into a SimpleQueue is safe there.

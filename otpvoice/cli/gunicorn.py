@@ -1,7 +1,6 @@
 """``otpvoice api``: the API under gunicorn, configured alike by ``config/gunicorn.conf.py``."""
 
 import contextlib
-import gc
 import shutil
 import signal
 import threading
@@ -91,7 +90,8 @@ def options(server: Server) -> Mapping[str, Any]:
         "logger_class": GunicornLogger,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
-        "when_ready": _prepare_workers,
+        # The workers share a metrics folder, which exists before the first one starts.
+        "when_ready": lambda _arbiter: enable_multiprocess(),
         "post_worker_init": _start_worker,
         "on_exit": _remove_metrics_folder,
         # A few seconds of work may wait. The kernel refuses further connections at once.
@@ -106,13 +106,6 @@ def options(server: Server) -> Mapping[str, Any]:
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
     }
-
-
-def _prepare_workers(_arbiter: Any) -> None:
-    """Create what the workers share. Runs in the arbiter before the first worker starts."""
-    enable_multiprocess()
-    # Modules are never garbage. A collection in a worker, as at its end, would copy their memory.
-    gc.freeze()
 
 
 def _remove_metrics_folder(_arbiter: Any) -> None:

@@ -1,6 +1,5 @@
 """``otpvoice sandbox``: the provider simulator, with the flows of the service's settings."""
 
-import gc
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -111,7 +110,6 @@ def sandbox(
     with suppress(OSError):  # a closed terminal must not end the sandbox
         click.echo(f"Flows: {ids}. Page: http://{host}:{port}/", err=True)
     logs.configure("warning")
-    gc.freeze()  # modules are never garbage: no collection, as at the end, visits them
     serve_sandbox(sandbox_config, host, port)
 
 
