@@ -3,7 +3,6 @@
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -58,9 +57,7 @@ class MaintenanceLoop:
         with ThreadPoolExecutor(_QUERY_THREADS, thread_name_prefix="status-query") as pool:
             while not stopping.is_set():
                 swept = self._boundary.run(self._sweep, default=False)
-                queried = self._boundary.run(
-                    partial(self._start_status_queries, pool), default=False
-                )
+                queried = self._boundary.run(lambda: self._start_queries(pool), default=False)
                 if not swept and not queried:
                     stopping.wait(_INTERVAL_S)
 
@@ -71,7 +68,7 @@ class MaintenanceLoop:
             self._log_audit_entry(entry)
         return swept.has_more
 
-    def _start_status_queries(self, pool: ThreadPoolExecutor) -> bool:
+    def _start_queries(self, pool: ThreadPoolExecutor) -> bool:
         """Claim one due query for each free thread; return whether more of both may be left.
 
         No query waits in this process, because a provider that hangs would let the line grow while

@@ -201,12 +201,10 @@ def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContex
     path = Path(environ[variable])
     try:
         return _context_trusting(path)
-    except ssl.SSLError:
-        detail = f"names {path}, which has no certificate"
-        raise InvalidCaBundleError(variable, detail) from None
     except OSError as error:
-        detail = f"names {path}, which cannot be read: {error.strerror}"
-        raise InvalidCaBundleError(variable, detail) from None
+        is_read = isinstance(error, ssl.SSLError)
+        detail = "has no certificate" if is_read else f"cannot be read: {error.strerror}"
+        raise InvalidCaBundleError(variable, f"names {path}, which {detail}") from None
 
 
 @cache

@@ -200,8 +200,6 @@ def _is_idle(sock: socket.socket) -> bool:
     sock.settimeout(0)
     try:
         sock.recv(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError | ssl.SSLWantReadError)
     return False

@@ -135,12 +135,7 @@ class Challenge:
 
 
 class CallbackError(Exception):
-    """A callback without a usable report.
-
-    CallbackError
-    ├── CallbackAuthError     it carries no secret that is configured
-    └── CallbackParseError    it carries one and cannot be parsed; the text says why
-    """
+    """A callback without a usable report."""
 
 
 class CallbackAuthError(CallbackError):
@@ -148,7 +143,7 @@ class CallbackAuthError(CallbackError):
 
 
 class CallbackParseError(CallbackError):
-    """The callback is authentic and cannot be parsed."""
+    """The callback is authentic and cannot be parsed; the text says why."""
 
 
 class Provider(Protocol):

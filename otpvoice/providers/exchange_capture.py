@@ -71,7 +71,7 @@ class ExchangeCapture:
         truncated = msgspec.structs.replace(exchange, body=exchange.body[:_MAX_BODY_BYTES])
         text = msgspec.json.encode(truncated).decode()
         with suppress(StoreUnavailable):
-            self._store.capture(call_id, self._ring.encrypt(text, _associated_data(call_id)))
+            self._store.capture(call_id, self._ring.encrypt(text, f"{call_id} captured"))
 
     def load(self, call_id: str) -> list[tuple[int, CapturedExchange]]:
         """Return the saved exchanges with the time of each (ms), the oldest first.
@@ -80,12 +80,7 @@ class ExchangeCapture:
             DecryptionError: the ring no longer has the key.
             StoreUnavailable: the store cannot be reached.
         """
-        associated = _associated_data(call_id)
         return [
-            (at, _DECODER.decode(self._ring.decrypt(encrypted, associated)))
+            (at, _DECODER.decode(self._ring.decrypt(encrypted, f"{call_id} captured")))
             for at, encrypted in self._store.captured(call_id)
         ]
-
-
-def _associated_data(call_id: str) -> str:
-    return f"{call_id} captured"
