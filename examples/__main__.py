@@ -11,10 +11,17 @@ import click
 
 from launcher import LOGIN, SMS, Example, start_pages
 from otpvoice.cli.serve import StopSignals
-from otpvoice_demo.command import DemoOptions, choose_port, demo_options, running_stack
+from otpvoice_demo.command import (
+    API_PORT,
+    SANDBOX_PORT,
+    choose_port,
+    demo_options,
+    running_stack,
+)
 from otpvoice_demo.command import demo as scenario_only
 from otpvoice_demo.printer import Printer
 from otpvoice_demo.scenario import print_next_steps, run_scenario
+from otpvoice_demo.settings import StackOptions
 from otpvoice_demo.stack import Stack, StopRequested, free_port, is_free
 from sms_fallback import scenario as sms_scenario
 
@@ -32,20 +39,23 @@ def main() -> None:
 @click.option("--no-browser", is_flag=True, help="Print the address of the page only.")
 @demo_options
 @click.pass_context
-def demo(context: click.Context, /, *, once: bool, no_browser: bool, **values: Any) -> None:
+def demo(
+    context: click.Context, /, *, once: bool, no_browser: bool, port: int | None, **values: Any
+) -> None:
     """Run one verification, then open a page with a login and its phone.
 
     The verification is that of ``otpvoice demo``. With --once there is nothing else.
     """
     if once:
-        context.invoke(scenario_only, once=True, **values)
+        context.invoke(scenario_only, once=True, port=port, **values)
         return
-    options = DemoOptions(**values)
+    options = StackOptions(**values)
+    reserved = (port or API_PORT, options.sandbox_port or SANDBOX_PORT)
     login, page = (
-        f"http://127.0.0.1:{choose_port(port, others=options.ports)}"
-        for port in (_LOGIN_PORT, _PAGE_PORT)
+        f"http://127.0.0.1:{choose_port(preferred, others=reserved)}"
+        for preferred in (_LOGIN_PORT, _PAGE_PORT)
     )
-    with running_stack(options, app_origin=login, frame_ancestor=page) as (stack, printer):
+    with running_stack(port, options, app_origin=login, frame_ancestor=page) as (stack, printer):
         start_pages(stack, login, page)
         run_scenario(stack, printer)
         print_next_steps(stack, printer)

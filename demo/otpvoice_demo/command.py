@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import click
@@ -14,27 +14,11 @@ from otpvoice_demo.scenario import print_next_steps, run_scenario, write_shell_e
 from otpvoice_demo.settings import StackOptions, load_keys
 from otpvoice_demo.stack import Stack, StopRequested, free_port, is_free
 
-_PORT: Final = 8000
-_SANDBOX_PORT: Final = 8100
+API_PORT: Final = 8000
+SANDBOX_PORT: Final = 8100
 _SHORT_CALL_S: Final = 0.1
 _CALL_S: Final = 0.5
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """Values of ``demo_options``."""
-
-    port: int | None = None
-    sandbox_port: int | None = None
-    cors_origin: tuple[str, ...] = ()
-    event_url: str = ""
-    console: bool = False
-
-    @property
-    def ports(self) -> tuple[int, int]:
-        """The preferred ports of API and sandbox."""
-        return self.port or _PORT, self.sandbox_port or _SANDBOX_PORT
 
 
 def _validator(parse: Callable[[str], str]) -> Callable[..., Any]:
@@ -60,10 +44,11 @@ def _port_option(name: str, service: str, default: int) -> Callable[[_Command], 
 
 
 _OPTIONS: Final = (
-    _port_option("port", "API", _PORT),
-    _port_option("sandbox-port", "sandbox", _SANDBOX_PORT),
+    _port_option("port", "API", API_PORT),
+    _port_option("sandbox-port", "sandbox", SANDBOX_PORT),
     click.option(
         "--cors-origin",
+        "cors_origins",
         multiple=True,
         callback=_validator(parse_origin),
         envvar="DEMO_CORS_ORIGIN",
@@ -89,7 +74,7 @@ _OPTIONS: Final = (
 
 
 def demo_options(command: _Command) -> _Command:
-    """Add the options of every demo to a command: the fields of ``DemoOptions``."""
+    """Add the options of every demo to a command: ``port`` and fields of ``StackOptions``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -98,7 +83,7 @@ def demo_options(command: _Command) -> _Command:
 @click.command()
 @click.option("--once", is_flag=True, help="Exit after the verification.")
 @demo_options
-def demo(*, once: bool, **values: Any) -> None:
+def demo(*, once: bool, port: int | None, **values: Any) -> None:
     """Run one verification, from the request to the callback.
 
     The demo starts an embedded Valkey, the API, a dialer and the provider simulator on this
@@ -107,7 +92,8 @@ def demo(*, once: bool, **values: Any) -> None:
     The folder .demo keeps the keys for the next start, and variables for a shell:  . .demo/env
     """
     call_seconds = _SHORT_CALL_S if once else _CALL_S
-    with running_stack(DemoOptions(**values), call_seconds=call_seconds) as (stack, printer):
+    options = StackOptions(**values)
+    with running_stack(port, options, call_seconds=call_seconds) as (stack, printer):
         run_scenario(stack, printer)
         if not once:
             print_next_steps(stack, printer)
@@ -116,13 +102,14 @@ def demo(*, once: bool, **values: Any) -> None:
 
 @contextmanager
 def running_stack(
-    options: DemoOptions,
+    port: int | None,
+    options: StackOptions,
     *,
     app_origin: str = "",
     frame_ancestor: str = "",
     call_seconds: float = _CALL_S,
 ) -> Iterator[tuple[Stack, Printer]]:
-    """Run a stack, and write ``.demo/env``. ``Stack`` documents the other arguments.
+    """Run a stack with the stored keys, and write ``.demo/env``. ``Stack`` documents the arguments.
 
     Raises:
         click.Abort: the user asked to stop.
@@ -130,17 +117,9 @@ def running_stack(
     """
     stop = StopSignals()
     printer = Printer()
-    port = choose_port(_PORT, options.port, "--port")
-    sandbox_port = choose_port(
-        _SANDBOX_PORT, options.sandbox_port, "--sandbox-port", others=(port,)
-    )
-    stack_options = StackOptions(
-        sandbox_port=sandbox_port,
-        cors_origins=options.cors_origin,
-        event_url=options.event_url,
-        console=options.console,
-        keys=load_keys(),
-    )
+    port = choose_port(API_PORT, port, "--port")
+    sandbox_port = choose_port(SANDBOX_PORT, options.sandbox_port, "--sandbox-port", others=(port,))
+    options = replace(options, sandbox_port=sandbox_port, keys=load_keys())
     click.echo("Starting Valkey, the API, a dialer and the provider simulator ...")
     try:
         with Stack(
@@ -149,7 +128,7 @@ def running_stack(
             app_origin=app_origin,
             call_seconds=call_seconds,
             frame_ancestor=frame_ancestor,
-            options=stack_options,
+            options=options,
         ) as stack:
             click.echo(f"Ready after {printer.elapsed}. Logs: {stack.folder}/*.log")
             write_shell_exports(stack)

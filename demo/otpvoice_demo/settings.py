@@ -87,8 +87,8 @@ class StackKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class StackOptions:
     """Options of a stack for developers."""
 
-    sandbox_port: int = 0
-    """Port on 127.0.0.1; 0: a free one."""
+    sandbox_port: int | None = None
+    """Port on 127.0.0.1; None: a free one."""
     cors_origins: tuple[str, ...] = ()
     """Origins of pages that may use the API."""
     event_url: str = ""
