@@ -1,7 +1,6 @@
 """Example bodies of the OpenAPI document, made by the code that makes real responses."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -145,11 +144,9 @@ _DOMAIN_ERRORS: Final = (
     _refused("calls_unavailable"),
 )
 _HTTP_ERRORS: Final = (BadRequest(), NotFound(), MethodNotAllowed(["GET"]), RequestEntityTooLarge())
-PROBLEM_EXAMPLES: Final[Mapping[type[Exception], schemas.ProblemDocument]] = MappingProxyType(
-    {
-        **{type(error): _problem(error) for error in _DOMAIN_ERRORS},
-        **{type(error): problem_for_http(error, _REQUEST_ID) for error in _HTTP_ERRORS},
-        Exception: internal_problem(_REQUEST_ID),
-    }
-)
+PROBLEM_EXAMPLES: Final[Mapping[type[Exception], schemas.ProblemDocument]] = {
+    **{type(error): _problem(error) for error in _DOMAIN_ERRORS},
+    **{type(error): problem_for_http(error, _REQUEST_ID) for error in _HTTP_ERRORS},
+    Exception: internal_problem(_REQUEST_ID),
+}
 """One problem document for each error; ``Exception`` is an internal error."""

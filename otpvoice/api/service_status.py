@@ -1,29 +1,25 @@
 """Endpoints for process managers, load balancers, monitoring and verifiers of receipts."""
 
-from typing import Final
+from dataclasses import dataclass
 
-import msgspec
 from flask import Response
 
 from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint, json_response
 from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.receipts import RECEIPT_LIFETIME_S, ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
 from otpvoice.store.redis_store import RedisStore
 
-_KEYS_MAX_AGE_S: Final = 300
-"""How long the keys may be cached: as long as a receipt is valid."""
 
-
+@dataclass(frozen=True, slots=True)
 class ServiceViews:
     """Views of the service itself."""
 
-    def __init__(self, store: RedisStore, receipts: ReceiptSigner, exposition: Exposition) -> None:
-        self._store = store
-        self._keys = msgspec.convert(receipts.jwk_set, schemas.KeySet)
-        self._exposition = exposition
+    store: RedisStore
+    receipts: ReceiptSigner
+    exposition: Exposition
 
     @api_endpoint(
         Operation(
@@ -37,8 +33,8 @@ class ServiceViews:
         )
     )
     def jwks(self) -> Response:
-        response = json_response(self._keys)
-        response.headers["Cache-Control"] = f"public, max-age={_KEYS_MAX_AGE_S}"
+        response = json_response(self.receipts.jwk_set)
+        response.headers["Cache-Control"] = f"public, max-age={RECEIPT_LIFETIME_S}"
         return response
 
     @api_endpoint(
@@ -70,7 +66,7 @@ class ServiceViews:
         )
     )
     def readyz(self) -> Response:
-        health = self._store.health()
+        health = self.store.health()
         # With any of these, the API still serves checks and accepts calls for later.
         degraded = [f"route:{route}" for route in health.closed_routes]
         # The name only: what a breaker is open for is for operators (otpvoice limits).
@@ -94,4 +90,4 @@ class ServiceViews:
         )
     )
     def metrics(self) -> Response:
-        return Response(self._exposition.render(), content_type=CONTENT_TYPE)
+        return Response(self.exposition.render(), content_type=CONTENT_TYPE)

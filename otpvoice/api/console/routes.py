@@ -1,4 +1,9 @@
-"""Pages of ``/console``. Search texts travel in request bodies, so no URL contains a number."""
+"""Pages of ``/console``, for operators, served only if an admin key is configured.
+
+They show what ``otpvoice limits`` and ``otpvoice find`` show, with charts of the last day. Their
+only action clears the limits of a number. Numbers are masked, and codes are never shown. Search
+texts travel in request bodies, so no URL contains a number.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -43,37 +47,35 @@ class FormError(Exception):
     """A form that cannot be processed. The text gives the reason."""
 
 
-_ERROR_PAGES: Final[Mapping[type[Exception], tuple[int, str, str]]] = MappingProxyType(
-    {
-        Unauthorized: (
-            401,
-            "The console needs a key",
-            "Enter your name, which appears in the log, and an admin key as the password.",
-        ),
-        Forbidden: (
-            403,
-            "Request refused",
-            "The form was not sent by a page of the console, so nothing was changed.",
-        ),
-        WrongHost: (
-            421,
-            "Wrong host",
-            "The console is served only at the host of server.public_url, and on this machine.",
-        ),
-        FormError: (422, "The form was not accepted", ""),
-        InvalidNumber: (422, "Invalid number", ""),
-        TooManyRequests: (
-            429,
-            "Too many attempts",
-            "Your address sent too many wrong keys. Wait one minute, then try again.",
-        ),
-        StoreUnavailable: (
-            503,
-            "The store is unavailable",
-            "It is not known whether anything was changed. Run otpvoice doctor for the cause.",
-        ),
-    }
-)
+_ERROR_PAGES: Final[Mapping[type[Exception], tuple[int, str, str]]] = {
+    Unauthorized: (
+        401,
+        "The console needs a key",
+        "Enter your name, which appears in the log, and an admin key as the password.",
+    ),
+    Forbidden: (
+        403,
+        "Request refused",
+        "The form was not sent by a page of the console, so nothing was changed.",
+    ),
+    WrongHost: (
+        421,
+        "Wrong host",
+        "The console is served only at the host of server.public_url, and on this machine.",
+    ),
+    FormError: (422, "The form was not accepted", ""),
+    InvalidNumber: (422, "Invalid number", ""),
+    TooManyRequests: (
+        429,
+        "Too many attempts",
+        "Your address sent too many wrong keys. Wait one minute, then try again.",
+    ),
+    StoreUnavailable: (
+        503,
+        "The store is unavailable",
+        "It is not known whether anything was changed. Run otpvoice doctor for the cause.",
+    ),
+}
 """HTTP status, title and text. An error without a text describes itself."""
 
 
