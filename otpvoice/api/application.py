@@ -105,13 +105,9 @@ def endpoints_of(views: object) -> Iterator[ApiEndpoint]:
 
 
 class Api(Flask):
-    """The web application.
+    """The web application. Pages of ``origins`` may call ``/v1`` (CORS).
 
-    Args:
-        public_url: decides whether to send Strict-Transport-Security.
-        origins: the web origins that may call ``/v1`` (CORS). Credentials are not allowed, because
-            a page sends its token in a header and the API has no cookies.
-        metrics: counts every response.
+    CORS credentials are not allowed: a page sends its token in a header, and there are no cookies.
     """
 
     request_class = ApiRequest

@@ -141,12 +141,7 @@ def current_request() -> ApiRequest:
 
 
 class Authenticator:
-    """Verifies the credential of a request.
-
-    Args:
-        key_hashes: SHA-256 of the API keys in hex, by client.
-        tokens: signs and verifies client tokens.
-    """
+    """Verifies the credential of a request: an API key of ``key_hashes``, or a client token."""
 
     def __init__(self, key_hashes: Mapping[str, Sequence[str]], tokens: ClientTokens) -> None:
         self._key_hashes = KeyHashes(key_hashes)

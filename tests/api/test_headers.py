@@ -12,7 +12,7 @@ from api.api_client import (
     bearer,
     settings_with,
 )
-from flask import Response
+from flask import Flask, Response
 from redis import Redis
 from support.raw_http import head
 from support.service import ASHA, LOGIN_KEY
@@ -107,11 +107,17 @@ SENDS = {"Authorization", "Content-Type", "Idempotency-Key", "Request-Id"}
 READS = {"Retry-After", "Request-Id", "Location", "Idempotent-Replayed"}
 
 
+@pytest.fixture(scope="module")
+def cors_app(environ: dict[str, str], lasting_store: RedisStore) -> Flask:
+    """Create an application with allowed origins."""
+    return create_app(settings_with(environ, server_cors_origins=ORIGINS), lasting_store)
+
+
 @pytest.fixture
-def cors_api(environ: dict[str, str], store: RedisStore) -> ApiClient:
+def cors_api(cors_app: Flask, store: RedisStore) -> ApiClient:
     """Return a driver of an API with allowed origins."""
     store.sweep("a dialer")
-    return ApiClient(create_app(settings_with(environ, server_cors_origins=ORIGINS), store), store)
+    return ApiClient(cors_app, store)
 
 
 def request_from(

@@ -63,14 +63,9 @@ class LoginThrottle:
 
 @dataclass(frozen=True, slots=True)
 class AdminAuth:
-    """Authenticates operators.
+    """Authenticates operators."""
 
-    Args:
-        key_hashes: of the admin keys.
-        public_url: the URL under which the service is reachable.
-    """
-
-    key_hashes: KeyHashes
+    admin_keys: KeyHashes
     public_url: str
     _throttle: LoginThrottle = field(default_factory=LoginThrottle, init=False)
 
@@ -93,7 +88,7 @@ class AdminAuth:
             raise Unauthorized
         if retry_after := self._throttle.retry_after(address, now):
             raise TooManyRequests(retry_after=retry_after)
-        if self.key_hashes.holder_of(key) is None:
+        if self.admin_keys.holder_of(key) is None:
             self._throttle.record_failure(address, now)
             _LOG.warning("console.login_failed")
             raise Unauthorized
