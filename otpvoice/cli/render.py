@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from otpvoice.admin import FoundVerification, describe_result
-from otpvoice.admin.status import Alert, ServiceStatus
+from otpvoice.admin import Alert, FoundVerification, ServiceStatus, describe_result
 from otpvoice.core.limits import DAY_MS, LimitStatus, limits_of
 from otpvoice.core.verification import Call, format_utc
 from otpvoice.store.admin import NumberLimits
