@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 _UNIX: Final = re.compile(r"([0-9]{10})(?:([0-9]{3})|\.([0-9]{1,9}))?")
 """Seconds, milliseconds, or seconds with a fraction. Fewer than ten digits are not a call's time:
@@ -70,32 +70,21 @@ def parse_timestamp(text: str, zone: tzinfo) -> int | None:
         return None
 
 
-def _to_datetime(parts: Mapping[str, str | None], zone: tzinfo) -> datetime:
+def _to_datetime(parts: Mapping[str, Any], zone: tzinfo) -> datetime:
     """Return the moment; raise ValueError or KeyError for an invalid day, time or zone."""
+    month, hour = parts["month"], int(parts["hour"])
+    if parts["half"] and hour <= 12:  # an hour above 12 is on the 24-hour clock anyway
+        hour = hour % 12 + (12 if parts["half"] == "P" else 0)
+    if named := parts["zone"]:
+        offset = None if named.isalpha() else datetime.strptime(named, "%z").tzinfo
+        zone = offset or _ZONES[named]
     return datetime(
-        int(parts["year"] or ""),
-        _month(parts["month"] or ""),
-        int(parts["day"] or ""),
-        _hour(int(parts["hour"] or ""), parts["half"]),
-        int(parts["minute"] or ""),
+        int(parts["year"]),
+        int(month) if month.isdigit() else _MONTH_NAMES.index(month[:3]) + 1,
+        int(parts["day"]),
+        hour,
+        int(parts["minute"]),
         int(parts["second"] or 0),
         int((parts["fraction"] or "").ljust(6, "0")[:6]),
-        tzinfo=_zone(parts["zone"], zone),
+        tzinfo=zone,
     )
-
-
-def _month(text: str) -> int:
-    return int(text) if text.isdigit() else _MONTH_NAMES.index(text[:3]) + 1
-
-
-def _hour(hour: int, meridiem: str | None) -> int:
-    """Convert from the 12-hour clock; an hour above 12 is on the 24-hour clock anyway."""
-    if meridiem is None or hour > 12:
-        return hour
-    return hour % 12 + (12 if meridiem == "P" else 0)
-
-
-def _zone(text: str | None, default: tzinfo) -> tzinfo | None:
-    if text is None:
-        return default
-    return _ZONES[text] if text.isalpha() else datetime.strptime(text, "%z").tzinfo

@@ -104,7 +104,10 @@ class Mobtexting:
 
         A challenge needs its key and no other secret; no other secret replaces its key.
         """
-        is_authentic = _is_authenticated(callback, self.webhook_secrets, self.path_tokens)
+        scheme, _, bearer = callback.authorization.partition(" ")
+        by_header = _matches_any(bearer.strip(), self.webhook_secrets)
+        by_path = _matches_any(callback.path_token, self.path_tokens)
+        is_authentic = (by_header and scheme.lower() == "bearer") or by_path
         if not is_authentic and not self.validation_key:
             raise CallbackAuthError
         try:
@@ -156,16 +159,6 @@ class Mobtexting:
 def _variables(call: OutboundCall) -> dict[str, str]:
     """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
     return {"variables[Name]": call.name, "variables[otp]": call.code}
-
-
-def _is_authenticated(
-    callback: Callback, secrets: tuple[str, ...], path_tokens: tuple[str, ...]
-) -> bool:
-    """Whether one of the secrets came in the header, or one of the tokens in the path."""
-    scheme, _, bearer = callback.authorization.partition(" ")
-    by_header = _matches_any(bearer.strip(), secrets)
-    by_path = _matches_any(callback.path_token, path_tokens)
-    return (by_header and scheme.lower() == "bearer") or by_path
 
 
 def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
