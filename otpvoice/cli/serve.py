@@ -40,15 +40,12 @@ def terminate(processes: Sequence[subprocess.Popen[bytes]], grace_s: float) -> l
     """
     for process in processes:
         process.terminate()
-    return [_wait(process, grace_s) for process in processes]
-
-
-def _wait(process: subprocess.Popen[bytes], grace_s: float) -> int:
-    try:
-        return process.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+    for process in processes:
+        try:
+            process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return [process.wait() for process in processes]
 
 
 class StopSignals:
