@@ -69,10 +69,9 @@ _MIN_SIMILARITY: Final = 0.6
 _PRIVATE_PREFIX: Final = "/console"
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
-View = Callable[..., Response]
 CountOutcome = Callable[[ApiMetrics, str, str], None]
 """Counts one request: metrics, client and outcome."""
-_View = TypeVar("_View", bound=View)
+_View = TypeVar("_View", bound=Callable[..., Response])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class ApiEndpoint:
     """One method and path of the API: OpenAPI operation, view and metric."""
 
     operation: Operation
-    view: View
+    view: Callable[..., Response]
     count: CountOutcome | None = None
 
 
@@ -139,12 +138,8 @@ class Api(Flask):
         """Add a URL rule for each endpoint."""
         for each in endpoints:
             operation = each.operation
-            self.add_url_rule(
-                operation.flask_rule,
-                operation.name,
-                each.view,
-                methods=[operation.method.upper()],
-            )
+            methods = [operation.method.upper()]
+            self.add_url_rule(operation.flask_rule, operation.name, each.view, methods=methods)
             if each.count:
                 self._counts[operation.name] = each.count
 

@@ -169,14 +169,10 @@ class Dashboard:
     day: Stats
     charts: tuple[Chart, ...]
     areas: list[AreaStats]
-    routes: tuple[Route, ...]
-    price: CallPrice
 
 
-def build_dashboard(
-    buckets: Sequence[Bucket], routes: tuple[Route, ...], price: CallPrice
-) -> Dashboard:
-    """Summarize a day's buckets, which come oldest first, for the configured routes."""
+def build_dashboard(buckets: Sequence[Bucket]) -> Dashboard:
+    """Summarize a day's buckets, which come oldest first."""
     hour = buckets[-_BUCKETS_PER_HOUR:]
     five_minutes = [Stats("", [bucket]) for bucket in hour]
     half_hours = [
@@ -188,8 +184,7 @@ def build_dashboard(
         _calls_chart("day", "Calls in the last day, by half hours", half_hours),
         _rates_chart(half_hours),
     )
-    areas = _rank_areas(buckets)
-    return Dashboard(Stats("hour", hour), Stats("day", buckets), charts, areas, routes, price)
+    return Dashboard(Stats("hour", hour), Stats("day", buckets), charts, _rank_areas(buckets))
 
 
 def _calls_chart(chart_id: str, title: str, periods: Sequence[Stats]) -> Chart:

@@ -112,8 +112,14 @@ class ConsoleViews:
         """Show the status, and the statistics of the last day."""
         status = self.admin.status()
         buckets = self.stats.last_day(status.overview.now)
-        dashboard = build_dashboard(buckets, self.admin.routes, self.price)
-        return _render_page("overview.html", dashboard=dashboard, outcomes=OUTCOMES, status=status)
+        return _render_page(
+            "overview.html",
+            status=status,
+            dashboard=build_dashboard(buckets),
+            outcomes=OUTCOMES,
+            routes=self.admin.routes,
+            price=self.price,
+        )
 
     def search(self) -> Response:
         """Show the verifications that match a text, and the limits of a number."""
