@@ -24,21 +24,11 @@ from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
 from otpvoice.core.speech import CodeFormat, Flow
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
-from otpvoice.dialer.placement import (
-    CallBuilder,
-    Undialable,
-    next_untried_route,
-    placement_result,
-)
+from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_route, placement_result
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import (
-    OutboundCall,
-    PlacementOutcome,
-    PlacementResult,
-    Provider,
-)
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Provider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
@@ -164,13 +154,13 @@ class Dialer:
         elif isinstance(claim, int):
             self._sleep(claim)
         else:
-            pool.submit(self._run_call, claim, began)
+            call = pool.submit(self._run_call, claim, began)
+            call.add_done_callback(lambda _: self._slots.release())
             return True
         return False
 
     def _sleep(self, milliseconds: int) -> None:
-        longest = int(_MAX_SLEEP_S * 1000)
-        wait = (longest if milliseconds < 0 else min(longest, milliseconds)) / 1000
+        wait = _MAX_SLEEP_S if milliseconds < 0 else min(_MAX_SLEEP_S, milliseconds / 1000)
         if wait <= 0 or self._stopping.is_set():
             return
         if not self._boundary.run(lambda: self._blocking_store.wait(wait), default=False):
@@ -186,8 +176,6 @@ class Dialer:
             _log(claim).warning("call.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - an error in one call must not end the others
             _log(claim).error("call.failed_unexpectedly", **logs.describe(error))
-        finally:
-            self._slots.release()
 
     def dial(self, claim: Claim, deadlines: Deadlines) -> None:
         """Place one claimed call if it is still wanted. Simulate a call to a test number.

@@ -6,11 +6,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from providers.servers import (
-    ScriptedServer,
-    post,
-    send_in_parts,
-)
+from providers.servers import ScriptedServer, post, send_in_parts
 from support.timing import finishes_within
 
 from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed

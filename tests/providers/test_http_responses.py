@@ -8,13 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from providers.servers import (
-    ScriptedServer,
-    http_response,
-    post,
-    send_in_parts,
-    serve_connections,
-)
+from providers.servers import ScriptedServer, http_response, post, send_in_parts, serve_connections
 
 from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
 

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli.certificates import Authority
-from providers.servers import (
-    http_response,
-    post,
-    serve_connections,
-    serve_tls,
-    server_context,
-)
+from providers.servers import http_response, post, serve_connections, serve_tls, server_context
 
 from otpvoice.http_client import (
     CA_BUNDLE_VARIABLES,

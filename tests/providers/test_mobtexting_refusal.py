@@ -3,11 +3,7 @@
 from typing import Any
 
 import pytest
-from providers.samples import (
-    OBD_NEWER,
-    parse_reply,
-    reply_with_call,
-)
+from providers.samples import OBD_NEWER, parse_reply, reply_with_call
 
 from otpvoice.core.verification import Route
 from otpvoice.providers.base import PlacementOutcome
