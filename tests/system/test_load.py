@@ -6,8 +6,6 @@ Sizes are for every day. ``OTPVOICE_TEST_OUTAGE`` (seconds) and ``OTPVOICE_TEST_
 
 import itertools
 import os
-import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,9 +21,9 @@ import requests
 from msgspec.structs import replace
 from redis import Redis
 from store.driver import CODE, StoreDriver
-from support.processes import Process, free_port, otpvoice_process, wait_until
+from support.processes import free_port, is_listening, otpvoice_process, wait_until
 from support.service import INDEXES, LOGIN_KEY, WIDE_LIMITS, SandboxPhones
-from support.stack import is_ready
+from support.stack import is_ready, running_api
 from support.valkey import Valkey
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
@@ -62,26 +60,6 @@ class Api:
         """Request an action of a verification, or get it."""
         path = f"/v1/verifications/{verification['id']}"
         return self.ask("POST", f"{path}/{step}", body) if step else self.ask("GET", path)
-
-
-@contextmanager
-def api_running(variables: Mapping[str, str], folder: Path) -> Iterator[Api]:
-    """Run the API alone."""
-    url = f"http://127.0.0.1:{free_port()}"
-    bind = {"OTPVOICE_SERVER_BIND": url.removeprefix("http://")}
-    with otpvoice_process("api", {**variables, **bind}, folder) as process:
-        api = Api(url)
-        wait_until(lambda: answers(f"{url}/healthz"), "the API to start")
-        yield api
-        assert process.terminate() == 0
-
-
-def answers(url: str) -> bool:
-    """Return whether a server responds."""
-    try:
-        return requests.get(url, timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 # The provider is away ----------------------------------------------------------------------------
@@ -132,17 +110,11 @@ def load(api: Api, seconds: float) -> Load:
 def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[SandboxPhones]:
     """Run the sandbox until it is killed; before and after, its port refuses connections."""
     options = ["--port", str(port), "--ring", "0.05", "--talk", "0.05"]
-    words = [sys.executable, "-m", "otpvoice", "sandbox", *options]
     token = {"SANDBOX_TOKEN": environ["OTPVOICE_PROVIDER_TOKEN"]}
-    url = f"http://127.0.0.1:{port}"
-    with Process(words, folder / "sandbox.log", token) as process:
-        wait_until(lambda: answers(f"{url}/healthz"), "the sandbox to start")
-        yield SandboxPhones(url)
-        workers = process.child_pids()
+    with otpvoice_process("sandbox", token, folder, *options) as process:
+        process.wait_until_ready(lambda: is_listening(port), "the sandbox")
+        yield SandboxPhones(f"http://127.0.0.1:{port}")
         process.kill()
-        for worker in workers:  # it would go on for a while
-            os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: not answers(f"{url}/healthz"), "the port to refuse")
 
 
 @pytest.mark.timeout(150 + 3 * OUTAGE)
@@ -158,7 +130,11 @@ def test_no_call_is_lost_while_the_provider_is_unreachable(
     port = free_port()
     variables = environ | {"OTPVOICE_PROVIDER_BASE_URL": f"http://127.0.0.1:{port}/api/v2/"}
     variables |= WIDE_LIMITS | {"OTPVOICE_LIMITS_LIVE_CALLS": "1000000"}
-    with api_running(variables, tmp_path) as api, otpvoice_process("dialer", variables, tmp_path):
+    with (
+        running_api(variables, tmp_path) as process,
+        otpvoice_process("dialer", variables, tmp_path),
+    ):
+        api = Api(process.url)
         wait_until(lambda: is_ready(api.url), "the dialer")
         with company(environ, port, tmp_path) as phones:
             there = load(api, OUTAGE)
@@ -207,7 +183,8 @@ def test_full_store_refuses_what_needs_memory(environ: dict[str, str], tmp_path:
     """Refused requests have no effect, others are served, and no response is 500."""
     with Valkey(tmp_path) as server, server.client() as redis:
         variables = environ | {"OTPVOICE_REDIS_URL": server.url}
-        with api_running(variables, tmp_path) as api:
+        with running_api(variables, tmp_path) as process:
+            api = Api(process.url)
             made = api.creates("+919876541000", code="123456", call_after=120).json()
             with full(redis):
                 creates = [api.creates(f"+91987654{n}", call_after=120) for n in range(1001, 1021)]
