@@ -93,20 +93,18 @@ class CapturedResponse(msgspec.Struct, frozen=True, tag="response"):
         return f"{type(self).__name__}(...)"
 
 
-_ACTIVE_CAPTURE: Final[ContextVar[list[CapturedResponse] | None]] = ContextVar(
-    "active_capture", default=None
-)
+_CAPTURE: Final[ContextVar[list[CapturedResponse] | None]] = ContextVar("capture", default=None)
 
 
 @contextmanager
 def capture_exchanges() -> Iterator[list[CapturedResponse]]:
     """Collect the responses to the requests that this thread sends inside the block."""
     responses: list[CapturedResponse] = []
-    token = _ACTIVE_CAPTURE.set(responses)
+    token = _CAPTURE.set(responses)
     try:
         yield responses
     finally:
-        _ACTIVE_CAPTURE.reset(token)
+        _CAPTURE.reset(token)
 
 
 class HttpClient:
@@ -160,7 +158,7 @@ class HttpClient:
             result = RequestFailed(exchange.sent, _failure_reason(error), exchange.status)
         finally:
             CURRENT_EXCHANGE.reset(token)
-        if (captured := _ACTIVE_CAPTURE.get()) is not None:
+        if (captured := _CAPTURE.get()) is not None:
             body = result.body if isinstance(result, HttpResponse) else b""
             error_name = result.reason if isinstance(result, RequestFailed) else ""
             duration_s = self._clock() - started_at

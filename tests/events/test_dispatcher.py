@@ -108,13 +108,9 @@ def test_failed_deliveries_are_retried_five_times(
         assert harness.deliver_due() == 2
     harness.advance_time(7200)
     assert harness.deliver_due() == 0
-    tries = [
-        received
-        for received in receiver.wait_for_events(12)
-        if received.type == "verification.canceled"
-    ]
+    tries = [each for each in receiver.wait_for_events(12) if each.type == "verification.canceled"]
     assert len(tries) == 1 + len(RETRY_DELAYS_S)
-    assert len({(received.id, received.raw) for received in tries}) == 1
+    assert len({(each.id, each.raw) for each in tries}) == 1
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429, 404, 301, "redirect", "close"])
