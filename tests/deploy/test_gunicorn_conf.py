@@ -1,16 +1,21 @@
-"""``gunicorn -c config/gunicorn.conf.py``: the same API as ``otpvoice api``."""
+"""The same API as ``otpvoice api`` under gunicorn's own command."""
 
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from api.api_client import WEBHOOK
 from deploy.nginx_proxy import CONFIG
-from support.processes import Process, free_port, wait_until
+from metrics.scrape import scrape
+from redis import Redis
+from support.processes import Process, free_port, is_listening, wait_until
 from support.raw_http import RawConnection, head
-from support.service import PATH_TOKEN
+from support.service import PATH_TOKEN, WIDE_LIMITS
+from support.stack import CALL_DELAY_S
+from system.concurrency import RecordingClient, nth_number
 
 
 @pytest.fixture
@@ -26,17 +31,9 @@ def port(environ: dict[str, str], log: Path) -> Iterator[int]:
     variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{chosen}"}
     command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIG / "gunicorn.conf.py")]
     with Process([*command, "otpvoice.wsgi:app"], log, variables) as process:
-        wait_until(lambda: _listens(chosen), f"gunicorn to start; see {log}")
+        wait_until(lambda: is_listening(chosen), f"gunicorn to start; see {log}")
         yield chosen
         assert process.terminate() == 0
-
-
-def _listens(port: int) -> bool:
-    try:
-        with RawConnection(port):
-            return True
-    except OSError:
-        return False
 
 
 def test_gunicorn_command_runs_the_same_api(port: int, log: Path) -> None:
@@ -53,3 +50,28 @@ def test_gunicorn_command_runs_the_same_api(port: int, log: Path) -> None:
     said = log.read_text("utf-8")
     assert {"http", "request.malformed"} <= {json.loads(row)["event"] for row in said.splitlines()}
     assert PATH_TOKEN not in said
+
+
+def test_server_without_our_configuration_counts_all_workers(
+    environ: dict[str, str], redis: Redis, tmp_path: Path
+) -> None:
+    """``gunicorn otpvoice.wsgi:app`` with a folder in the environment."""
+    assert redis.dbsize() == 0
+    counts, bind = tmp_path / "counts", f"127.0.0.1:{free_port()}"
+    counts.mkdir()
+    options = ["--workers", "2", "--threads", "4", "--bind", bind]
+    command = [sys.executable, "-m", "gunicorn", *options, "otpvoice.wsgi:app"]
+    variables = {**environ, **WIDE_LIMITS, "PROMETHEUS_MULTIPROC_DIR": str(counts)}
+    with (
+        Process(command, tmp_path / "wsgi.log", variables) as gunicorn,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        line = RecordingClient(f"http://{bind}")
+        wait_until(lambda: line.get_verification("vrf_unknown").status == 404, "gunicorn to start")
+        wait_until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
+        asked = [
+            pool.submit(line.create, nth_number(n), call_after=CALL_DELAY_S) for n in range(24)
+        ]
+        assert {each.result().status for each in asked} == {201}
+        assert scrape(line.url).totals_by("creates_total", "outcome") == {("created",): 24}
+        assert gunicorn.terminate() == 0

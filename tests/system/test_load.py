@@ -215,7 +215,7 @@ def _report(verification: Mapping[str, Any]) -> dict[str, Any]:
 
 _LONGEST = 26 * 3_600_000
 """Milliseconds: the console looks back a day, in steps that may have begun before it."""
-_TTL = 1.5
+_TTL = 3.0
 _KEEP = 1.0
 _LIVE_FOR = 0.5
 _LASTING = {"number", "callback_seen", "dialers", "wake", "stats", "area_stats", "clock"}

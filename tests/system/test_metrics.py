@@ -6,7 +6,6 @@
 import os
 import re
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,15 +20,13 @@ import requests
 from events.event_harness import endpoint_settings
 from events.receiver import EventReceiver
 from metrics.scrape import Scrape, scrape
-from redis import Redis
-from support.processes import Process, free_port, wait_until
+from support.processes import free_port, wait_until
 from support.service import (
     LOGIN_KEY,
     NUMBER_KEY,
     PROVIDER_TOKEN,
     RING_KEY,
     WEBHOOK_SECRET,
-    WIDE_LIMITS,
 )
 from support.stack import Stack, running_service
 from system.concurrency import RecordingClient, TimedResponse, nth_number
@@ -310,26 +307,3 @@ def test_counts_of_ended_workers_are_kept(played: Played) -> None:
         assert after.value(name) == before.value(name) > 0, name
     assert played.line.create(nth_number(MANY + 1), call_after=LATER).status == 201
     assert played.scrape().value("creates_total") == before.value("creates_total") + 1
-
-
-def test_foreign_server_counts_all_workers(
-    environ: dict[str, str], redis: Redis, tmp_path: Path
-) -> None:
-    """``gunicorn otpvoice.wsgi:app`` with a folder in the environment."""
-    assert redis.dbsize() == 0
-    counts, bind = tmp_path / "counts", f"127.0.0.1:{free_port()}"
-    counts.mkdir()
-    options = ["--workers", "2", "--threads", "4", "--bind", bind]
-    command = [sys.executable, "-m", "gunicorn", *options, "otpvoice.wsgi:app"]
-    variables = {**environ, **WIDE_LIMITS, "PROMETHEUS_MULTIPROC_DIR": str(counts)}
-    with (
-        Process(command, tmp_path / "wsgi.log", variables) as gunicorn,
-        ThreadPoolExecutor(8) as pool,
-    ):
-        line = RecordingClient(f"http://{bind}")
-        wait_until(lambda: line.get_verification("vrf_unknown").status == 404, "gunicorn to start")
-        wait_until(lambda: len([*counts.glob("counter_*")]) == 2, "both workers")
-        asked = [pool.submit(line.create, nth_number(n), call_after=LATER) for n in range(24)]
-        assert {each.result().status for each in asked} == {201}
-        assert scrape(line.url).totals_by("creates_total", "outcome") == {("created",): 24}
-        assert gunicorn.terminate() == 0
