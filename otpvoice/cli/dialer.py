@@ -2,7 +2,8 @@
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 import click
 
@@ -22,6 +23,9 @@ def dialer() -> None:
     with ThreadPoolExecutor(1, thread_name_prefix="dialer") as pool:
         running = pool.submit(instance.run)
         running.add_done_callback(ended.put)
-        ended.get()
+        while True:  # a signal that another thread receives does not interrupt the wait
+            with suppress(Empty):
+                ended.get(timeout=1)
+                break
         instance.stop()
         running.result()
