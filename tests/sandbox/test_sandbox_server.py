@@ -5,14 +5,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 from sandbox.vendor import OBD
-from support.processes import Process
+from support.processes import Process, free_port, is_listening
 
 from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
 from otpvoice.sandbox.scheduling import Scheduler
@@ -85,26 +85,7 @@ def test_running_sandbox_frees_port_and_threads_at_exit(webhook_uri: str) -> Non
 @pytest.fixture
 def port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Poll until a condition about another process holds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def is_up(url: str) -> bool:
-    """Return whether the server responds."""
-    try:
-        return requests.get(f"{url}/healthz", timeout=1).ok
-    except requests.ConnectionError:
-        return False
+    return free_port()
 
 
 @pytest.fixture
@@ -112,13 +93,13 @@ def server(port: int, tmp_path: Path) -> Iterator[Process]:
     """``serve`` in a process of its own."""
     command = [sys.executable, "-c", SERVE.format(port=port)]
     with Process(command, tmp_path / "log") as process:
+        process.wait_until_ready(lambda: is_listening(port), "the sandbox")
         yield process
 
 
 def test_serve_with_delayed_replies_ends_quickly(server: Process, port: int) -> None:
     """Calls are placed, connections are cut, and SIGINT ends delayed replies."""
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: is_up(url))
     for behaviour in ("cut", "reset", "timeout"):
         requests.put(f"{url}/phones/{OBD['to']}", json={"behaviour": behaviour}, timeout=5)
         with pytest.raises(requests.RequestException):
@@ -140,7 +121,6 @@ def test_serve_with_delayed_replies_ends_quickly(server: Process, port: int) -> 
 def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> None:
     """SIGTERM disconnects browsers with an open page at once."""
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: is_up(url))
     watching = [requests.get(f"{url}/desk/live", stream=True, timeout=15) for _ in range(3)]
     streams = [each.iter_lines(chunk_size=1) for each in watching]
     for stream in streams:
