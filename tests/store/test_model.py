@@ -32,8 +32,8 @@ from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Ve
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
 STEP = 0.2764
-"""Seconds between two steps. No small multiple is near a whole number, as deadlines are: at a deadline
-itself the clocks of model and store may differ."""
+"""Seconds between two steps. No small multiple is near a whole number, as deadlines are: at a
+deadline itself the clocks of model and store may differ."""
 RETRY = CallResult(C.QUEUED, is_unsent=True, retry_in_ms=20_000)
 BACK_OFF = CallResult(C.QUEUED, is_unsent=True, is_refused=True, retry_in_ms=20_000)
 UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True, next_route=Route.C2C)
