@@ -192,8 +192,9 @@ class Machine(RuleBasedStateMachine):
             assert self.model.may_dial(call)
             self.model.claim(call, claim.holder)
             self.claims.append((claim, call))
-        for call in self.model.queued():
-            if call.score <= self.model.now:
+        # A call that expires makes those due that wait for its number; they are postponed again.
+        while due := [call for call in self.model.queued() if call.score <= self.model.now]:
+            for call in due:
                 assert not self.model.may_dial(call)
                 self.model.hold(call)
         scores = [call.score for call in self.model.queued()]
