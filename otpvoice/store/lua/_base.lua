@@ -64,13 +64,17 @@ local redis = (function(library, api)
   return { call = call, pcall = pcall, register_function = library.register_function }
 end)(redis, function() return redis end)
 
--- Return a hash as a table, or nil when there is none.
-local function load_hash(key)
-  local flat = redis.call('HGETALL', key)
-  if #flat == 0 then return nil end
+-- Return {field, value, ...} as a table.
+local function record_of(flat)
   local record = {}
   for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
   return record
+end
+
+-- Return a hash as a table, or nil when there is none.
+local function load_hash(key)
+  local flat = redis.call('HGETALL', key)
+  return #flat > 0 and record_of(flat) or nil
 end
 
 -- Append to a reply {name, value, ...} the fields that a record has. `names`: name in the reply -> name of the field
@@ -81,9 +85,11 @@ local function append_fields(reply, record, names)
   return reply
 end
 
--- Let a key live for at least this long from now, never shorter than before.
+-- Let a key live for at least this long from now, never shorter than before. A run asks for a key's life once.
 local function extend_ttl(key, ttl_ms)
-  if redis.call('PTTL', key) < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
+  local known_ms = loaded['ttl ' .. key] or redis.call('PTTL', key)
+  if known_ms < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
+  loaded['ttl ' .. key] = math.max(known_ms, ttl_ms)
 end
 
 -- Return the values of a list argument: <name>1, <name>2, ...

@@ -24,7 +24,8 @@ local function count_conversion(scope, is_approved)
   if ended < POLICY.conversion_min_ended or approved * 100 >= ended * POLICY.conversion_breaker.percent then return end
   open(breaker, POLICY.conversion_open_ms, { ended = ended, approved = approved })
   -- After it closes, only verifications that end from then on count.
-  redis.call('DEL', Counters.key('ended ' .. scope, window_ms), Counters.key('approved ' .. scope, window_ms))
+  Counters.clear('ended ' .. scope, window_ms)
+  Counters.clear('approved ' .. scope, window_ms)
 end
 
 -- Count a verification once it has ended and a call of it was answered, in whichever order. Calls to test numbers

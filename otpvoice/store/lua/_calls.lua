@@ -42,12 +42,15 @@ function Calls.is_live(call)
   return (call.status == 'placed' or call.status == 'unknown') and tonumber(call.live_until or '0') > NOW
 end
 
--- Return the call of a verification that is queued or live, or nil.
-function Calls.active(verification)
-  for _, call in ipairs(Calls.of(verification)) do
+-- Return the one of some calls that is queued or live, or nil.
+function Calls.active_of(calls)
+  for _, call in ipairs(calls) do
     if call.status == 'queued' or Calls.is_live(call) then return call end
   end
 end
+
+-- Return the call of a verification that is queued or live, or nil.
+function Calls.active(verification) return Calls.active_of(Calls.of(verification)) end
 
 -- Return until when the call gap of its number postpones a call. The gap that its own attempt left does not.
 function Calls.gap_until(call)
@@ -74,15 +77,19 @@ local function schedule_status_query(call, status)
   end
 end
 
--- Finish a call that has reached a final status.
-local function finish(call, status)
-  redis.call('HSET', Calls.key(call.id), 'ended_at', NOW)
-  redis.call('ZREM', STATUS_QUERIES, call.id)
+-- Finish a call that has reached a final status. A queued call has no lock and no status query, but others may wait
+-- for its number.
+local function finish(call, status, was_queued)
   if POLICY.unsent_only_statuses[status] then
     local owner = owner_of(call)
     Capacity.release(owner, call.id, status == 'canceled' and not owner.is_approved)
   end
-  NumberLock.release(call)
+  if not was_queued then
+    redis.call('ZREM', STATUS_QUERIES, call.id)
+    NumberLock.release(call)
+  elseif NumberLock.release_waiting(call) then
+    Queue.wake_if_due()
+  end
 end
 
 -- Change a call's status if the transition is allowed. Return whether it changed.
@@ -90,18 +97,18 @@ end
 function Calls.transition(call, status, changes)
   if not POLICY.call_transitions[call.status][status] then return false end
   if POLICY.unsent_only_statuses[status] and call.sent_at then return false end
-  local key = Calls.key(call.id)
-  redis.call('HDEL', key, 'reason', 'raw')
+  local key, before, has_ended = Calls.key(call.id), call.status, Calls.has_ended(status)
+  if call.reason or call.raw then redis.call('HDEL', key, 'reason', 'raw') end
   call.status, call.reason, call.raw = status, nil, nil
-  local fields = { 'status', status }
+  local fields = { 'status', status, has_ended and 'ended_at' or nil, has_ended and NOW or nil }
   for field, value in pairs(changes or {}) do
     call[field] = value
     fields[#fields + 1], fields[#fields + 2] = field, value
   end
   redis.call('HSET', key, unpack(fields))
   Queue.remove(call.id, call.client)
-  if status ~= 'dialing' then redis.call('ZREM', DIALING, call.id) end
-  if Calls.has_ended(status) then finish(call, status) else schedule_status_query(call, status) end
+  if before == 'dialing' then redis.call('ZREM', DIALING, call.id) end
+  if has_ended then finish(call, status, before == 'queued') else schedule_status_query(call, status) end
   if status == 'answered' then
     local verification = Records.read('verification', call.verification)
     if verification and verification.status ~= 'pending' then
@@ -139,8 +146,8 @@ function Calls.undo_send(call, is_refused)
 end
 
 -- Queue a new call of a verification.
--- `spec`: {id, bridge, caller_id, route, locale, flow, tried, own_gap}; without a route or locale it takes the
--- verification's. The flow is the provider's id of the script that speaks the locale. It is stored with the call, so
+-- `spec`: {id, bridge, caller_id, route, locale, flow, tried, own_gap, kept_ms: how long the verification's record is
+-- kept, if it is known}; without a route or locale it takes the verification's. The flow is the provider's id of the script that speaks the locale. It is stored with the call, so
 -- a dialer needs no settings of the client.
 function Calls.queue(verification, spec, due)
   local key, route = Calls.key(spec.id), spec.route or verification.route
@@ -154,7 +161,7 @@ function Calls.queue(verification, spec, due)
   for field, value in pairs(optional) do fields[#fields + 1], fields[#fields + 2] = field, value end
   redis.call('HSET', key, unpack(fields))
   Capacity.reserve(verification, spec.id, due)
-  redis.call('PEXPIRE', key, redis.call('PTTL', Verifications.key(verification.id)))
+  redis.call('PEXPIRE', key, spec.kept_ms or redis.call('PTTL', Verifications.key(verification.id)))
   verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
   redis.call('HSET', Verifications.key(verification.id), 'calls', verification.calls)
   Queue.add(spec.id, verification.client, due)

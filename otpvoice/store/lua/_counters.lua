@@ -26,7 +26,7 @@ end
 
 local function is_integer(text) return text and text:find('^%d+$') end
 
--- Rewrite a counter without the buckets that no longer count. Return its total.
+-- Rewrite a counter without the buckets that no longer count. Return its total and its first bucket.
 local function drop_old_buckets(key, window_ms)
   local total, first = 0, nil
   local buckets = current_buckets(key, window_ms)
@@ -35,41 +35,63 @@ local function drop_old_buckets(key, window_ms)
   end
   local ttl_ms = redis.call('PTTL', key)
   redis.call('DEL', key)
-  if total == 0 then return 0 end
+  if total == 0 then return 0, nil end
   for bucket, amount in pairs(buckets) do redis.call('HSET', key, bucket, amount) end
   redis.call('HSET', key, 'total', total, 'first', first)
   redis.call('PEXPIRE', key, ttl_ms)
-  return total
+  return total, first
 end
 
-function Counters.total(name, window_ms)
-  local key = Counters.key(name, window_ms)
+local function read(key, window_ms)
   local total, first = unpack(redis.call('HMGET', key, 'total', 'first'))
-  if not (total or first) then return 0 end
+  if not (total or first) then return 0, nil end
   if not (is_integer(total) and is_integer(first)) then
     Records.quarantine(key, 'unreadable count')
-    return 0
+    return 0, nil
   end
-  if tonumber(first) >= Counters.bucket_of(NOW - window_ms, window_ms) then return tonumber(total) end
+  first = tonumber(first)
+  if first >= Counters.bucket_of(NOW - window_ms, window_ms) then return tonumber(total), first end
   return drop_old_buckets(key, window_ms)
+end
+
+-- Return {total, first} of a counter. A run reads each counter once and keeps what it changes.
+local function state_of(key, window_ms)
+  local state = loaded[key]
+  if not state then
+    local total, first = read(key, window_ms)
+    state = { total = total, first = first }
+    loaded[key] = state
+  end
+  return state
+end
+
+function Counters.total(name, window_ms) return state_of(Counters.key(name, window_ms), window_ms).total end
+
+function Counters.clear(name, window_ms)
+  local key = Counters.key(name, window_ms)
+  redis.call('DEL', key)
+  loaded[key] = nil
 end
 
 function Counters.increment(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
-  Counters.total(name, window_ms)
-  redis.call('HINCRBY', key, 'total', 1)
+  local state = state_of(key, window_ms)
+  state.total = redis.call('HINCRBY', key, 'total', 1)
   if redis.call('HINCRBY', key, bucket, 1) > 1 then return end
-  local first = tonumber(redis.call('HGET', key, 'first'))
-  if not first or bucket < first then redis.call('HSET', key, 'first', bucket) end
+  state = state_of(key, window_ms) -- read again if it was just quarantined
+  if not state.first or bucket < state.first then
+    redis.call('HSET', key, 'first', bucket)
+    state.first = bucket
+  end
   extend_ttl(key, bucket_end(bucket, window_ms) - NOW)
 end
 
 function Counters.decrement(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
-  Counters.total(name, window_ms)
-  if (tonumber(redis.call('HGET', key, bucket) or '0') or 0) > 0 then
+  local state = state_of(key, window_ms)
+  if state.total > 0 and (tonumber(redis.call('HGET', key, bucket) or '0') or 0) > 0 then
     redis.call('HINCRBY', key, bucket, -1)
-    redis.call('HINCRBY', key, 'total', -1)
+    state.total = redis.call('HINCRBY', key, 'total', -1)
   end
 end
 
@@ -111,10 +133,13 @@ function Windows.retry_at(times, quota)
   return first_to_leave and first_to_leave + quota.window_ms or 0, #inside
 end
 
--- The same for a zset {member: when}, without the member `excluded`. The cost does not grow with the members.
-function Windows.zset_retry_at(key, quota, excluded)
+-- Return when a member of a zset {member: when} happened; 0 without a member.
+function Windows.time_of(key, member) return tonumber(member and redis.call('ZSCORE', key, member) or '0') end
+
+-- The same as retry_at() for a zset {member: when}, without a member at `excluded_at`; 0: with all. The cost does not
+-- grow with the members.
+function Windows.zset_retry_at(key, quota, excluded_at)
   local from = '(' .. NOW - quota.window_ms
-  local excluded_at = tonumber(excluded and redis.call('ZSCORE', key, excluded) or '0')
   local is_inside = excluded_at > NOW - quota.window_ms
   local used = redis.call('ZCOUNT', key, from, '+inf') - (is_inside and 1 or 0)
   if used < quota.count then return 0, used end

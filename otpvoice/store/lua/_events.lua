@@ -28,9 +28,10 @@ end
 -- Return what Verifications.result() returns of a verification, without what an event does not show (JSON).
 local function snapshot(verification)
   local fields, calls = pick(verification, VERIFICATION_FIELDS), {}
-  local limit, limit_until = Verifications.next_limit(verification)
+  local all = Calls.of(verification)
+  local limit, limit_until = Verifications.next_limit(verification, all)
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
-  for _, call in ipairs(Calls.of(verification)) do
+  for _, call in ipairs(all) do
     calls[#calls + 1] = pick(call, CALL_FIELDS)
     calls[#calls].id = call.id
   end
@@ -40,13 +41,22 @@ local function snapshot(verification)
   return cjson.encode(fields)
 end
 
+-- Return the client of a verification that has events; false if it has none. A run asks once.
+local function client_with_events(verification_id)
+  local key = 'events ' .. verification_id
+  if loaded[key] == nil then
+    local client, live_test, has_events =
+      unpack(redis.call('HMGET', Verifications.key(verification_id), 'client', 'live_test', 'events'))
+    -- The settings of this process may be older than the client, or than its address for events.
+    loaded[key] = not live_test and (has_events or client_policy(client).has_events) and (client or '')
+  end
+  return loaded[key]
+end
+
 -- Store an event of a verification. `name`: such as "call.placed"
 function Events.emit(verification_id, name)
-  if POLICY.silent_events[name] then return end
-  local key = Verifications.key(verification_id)
-  local client, live_test, has_events = unpack(redis.call('HMGET', key, 'client', 'live_test', 'events'))
-  -- The settings of this process may be older than the client, or than its address for events.
-  if live_test or not (has_events or client_policy(client).has_events) then return end
+  local client = not POLICY.silent_events[name] and client_with_events(verification_id)
+  if not client then return end
   local verification = Records.read('verification', verification_id)
   if not verification then return end
   local pending = Events.queue_key(client)

@@ -36,7 +36,7 @@ end
 
 function Limits.clear_wrong_codes(number)
   for _, quota in ipairs(POLICY.wrong_codes_per_number) do
-    redis.call('DEL', Counters.key('wrong ' .. number, quota.window_ms))
+    Counters.clear('wrong ' .. number, quota.window_ms)
   end
 end
 
@@ -80,10 +80,9 @@ end
 function Limits.attempts_exhausted(verification) return attempts_limit(verification)[2] > 0 end
 
 -- A prefix holds each number at the time of its last call without an approval. A number inside needs no new capacity.
-local function prefix_retry_at(prefix, number, quota)
-  local key = Limits.prefix_key(prefix)
-  local retry_at, others = Windows.zset_retry_at(key, quota, number)
-  local last = tonumber(redis.call('ZSCORE', key, number) or '0')
+-- `last`: that time
+local function prefix_retry_at(prefix, quota, last)
+  local retry_at, others = Windows.zset_retry_at(Limits.prefix_key(prefix), quota, last)
   if last > NOW - quota.window_ms then return 0, others + 1 end
   return retry_at, others
 end
@@ -124,11 +123,12 @@ function Limits.of_call(of, at, call)
 
   times = Numbers.call_times(calls, released, true)
   for _, quota in ipairs(POLICY.calls_per_number) do add(quota.label, Windows.retry_at(times, quota)) end
-  for _, quota in ipairs(keys.prefix and POLICY.unverified_per_prefix or {}) do
-    add(quota.label, prefix_retry_at(keys.prefix, number, quota))
-  end
-  for _, quota in ipairs(of.ip and POLICY.calls_per_ip or {}) do
-    add(quota.label, Windows.zset_retry_at(Limits.address_key(of.ip), quota, call))
+  local by_prefix, by_address = keys.prefix and POLICY.unverified_per_prefix or {}, of.ip and POLICY.calls_per_ip or {}
+  local last = by_prefix[1] and Windows.time_of(Limits.prefix_key(keys.prefix), number)
+  for _, quota in ipairs(by_prefix) do add(quota.label, prefix_retry_at(keys.prefix, quota, last)) end
+  local called_at = by_address[1] and Windows.time_of(Limits.address_key(of.ip), call)
+  for _, quota in ipairs(by_address) do
+    add(quota.label, Windows.zset_retry_at(Limits.address_key(of.ip), quota, called_at))
   end
   add('conversion_breaker', keys.area and Breakers.open_until(Breakers.of_area(keys.area)) or 0, 0)
   return limits

@@ -32,14 +32,21 @@ function NumberLock.add_waiter(call, until_ms)
   redis.call('PEXPIRE', waiting_key(call), until_ms - NOW + MINUTE_MS)
 end
 
+-- Bring the calls forward that wait for a call's number. Return whether there are any.
+function NumberLock.release_waiting(call)
+  local waiting = redis.call('SMEMBERS', waiting_key(call))
+  if not waiting[1] then return false end
+  Queue.bring_forward(waiting)
+  redis.call('DEL', waiting_key(call))
+  return true
+end
+
 -- Release a call's lock and bring the calls forward that wait for it.
 function NumberLock.release(call)
   redis.call('ZREM', LIVE, call.id)
   redis.call('ZREM', Queue.live_key(call.client), call.id)
   local key = lock_key(call)
   if redis.call('GET', key) == call.id then redis.call('DEL', key) end
-  local waiting = waiting_key(call)
-  Queue.bring_forward(redis.call('SMEMBERS', waiting))
-  redis.call('DEL', waiting)
-  if (Queue.head() or math.huge) <= NOW then Queue.wake() end
+  NumberLock.release_waiting(call)
+  Queue.wake_if_due()
 end

@@ -44,9 +44,13 @@ end
 
 -- Wake a blocked dialer.
 function Queue.wake()
-  redis.call('LPUSH', WAKE, '1')
-  redis.call('LTRIM', WAKE, 0, POLICY.wake_max_tokens - 1)
+  local tokens = redis.call('LPUSH', WAKE, '1')
+  if tokens > POLICY.wake_max_tokens then redis.call('LTRIM', WAKE, 0, POLICY.wake_max_tokens - 1) end
   redis.call('PEXPIRE', WAKE, POLICY.wake_ttl_ms)
+end
+
+function Queue.wake_if_due()
+  if (Queue.head() or math.huge) <= NOW then Queue.wake() end
 end
 
 -- Queue a call. A blocked dialer waits for the head of the queue only, so a new head wakes it.

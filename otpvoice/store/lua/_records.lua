@@ -37,6 +37,7 @@ end
 -- its lock ends: it may be ringing, so its number is not free.
 function Records.quarantine(key, reason)
   local name, id = key:sub(#PREFIX + 1), key:match('[^:]*$')
+  loaded[key] = nil
   if redis.call('EXISTS', key) == 1 then
     redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
     redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, POLICY.quarantine_ttl_ms)
@@ -84,11 +85,9 @@ local function keep_block(key, record)
   return { blocked_until = record.blocked_until }
 end
 
--- Return the record of a key; nil when there is none or it was quarantined. A run validates it once.
-function Records.at(kind, key)
-  local record = load_hash(key)
-  if not record or loaded[key] then return record end
-  local fault = find_fault(kind, record)
+-- Return a record that was read; nil when it was quarantined. A run validates it once.
+local function validated(kind, key, record)
+  local fault = not loaded[key] and find_fault(kind, record)
   if not fault then
     loaded[key] = true
     return record
@@ -97,17 +96,38 @@ function Records.at(kind, key)
   return kind == 'number' and keep_block(key, record) or nil
 end
 
+-- Return the record of a key; nil when there is none or it was quarantined.
+function Records.at(kind, key)
+  local record = load_hash(key)
+  return record and validated(kind, key, record)
+end
+
+local function is_id(text) return text:find('^[%w_-]+$') end
+
+-- Return the record that was just written as {field, value, ...}, as it would be read.
+function Records.written(kind, id, flat)
+  local record = record_of(flat)
+  for field, value in pairs(record) do
+    if type(value) == 'number' then record[field] = string.format('%.0f', value) end
+  end
+  record.id, loaded[PREFIX .. kind .. ':' .. id] = id, true
+  return record
+end
+
 -- The same by the record's id. An id with other characters is not from this service.
 function Records.read(kind, id)
   local key = PREFIX .. kind .. ':' .. id
-  if id:find('^[%w_-]+$') then return Records.at(kind, key) end
+  if is_id(id) then return Records.at(kind, key) end
   if redis.call('EXISTS', key) == 1 then Records.quarantine(key, 'unreadable id') end
 end
 
--- Return {field, value, ...} of a record; empty when it cannot be read.
+-- Return {field, value, ...} of a record, and the record; nothing when it cannot be read.
 function Records.flat(kind, id)
   local key = PREFIX .. kind .. ':' .. id
-  return (loaded[key] or Records.read(kind, id)) and redis.call('HGETALL', key) or {}
+  if not is_id(id) then return Records.read(kind, id) end
+  local flat = redis.call('HGETALL', key)
+  local record = #flat > 0 and validated(kind, key, record_of(flat))
+  if record then return flat, record end
 end
 
 local function recent(list_name)

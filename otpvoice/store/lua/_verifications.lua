@@ -66,7 +66,7 @@ end
 -- A server that evicts keys may have dropped the record. Then a write would create one that never expires.
 function Verifications.bump_version(id, event)
   local key = Verifications.key(id)
-  if redis.call('EXISTS', key) == 0 then return end
+  if not loaded[key] and redis.call('EXISTS', key) == 0 then return end
   redis.call('HINCRBY', key, 'version', 1)
   if event then Events.emit(id, event) end
 end
@@ -109,9 +109,10 @@ end
 
 -- Return the limit that would refuse a call requested now, and until when. A live call, or one that is queued for
 -- now, needs no further capacity.
-function Verifications.next_limit(verification)
+-- `calls`: its calls
+function Verifications.next_limit(verification, calls)
   if verification.status ~= 'pending' then return nil, 0 end
-  local due, call = math.max(NOW, Limits.gap_until(verification)), Calls.active(verification)
+  local due, call = math.max(NOW, Limits.gap_until(verification)), Calls.active_of(calls)
   if call and (call.status ~= 'queued' or tonumber(call.due_at) <= due) then return nil, 0 end
   return Limits.refusing_call(verification, due, call and call.id)
 end
@@ -130,15 +131,16 @@ end
 function Verifications.result(outcome, verification, retry_after_ms)
   local reply = { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 }
   if not verification then return reply end
-  local limit, limit_until = Verifications.next_limit(verification)
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
-  local fields, calls = redis.call('HGETALL', Verifications.key(verification.id)), {}
+  local fields, calls, records = redis.call('HGETALL', Verifications.key(verification.id)), {}, {}
   for id in Calls.ids({ calls = field_of(fields, 'calls') }) do
-    local call = Records.flat('call', id)
-    if #call > 0 then
+    local call, record = Records.flat('call', id)
+    if call then
+      record.id, records[#records + 1] = id, record
       call[#call + 1], call[#call + 2], calls[#calls + 1] = 'id', id, call
     end
   end
+  local limit, limit_until = Verifications.next_limit(verification, records)
   local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   local function add_time(name, time) add(name, string.format('%.0f', time)) end
   add('id', verification.id)

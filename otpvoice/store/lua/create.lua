@@ -93,10 +93,10 @@ local record = { 'status', 'pending', 'created_at', NOW, 'expires_at', expires_a
 for _, name in ipairs(FIELDS) do
   if ARGS[name] then record[#record + 1], record[#record + 2] = STORED_AS[name] or name, ARGS[name] end
 end
-redis.call('HSET', key, unpack(record))
 if Breakers.is_wrong_code_open() then
-  redis.call('HSET', key, 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.max_checks))
+  record[#record + 1], record[#record + 2] = 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.max_checks)
 end
+redis.call('HSET', key, unpack(record))
 redis.call('PEXPIRE', key, kept_ms)
 redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.encrypted_speech, 'PX', ARGS.ttl_ms)
 redis.call('ZADD', EXPIRING, expires_at, ARGS.id)
@@ -106,7 +106,8 @@ if reference_hash then
   local others = (redis.call('GET', by_reference) or ''):sub(1, (POLICY.number_max_ended - 1) * (#ARGS.id + 1))
   redis.call('SET', by_reference, ARGS.id .. ' ' .. others, 'PX', kept_ms)
 end
-local verification = Verifications.load(ARGS.id)
+local verification = Records.written('verification', ARGS.id, record)
+spec.kept_ms = kept_ms
 Calls.queue(verification, spec, due)
 if not is_test then Stats.verification_created() end
 return Idempotency.result('created', verification)
