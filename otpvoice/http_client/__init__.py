@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from requests import Request
+from requests import PreparedRequest, Request
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from otpvoice.http_client.connection import CURRENT_EXCHANGE, Adapter, ResponseTooLargeError
@@ -135,54 +135,60 @@ class HttpClient:
         self, url: str, headers: Mapping[str, str], body: bytes, deadlines: Deadlines
     ) -> HttpResponse | RequestFailed:
         """Send one request, at most once; raises nothing."""
-        return self._send(Request("POST", url, dict(headers), data=body), deadlines)
+        return self._send("POST", url, headers, body, deadlines)
 
     def get(
         self, url: str, headers: Mapping[str, str], deadlines: Deadlines
     ) -> HttpResponse | RequestFailed:
         """Send one GET, at most once; raises nothing."""
-        return self._send(Request("GET", url, dict(headers)), deadlines)
+        return self._send("GET", url, headers, b"", deadlines)
 
     def close_idle(self) -> None:
         """Close every idle connection; those in use close when their request ends."""
         self._adapter.close()
 
-    def _send(self, request: Request, deadlines: Deadlines) -> HttpResponse | RequestFailed:
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadlines: Deadlines
+    ) -> HttpResponse | RequestFailed:
         exchange = Exchange(deadlines, self._proxy, self._clock)
         token = CURRENT_EXCHANGE.set(exchange)
         started_at = self._clock()
         result: HttpResponse | RequestFailed
         try:
-            result = self._exchange(exchange, request)
+            result = self._exchange(exchange, _prepare(method, url, tuple(headers.items())), body)
         except Exception as error:  # noqa: BLE001 - any failure only raises the question: was it sent?
             result = RequestFailed(exchange.sent, _failure_reason(error), exchange.status)
         finally:
             CURRENT_EXCHANGE.reset(token)
         if (captured := _CAPTURE.get()) is not None:
-            body = result.body if isinstance(result, HttpResponse) else b""
+            received = result.body if isinstance(result, HttpResponse) else b""
             error_name = result.reason if isinstance(result, RequestFailed) else ""
             duration_s = self._clock() - started_at
             captured.append(
-                CapturedResponse(
-                    request.method, request.url, result.status, body, error_name, duration_s
-                )
+                CapturedResponse(method, url, result.status, received, error_name, duration_s)
             )
         return result
 
-    def _exchange(self, exchange: Exchange, request: Request) -> HttpResponse:
-        request.headers = {"User-Agent": "otpvoice", **request.headers}
+    def _exchange(self, exchange: Exchange, prepared: PreparedRequest, body: bytes) -> HttpResponse:
         timeout = exchange.seconds_to(exchange.deadlines.finish_by)
-        response = self._adapter.send(request.prepare(), stream=True, timeout=timeout)
-        exchange.status = response.status_code
+        response = self._adapter.send_once(prepared, body, timeout)
+        exchange.status = response.status
         try:
             # Decoded, because some servers compress although the request does not allow it.
-            content = response.raw.read(_MAX_BODY_BYTES + 1, decode_content=True)
+            content = response.read(_MAX_BODY_BYTES + 1, decode_content=True)
         finally:
             response.close()  # a connection with unread bytes on it is not kept
+            response.release_conn()
         if len(content) > _MAX_BODY_BYTES:
             raise ResponseTooLargeError
         retry_after_s = _parse_retry_after(response.headers.get("Retry-After", ""))
-        return HttpResponse(response.status_code, content, retry_after_s)
+        return HttpResponse(response.status, content, retry_after_s)
+
+
+@lru_cache(maxsize=64)
+def _prepare(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> PreparedRequest:
+    """Prepare a request without its body, once: it takes requests longer than to send it."""
+    return Request(method, url, {"User-Agent": "otpvoice", **dict(headers)}).prepare()
 
 
 def create_tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
