@@ -1,57 +1,39 @@
-"""The Flask application: endpoints with their metrics, headers, CORS, errors and the log line."""
+"""The web application: endpoints with their metrics, response headers, CORS and the log line.
+
+A view is a function from an :class:`ApiRequest` to an :class:`ApiResponse`. A request whose target
+is spelled as its route goes straight to the view. Flask serves all others: paths with a query or
+with escapes, HEAD and OPTIONS, unknown paths and methods, and the console. Both ways run the same
+code before and after the view.
+"""
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import FunctionType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import msgspec
+import flask
 import structlog
-from flask import Flask, Response, current_app
-from msgspec import UNSET
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotFound
+from werkzeug.http import HTTP_STATUS_CODES
 
-from otpvoice import logs
-from otpvoice.api import schemas
-from otpvoice.api.errors import (
-    INTERNAL_ERROR,
-    NO_SUCH_PATH,
-    internal_problem,
-    problem_for,
-    problem_for_http,
-    without_limit,
-)
+from otpvoice.api.error_responses import ErrorResponses
 from otpvoice.api.openapi import Operation
-from otpvoice.api.request import ApiRequest, current_request
-from otpvoice.core.errors import OtpvoiceError, RateLimited
-from otpvoice.core.keys import mask_number
-from otpvoice.core.limits import setting_name
+from otpvoice.api.request import ApiRequest
+from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
 from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
 
 _LOG = structlog.get_logger(__name__)
 _YEAR_S: Final = 365 * 86_400
-
-SECURITY_HEADERS: Final[Mapping[str, str]] = {
-    "Cache-Control": "no-store",
-    # base-uri does not inherit from default-src.
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-    # Applies to "no-cors" loads only, so it does not interfere with CORS (Fetch standard,
-    # "cross-origin resource policy check").
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+_STATUS_LINES: Final = {
+    status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()
 }
-"""Headers of every response (OWASP ASVS 5.0, sections 3.4, 3.5.8 and 14.3.2).
-
-A response is data. Browsers must not cache it, frame it, load anything from it, or interpret it as
-another type. Other origins can read it only as CORS allows.
-"""
-
+_REQUEST: Final = "otpvoice.request"
+"""Key of the :class:`ApiRequest` in the WSGI environment."""
 _CORS_PREFIX: Final = "/v1/"
 _EXPOSED_HEADERS: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"
 _PREFLIGHT_HEADERS: Final[Mapping[str, str]] = {
@@ -60,18 +42,9 @@ _PREFLIGHT_HEADERS: Final[Mapping[str, str]] = {
     "Access-Control-Max-Age": "7200",  # seconds; the longest that any browser accepts
 }
 
-_MAX_SEGMENT_LENGTH: Final = 32
-"""Characters of a path segment that are compared; the longest word of a route has 16."""
-_MAX_SEGMENTS: Final = 6
-"""More than any route has, with one prefix."""
-_MIN_SIMILARITY: Final = 0.6
-"""Accepts a typo and rejects another word."""
-_PRIVATE_PREFIX: Final = "/console"
-_PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
-
 CountOutcome = Callable[[ApiMetrics, str, str], None]
 """Counts one request: metrics, client and outcome."""
-_View = TypeVar("_View", bound=Callable[..., Response])
+_View = TypeVar("_View", bound=Callable[..., ApiResponse])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +52,7 @@ class ApiEndpoint:
     """One method and path of the API: OpenAPI operation, view and metric."""
 
     operation: Operation
-    view: Callable[..., Response]
+    view: Callable[..., ApiResponse]
     count: CountOutcome | None = None
 
 
@@ -103,13 +76,25 @@ def endpoints_of(views: object) -> Iterator[ApiEndpoint]:
             yield ApiEndpoint(operation, getattr(views, name), count)
 
 
-class Api(Flask):
-    """The web application. Pages of ``origins`` may call ``/v1`` (CORS).
+class _Route(NamedTuple):
+    """What serves the paths that match ``pattern``."""
 
-    CORS credentials are not allowed: a page sends its token in a header, and there are no cookies.
+    pattern: re.Pattern[str]
+    rule: str
+    """The path as a rule of Flask's router, for logs and metrics."""
+    endpoint: ApiEndpoint
+
+
+class Api(flask.Flask):
+    """The web application.
+
+    Args:
+        public_url: base of the URLs in responses. Decides whether to send
+            Strict-Transport-Security.
+        origins: the web origins that may call ``/v1`` (CORS). Credentials are not allowed, because
+            a page sends its token in a header and the API has no cookies.
+        metrics: counts every response.
     """
-
-    request_class = ApiRequest
 
     def __init__(self, public_url: str, origins: Collection[str], metrics: ApiMetrics) -> None:
         super().__init__("otpvoice", static_folder=None)
@@ -121,37 +106,36 @@ class Api(Flask):
         self._default_headers = {name.lower(): (name, value) for name, value in headers.items()}
         self._origins = frozenset(origins)
         self._metrics = metrics
-        self._counts: dict[str | None, CountOutcome] = {}
-        self._public_url = public_url
-        self.before_request(_begin)
-        self.after_request(self._finish)
-        self.register_error_handler(OtpvoiceError, self._handle_domain_error)
-        self.register_error_handler(HTTPException, _handle_http_error)
-        self.register_error_handler(Exception, _handle_unexpected)
-        # For an error in a handler above. Flask's own logger would write its path and message.
-        self.register_error_handler(
-            InternalServerError, lambda error: _handle_unexpected(error.original_exception or error)
-        )
-        self.logger.disabled = True
+        self._endpoints: dict[str | None, ApiEndpoint] = {}
+        self._routes: defaultdict[str, list[_Route]] = defaultdict(list)
+        self._errors = ErrorResponses(public_url, self.url_map)
+        self.before_request(self._before)
+        self.after_request(self._after)
+        self.register_error_handler(Exception, self._handle)
+        self.logger.disabled = True  # it would write the path and the message of an error
 
     def add_endpoints(self, endpoints: Iterable[ApiEndpoint]) -> None:
-        """Add a URL rule for each endpoint."""
+        """Serve the endpoints."""
         for each in endpoints:
-            operation = each.operation
-            methods = [operation.method.upper()]
-            self.add_url_rule(operation.flask_rule, operation.name, each.view, methods=methods)
-            if each.count:
-                self._counts[operation.name] = each.count
+            operation, method = each.operation, each.operation.method.upper()
+            self._endpoints[operation.name] = each
+            rule = operation.flask_rule
+            self._routes[method].append(_Route(_path_pattern(operation.path), rule, each))
+            self.add_url_rule(rule, operation.name, _flask_view(each.view), methods=[method])
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request, and add the default headers that the view did not set itself."""
+        """Serve a request."""
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
+        request = environ[_REQUEST] = ApiRequest(environ)
+        if request.is_spelled_plainly:
+            for route in self._routes.get(request.method, ()):
+                if found := route.pattern.fullmatch(request.path):
+                    response = self._respond(request, route, found.groupdict())
+                    start_response(*self._head(response))
+                    return [response.body]
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            default = self._default_headers.copy()
-            for name, _ in headers:
-                default.pop(name.lower(), None)
-            return start_response(status, [*headers, *default.values()], *exc_info)
+            return start_response(status, self._complete(headers), *exc_info)
 
         return super().wsgi_app(environ, start)
 
@@ -159,145 +143,120 @@ class Api(Flask):
         """Return ``func``: no view is asynchronous, so Flask need not inspect each one."""
         return func
 
-    def _finish(self, response: Response) -> Response:
-        request = current_request()
+    # Without Flask.
+
+    def _respond(
+        self, request: ApiRequest, route: _Route, parameters: Mapping[str, str]
+    ) -> ApiResponse:
+        _begin(request)
+        try:
+            response = route.endpoint.view(request, **parameters)
+        except Exception as error:  # noqa: BLE001 - every error becomes a problem document
+            response = self._errors.respond(request, error)
+        response.headers |= self._finish(request, route.endpoint, route.rule, response.status)
+        return response
+
+    def _head(self, response: ApiResponse) -> tuple[str, list[tuple[str, str]]]:
+        """Return status line and headers in the order in which Flask has them."""
+        headers = []
+        if response.content_type:
+            headers.append(("Content-Type", response.content_type))
+            headers.append(("Content-Length", str(len(response.body))))
+        headers += response.headers.items()
+        return _STATUS_LINES[response.status], self._complete(headers)
+
+    def _complete(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Add the default headers that the view did not set itself."""
+        own = {name.lower() for name, _ in headers}
+        return headers + [
+            default for name, default in self._default_headers.items() if name not in own
+        ]
+
+    # With Flask.
+
+    def _before(self) -> None:
+        request, rule = _current_request(), flask.request.url_rule
+        _begin(request)
+        if rule and not request.has_path_of(rule.rule):
+            raise NotFound
+
+    def _handle(self, error: Exception) -> flask.Response:
+        return _flask_response(self._errors.respond(_current_request(), error))
+
+    def _after(self, response: flask.Response) -> flask.Response:
+        request, rule = _current_request(), flask.request.url_rule
         if request.method == "OPTIONS" and response.status_code == 200:
             response.status_code = 204  # Flask's automatic response has no content
             del response.headers["Content-Type"]
+        endpoint = self._endpoints.get(flask.request.endpoint)
         # The rule and never the path, because paths hold ids and the webhook's token.
-        rule = request.url_rule.rule if request.url_rule else "-"
+        headers = self._finish(request, endpoint, rule.rule if rule else "-", response.status_code)
+        response.headers.update(headers)
+        return response
+
+    # Both.
+
+    def _finish(
+        self, request: ApiRequest, endpoint: ApiEndpoint | None, rule: str, status: int
+    ) -> dict[str, str]:
+        """Count and log the response. Return its further headers."""
         seconds = time.perf_counter() - request.started
-        self._metrics.responses(rule, response.status_code).inc()
+        self._metrics.responses(rule, status).inc()
         self._metrics.durations(rule).observe(seconds)
-        if request.outcome and request.endpoint in self._counts:
+        if request.outcome and endpoint and endpoint.count:
             client = request.principal.client if request.principal else UNAUTHENTICATED
-            self._counts[request.endpoint](self._metrics, client, request.outcome)
+            endpoint.count(self._metrics, client, request.outcome)
             if request.limit:
                 self._metrics.refusals(client, request.limit).inc()
-        if self._origins and request.path.startswith(_CORS_PREFIX):
-            self._add_cors_headers(request, response)
-        response.headers["Request-Id"] = request.id
         _LOG.info(
             request.log_event,
             method=request.method,
             route=rule,
-            http_status=response.status_code,
-            duration_ms=round((time.perf_counter() - request.started) * 1000, 1),
+            http_status=status,
+            duration_ms=round(seconds * 1000, 1),
             **request.log_details,
         )
-        return response
+        return {**self._cors_headers(request), "Request-Id": request.id}
 
-    def _add_cors_headers(self, request: ApiRequest, response: Response) -> None:
-        """Let pages of allowed origins read the response.
+    def _cors_headers(self, request: ApiRequest) -> Mapping[str, str]:
+        """Return the headers that let pages of allowed origins read the response.
 
         https://fetch.spec.whatwg.org/#http-extensions
         """
-        response.vary.add("Origin")
-        origin = request.headers.get("Origin")
+        if not self._origins or not request.path.startswith(_CORS_PREFIX):
+            return {}
+        headers, origin = {"Vary": "Origin"}, request.header("Origin")
         if origin in self._origins:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
             if request.method == "OPTIONS":
-                response.headers.update(_PREFLIGHT_HEADERS)
-
-    def _handle_domain_error(self, error: OtpvoiceError) -> Response:
-        request, verification = current_request(), None
-        is_client = request.principal is not None and not request.principal.is_app
-        if error.verification is not None:
-            bind_contextvars(verification=error.verification.id)
-            number = error.number or ""
-            verification = schemas.Verification.of(
-                error.verification, number if is_client else mask_number(number), self._public_url
-            )
-        problem = problem_for(error, request.id, verification)
-        limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
-        request.record(outcome=problem.code, limit=limit)
-        return _problem_response(problem if is_client else without_limit(problem))
+                headers |= _PREFLIGHT_HEADERS
+        return headers
 
 
-def _begin() -> None:
-    request = current_request()
+def _path_pattern(path: str) -> re.Pattern[str]:
+    """Return a pattern for the paths of an operation, with a group for each parameter."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+def _begin(request: ApiRequest) -> None:
     clear_contextvars()
     bind_contextvars(request_id=request.id)
-    if request.url_rule and not request.has_canonical_path:
-        raise NotFound
 
 
-def json_response(body: Any, status: int = 200, content_type: str = "application/json") -> Response:
-    """Return a response with ``body`` encoded as JSON."""
-    return Response(msgspec.json.encode(body), status, content_type=content_type)
+def _current_request() -> ApiRequest:
+    request: ApiRequest = flask.request.environ[_REQUEST]
+    return request
 
 
-def _handle_http_error(error: HTTPException) -> Response:
-    request, detail, headers = current_request(), "", {}
-    if isinstance(error, NotFound):
-        suggestion = _suggest_route(request.path)
-        detail = suggestion and f"{NO_SUCH_PATH} {suggestion}"
-    elif isinstance(error, MethodNotAllowed):
-        methods = sorted(error.valid_methods or ())
-        useful = [each for each in methods if each not in {"HEAD", "OPTIONS"}]
-        detail = f"This path does not accept the method. Use {' or '.join(useful)}."
-        headers["Allow"] = ", ".join(methods)
-    problem = problem_for_http(error, request.id, detail)
-    request.record(outcome=problem.code)
-    response = _problem_response(problem)
-    response.headers.update(headers)
-    return response
+def _flask_view(view: Callable[..., ApiResponse]) -> Callable[..., flask.Response]:
+    """Return the view as a view of Flask."""
+    return lambda **parameters: _flask_response(view(_current_request(), **parameters))
 
 
-def _handle_unexpected(error: BaseException) -> Response:
-    # The place is logged without the message, which may quote a secret.
-    _LOG.error("request.failed", **logs.describe(error))
-    request = current_request()
-    request.record(outcome=INTERNAL_ERROR.code)
-    return _problem_response(internal_problem(request.id))
-
-
-def _problem_response(problem: schemas.ProblemDocument) -> Response:
-    response = json_response(problem, problem.status, "application/problem+json")
-    if problem.retry_after is not UNSET:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def _suggest_route(path: str) -> str:
-    """Return a sentence that names the public route closest to ``path``; empty if none is close.
-
-    It never repeats the path, which may hold an id or a secret. The comparison ignores repeated and
-    trailing slashes, case, typos, and a missing or extra first segment (``/verifications``,
-    ``/api/v1/verifications``).
-    """
-    segments = _segments(path.lower())[: _MAX_SEGMENTS + 1]
-    if not segments or len(segments) > _MAX_SEGMENTS:
-        return ""
-    rules = sorted(each.rule for each in current_app.url_map.iter_rules())
-    routes = {each: _segments(each) for each in rules if not each.startswith(_PRIVATE_PREFIX)}
-    known = {part for parts in routes.values() for part in parts if not part.startswith("<")}
-    words = [_closest(segment[:_MAX_SEGMENT_LENGTH], known) for segment in segments]
-    matching = [
-        route
-        for candidate in (words, ["v1", *words], words[1:])
-        for route, parts in routes.items()
-        if _matches(candidate, parts)
-    ]
-    if not matching:
-        return ""
-    template = _PARAMETER.sub(r"{\1}", min(matching, key=lambda each: each.count("<")))
-    return f"Did you mean {template}?"
-
-
-def _segments(path: str) -> list[str]:
-    return [segment for segment in path.split("/") if segment]
-
-
-def _closest(segment: str, known: Iterable[str]) -> str:
-    close = get_close_matches(segment, known, n=1, cutoff=_MIN_SIMILARITY)
-    return close[0] if close else ""
-
-
-def _matches(words: list[str], parts: list[str]) -> bool:
-    return len(words) == len(parts) > 0 and all(
-        part.startswith("<") or word == part for word, part in zip(words, parts, strict=True)
-    )
+def _flask_response(response: ApiResponse) -> flask.Response:
+    result = flask.Response(response.body, response.status, content_type=response.content_type)
+    if not response.content_type:
+        del result.headers["Content-Type"]
+    result.headers.update(response.headers)
+    return result

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from flask import Response, request
 from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound
@@ -22,6 +21,8 @@ from werkzeug.exceptions import NotFound
 from otpvoice.api.application import api_endpoint, endpoints_of
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.openapi import Operation, ResponseSpec, build_document
+from otpvoice.api.request import ApiRequest
+from otpvoice.api.response import ApiResponse
 
 _PAGES: Final = Path(__file__).with_name("pages")
 _MAX_AGE_S: Final = 300
@@ -58,15 +59,15 @@ class _CachedAsset:
     content: bytes
     media_type: str
 
-    def response(self) -> Response:
+    def response_to(self, request: ApiRequest) -> ApiResponse:
         """Return the content, or 304 if the reader has it (RFC 9110, section 13.1.2)."""
-        response = Response(self.content, content_type=self.media_type)
-        response.set_etag(hashlib.sha256(self.content).hexdigest()[:32])
-        response.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
+        etag = hashlib.sha256(self.content).hexdigest()[:32]
+        headers = {"ETag": f'"{etag}"', "Cache-Control": f"public, max-age={_MAX_AGE_S}"}
         if self.media_type == _HTML:
-            response.headers["Content-Security-Policy"] = _PAGE_POLICY
-        response.make_conditional(request)
-        return response
+            headers["Content-Security-Policy"] = _PAGE_POLICY
+        if request.wsgi.if_none_match.contains_weak(etag):
+            return ApiResponse(status=304, headers=headers)
+        return ApiResponse(self.content, content_type=self.media_type, headers=headers)
 
 
 def _page(name: str, path: str, summary: str, *media_types: str) -> Operation:
@@ -106,22 +107,22 @@ class DocsViews:
             _JSON,
         )
     )
-    def front(self) -> Response:
-        best = request.accept_mimetypes.best_match((_JSON, "text/html"))
+    def front(self, request: ApiRequest) -> ApiResponse:
+        best = request.wsgi.accept_mimetypes.best_match((_JSON, "text/html"))
         asset = self._front_page if best == "text/html" else self._index
-        response = asset.response()
-        response.vary.add("Accept")
+        response = asset.response_to(request)
+        response.headers["Vary"] = "Accept"
         return response
 
     @api_endpoint(_page("get_document", "/openapi.json", "Retrieve this document", _JSON))
-    def document(self) -> Response:
-        return self._document.response()
+    def document(self, request: ApiRequest) -> ApiResponse:
+        return self._document.response_to(request)
 
     @api_endpoint(
         _page("get_page", "/docs", "Open a page to read this document and to try it", "text/html")
     )
-    def page(self) -> Response:
-        return _file("docs.html", _PAGES, _HTML).response()
+    def page(self, request: ApiRequest) -> ApiResponse:
+        return _file("docs.html", _PAGES, _HTML).response_to(request)
 
     @api_endpoint(
         _page(
@@ -131,8 +132,8 @@ class DocsViews:
             "text/html",
         )
     )
-    def errors(self) -> Response:
-        return _errors_page().response()
+    def errors(self, request: ApiRequest) -> ApiResponse:
+        return _errors_page().response_to(request)
 
     @api_endpoint(
         _page(
@@ -144,10 +145,10 @@ class DocsViews:
             "image/png",
         )
     )
-    def page_file(self, file: str) -> Response:
+    def page_file(self, request: ApiRequest, file: str) -> ApiResponse:
         if file not in _FILES:
             raise NotFound
-        return _file(file, *_FILES[file]).response()
+        return _file(file, *_FILES[file]).response_to(request)
 
     @cached_property
     def _document(self) -> _CachedAsset:

@@ -12,13 +12,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, NoReturn, TypeVar, cast
+from functools import cache, cached_property
+from typing import Any, Final, NoReturn, TypeVar
+from wsgiref.types import WSGIEnvironment
 
 import msgspec
-from flask import Request, request
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.utils import cached_property
+from werkzeug.wrappers import Request
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
 from otpvoice.core.errors import FieldError, InvalidRequest, NotFound, TokenInvalid
@@ -30,6 +32,8 @@ IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 """The start of a request target in absolute form (RFC 9112, section 3.2.2)."""
+
+_JSON: Final = "application/json"
 
 _Body = TypeVar("_Body", bound=RequestBody)
 
@@ -48,21 +52,39 @@ class Principal:
         return self.verification_id is not None
 
 
-class ApiRequest(Request):
-    """A Flask request with the API's authentication, body rules and log data."""
+class ApiRequest:
+    """A request with the API's authentication, body rules and log data.
 
-    principal: Principal | None = None
-    """None until the credential has been verified."""
-    log_event: str = "http"
-    log_details: Mapping[str, Any] = {}
-    outcome: str = ""
-    """The result as one word, for metrics."""
-    limit: str = ""
-    """The setting that refused the request, for metrics."""
+    It reads the WSGI environment itself, because most requests need only a few of its variables.
+    :attr:`wsgi` interprets the rest.
+    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    __slots__ = (
+        "__dict__",
+        "environ",
+        "limit",
+        "log_details",
+        "log_event",
+        "method",
+        "outcome",
+        "path",
+        "principal",
+        "started",
+    )
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
         self.started = time.perf_counter()
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ["PATH_INFO"]
+        self.principal: Principal | None = None
+        """None until the credential has been verified."""
+        self.log_event = "http"
+        self.log_details: Mapping[str, Any] = {}
+        self.outcome = ""
+        """The result as one word, for metrics."""
+        self.limit = ""
+        """The setting that refused the request, for metrics."""
 
     def record(
         self, event: str = "", *, outcome: str = "", limit: str = "", **details: Any
@@ -75,41 +97,60 @@ class ApiRequest(Request):
     @cached_property
     def id(self) -> str:
         """Return the Request-Id header if it is well-formed, otherwise a random id."""
-        sent = self.headers.get("Request-Id", "")
+        sent = self.header("Request-Id")
         return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
+    @cached_property
+    def wsgi(self) -> Request:
+        """The request as werkzeug interprets it."""
+        return Request(self.environ)
+
     @property
-    def has_canonical_path(self) -> bool:
-        """Return whether the path is spelled exactly as its route.
+    def is_spelled_plainly(self) -> bool:
+        """Return whether the request target is the path: no query, no escapes, no authority."""
+        target = self.environ.get("RAW_URI", self.path)
+        return bool(target == self.path) and self.path.isascii()
+
+    def has_header(self, name: str) -> bool:
+        """Return whether a header field was sent."""
+        return _environ_name(name) in self.environ
+
+    def header(self, name: str) -> str:
+        """Return a header field, empty if it was not sent."""
+        value: str = self.environ.get(_environ_name(name), "")
+        return value
+
+    def has_path_of(self, route: str) -> bool:
+        """Return whether the path is spelled exactly as a rule of Flask's router.
 
         ``//metrics`` and ``/%6detrics`` also match ``/metrics``, so they could bypass a proxy that
         blocks that path. Escapes are allowed in parameters only.
         """
-        route = self.url_rule.rule if self.url_rule else ""
         before, _, parameter = route.partition("<")
         after = parameter.partition(">")[2]
         target = self.environ.get("RAW_URI", route)
         path = _SCHEME_AND_AUTHORITY.sub("", target).partition("?")[0].partition("#")[0] or "/"
         return (path.startswith(before) and path.endswith(after)) if parameter else path == route
 
-    def read_bytes(self) -> bytes:
-        """Read the whole body.
+    @cached_property
+    def body(self) -> bytes:
+        """The whole body.
 
         Raises:
             RequestEntityTooLarge: it is longer than 16 KiB.
             UnreadableBody: it is shorter than declared, or its chunks are malformed.
         """
         # Werkzeug stops at the limit without an error, so one more byte reveals a longer body.
-        self.max_content_length = MAX_BODY_BYTES + 1
         try:
-            raw = self.get_data()
+            stream = get_input_stream(self.environ, max_content_length=MAX_BODY_BYTES + 1)
+            raw = stream.read()
         except HTTPException:
             raise
         except Exception as error:  # each server raises its own error for malformed chunks
             raise UnreadableBody("The body's chunks cannot be decoded.") from error
         if len(raw) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
-        if len(raw) < (self.content_length or 0):
+        if len(raw) < (get_content_length(self.environ) or 0):
             raise UnreadableBody("The body is shorter than its Content-Length.")
         return raw
 
@@ -122,22 +163,20 @@ class ApiRequest(Request):
             UnreadableBody: it is not one JSON object in UTF-8 with unique members.
             InvalidRequest: a member is unknown, missing or invalid.
         """
-        raw = self.read_bytes()
+        raw = self.body
         if not raw:
             return _convert({}, body_type)
-        if (self.content_encoding or "identity").lower() != "identity":
+        if (self.header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
-        if self.mimetype != "application/json":
+        if self.header("Content-Type") != _JSON and self.wsgi.mimetype != _JSON:
             raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
         return _convert(_parse_object(raw), body_type)
 
 
-def current_request() -> ApiRequest:
-    """Return the current request object itself.
-
-    Flask's ``request`` is a proxy that looks the object up on each attribute access, which is slow.
-    """
-    return cast("ApiRequest", request._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001 - werkzeug's documented way
+@cache
+def _environ_name(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
 
 
 class Authenticator:
@@ -156,7 +195,7 @@ class Authenticator:
             Forbidden: the credential is an app's, and no app is admitted.
             NotFound: the client token is for another verification.
         """
-        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, credential = request.header("Authorization").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
             raise Unauthorized("Send your API key as Authorization: Bearer <API key>.")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from otpvoice.api import examples, schemas
-from otpvoice.api.application import api_endpoint, json_response
+from otpvoice.api.application import api_endpoint
 from otpvoice.api.openapi import Operation, ResponseSpec
+from otpvoice.api.request import ApiRequest
+from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.receipts import RECEIPT_LIFETIME_S, ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
@@ -32,7 +32,7 @@ class ServiceViews:
             ),
         )
     )
-    def jwks(self) -> Response:
+    def jwks(self, _: ApiRequest) -> ApiResponse:
         response = json_response(self.receipts.jwk_set)
         response.headers["Cache-Control"] = f"public, max-age={RECEIPT_LIFETIME_S}"
         return response
@@ -46,7 +46,7 @@ class ServiceViews:
             responses=(ResponseSpec(200, "It is alive.", (schemas.Health(status="ok"),)),),
         )
     )
-    def healthz(self) -> Response:
+    def healthz(self, _: ApiRequest) -> ApiResponse:
         return json_response(schemas.Health(status="ok"))
 
     @api_endpoint(
@@ -65,7 +65,7 @@ class ServiceViews:
             errors=(StoreUnavailable,),
         )
     )
-    def readyz(self) -> Response:
+    def readyz(self, _: ApiRequest) -> ApiResponse:
         health = self.store.health()
         # With any of these, the API still serves checks and accepts calls for later.
         degraded = [f"route:{route}" for route in health.closed_routes]
@@ -89,5 +89,5 @@ class ServiceViews:
             responses=(ResponseSpec(200, "The current values.", media_types=("text/plain",)),),
         )
     )
-    def metrics(self) -> Response:
-        return Response(self.exposition.render(), content_type=CONTENT_TYPE)
+    def metrics(self, _: ApiRequest) -> ApiResponse:
+        return ApiResponse(self.exposition.render(), content_type=CONTENT_TYPE)

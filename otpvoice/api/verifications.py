@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Response
 from msgspec import UNSET
 from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import examples, schemas
-from otpvoice.api.application import api_endpoint, json_response
+from otpvoice.api.application import api_endpoint
 from otpvoice.api.openapi import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
 from otpvoice.api.request import (
     IDEMPOTENCY_KEY,
     ApiRequest,
     Authenticator,
     Principal,
-    current_request,
 )
+from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core import errors
 from otpvoice.core.keys import mask_number
 from otpvoice.core.receipts import ReceiptSigner
@@ -78,8 +77,7 @@ class VerificationViews:
         ),
         count=lambda metrics, client, outcome: metrics.creates(client, outcome).inc(),
     )
-    def create(self) -> Response:
-        request = current_request()
+    def create(self, request: ApiRequest) -> ApiResponse:
         principal = self.authenticator.authenticate(request)
         body = request.parse_body(CreateRequest)
         created = self.service.create(principal.client, body, self._idempotency(request, principal))
@@ -115,8 +113,8 @@ class VerificationViews:
             responses=(ResponseSpec(200, "The current state.", (examples.VERIFICATION,)),),
         )
     )
-    def get(self, verification_id: str) -> Response:
-        principal = self.authenticator.authenticate(current_request(), verification_id)
+    def get(self, request: ApiRequest, verification_id: str) -> ApiResponse:
+        principal = self.authenticator.authenticate(request, verification_id)
         found = self.service.get(principal.client, verification_id)
         return self._respond(found, principal)
 
@@ -143,8 +141,7 @@ class VerificationViews:
         ),
         count=lambda metrics, client, outcome: metrics.checks(client, outcome).inc(),
     )
-    def check(self, verification_id: str) -> Response:
-        request = current_request()
+    def check(self, request: ApiRequest, verification_id: str) -> ApiResponse:
         principal = self.authenticator.authenticate(request, verification_id)
         body = request.parse_body(CheckRequest)
         checked = self.service.check(
@@ -182,8 +179,7 @@ class VerificationViews:
         ),
         count=lambda metrics, client, outcome: metrics.call_requests(client, outcome).inc(),
     )
-    def request_call(self, verification_id: str) -> Response:
-        request = current_request()
+    def request_call(self, request: ApiRequest, verification_id: str) -> ApiResponse:
         principal = self.authenticator.authenticate(request, verification_id)
         body = request.parse_body(CallRequest)
         if body.route and principal.is_app:
@@ -212,8 +208,7 @@ class VerificationViews:
             responses=(ResponseSpec(200, "The verification is canceled.", (examples.CANCELED,)),),
         )
     )
-    def cancel(self, verification_id: str) -> Response:
-        request = current_request()
+    def cancel(self, request: ApiRequest, verification_id: str) -> ApiResponse:
         principal = self.authenticator.authenticate(request, verification_id)
         request.parse_body(EmptyRequest)
         result = self.service.cancel(principal.client, verification_id)
@@ -235,8 +230,7 @@ class VerificationViews:
             ),
         )
     )
-    def approve(self, verification_id: str) -> Response:
-        request = current_request()
+    def approve(self, request: ApiRequest, verification_id: str) -> ApiResponse:
         principal = self.authenticator.authenticate(request)
         request.parse_body(EmptyRequest)
         result = self.service.approve(principal.client, verification_id)
@@ -244,9 +238,9 @@ class VerificationViews:
         return self._respond(result, principal)
 
     def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
-        key = request.headers.get("Idempotency-Key")
-        if key is None:
+        if not request.has_header("Idempotency-Key"):
             return None
+        key = request.header("Idempotency-Key")
         if not IDEMPOTENCY_KEY.fullmatch(key):
             raise errors.InvalidRequest(
                 "Idempotency-Key must be 1 to 255 visible ASCII characters."
@@ -254,7 +248,7 @@ class VerificationViews:
         # An app has keys of its own, so that it cannot replay a request of its client.
         holder = f"{principal.client} app" if principal.is_app else principal.client
         operation = f"{request.method} {request.path}"
-        return self.service.request_fingerprint(holder, operation, key, request.read_bytes())
+        return self.service.request_fingerprint(holder, operation, key, request.body)
 
     def _respond(
         self,
@@ -263,7 +257,7 @@ class VerificationViews:
         schema: type[schemas.Verification] = schemas.Verification,
         http_status: int = 200,
         **members: Any,
-    ) -> Response:
+    ) -> ApiResponse:
         verification, number = result.verification, result.number
         masked = mask_number(number)
         # For all further log lines of this request, including that of its response.

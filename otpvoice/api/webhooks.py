@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Final
 
 import structlog
-from flask import Response
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
-from otpvoice.api.application import ApiEndpoint, json_response
+from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
 from otpvoice.api.openapi import JSON, PROVIDER_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest, current_request
+from otpvoice.api.request import ApiRequest
+from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.providers.base import (
@@ -96,15 +96,14 @@ class WebhookViews:
                     count=lambda metrics, _, outcome: metrics.callbacks(outcome).inc(),
                 )
 
-    def receive(self, path_token: str = "") -> Response:
+    def receive(self, request: ApiRequest, path_token: str = "") -> ApiResponse:
         """Apply every report of a callback, or answer a challenge."""
-        request = current_request()
         if request.method == "HEAD":  # Flask routes it to GET, but it must not change anything
             raise MethodNotAllowed([method.upper() for method in _METHODS])
         callback = Callback(
-            body=request.read_bytes(),
-            query=request.args.to_dict(),
-            authorization=request.headers.get("Authorization", ""),
+            body=request.body,
+            query=request.wsgi.args.to_dict(),
+            authorization=request.header("Authorization"),
             path_token=path_token,
         )
         parsed = self._parse(request, callback)
@@ -112,7 +111,7 @@ class WebhookViews:
             _LOG.info("callback.challenge")
             request.record(outcome="challenge")
             return json_response(schemas.ChallengeResponse(challenge=parsed.response))
-        message = callback.body + request.query_string
+        message = callback.body + request.wsgi.query_string
         outcomes = []
         for index, report in enumerate(parsed):
             own_message = message + b"\0%d" % index if index else message
@@ -121,10 +120,10 @@ class WebhookViews:
             if result.is_live_test:  # saved without the credentials
                 captured = CapturedCallback(
                     method=request.method,
-                    content_type=request.headers.get("Content-Type", ""),
+                    content_type=request.header("Content-Type"),
                     scheme=callback.authorization.partition(" ")[0],
                     has_path_token=bool(path_token),
-                    query=request.query_string.decode("latin-1"),
+                    query=request.wsgi.query_string.decode("latin-1"),
                     body=callback.body,
                     outcome=result.outcome,
                 )
@@ -145,7 +144,7 @@ class WebhookViews:
             _LOG.warning(
                 "callback.malformed",
                 reason=str(error),
-                content_type=request.mimetype[:_MAX_MIMETYPE_LENGTH],
+                content_type=request.wsgi.mimetype[:_MAX_MIMETYPE_LENGTH],
                 members=describe_types(callback.body),
                 query_members=[*map(safe_name, islice(callback.query, _MAX_LOGGED_MEMBERS))],
             )
