@@ -1,58 +1,29 @@
 """``otpvoice api``: the API under gunicorn, configured alike by ``config/gunicorn.conf.py``."""
 
-import contextlib
+import os
 import shutil
 import signal
 import threading
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import click
-import msgspec
-import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import (
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-    UnsupportedTransferCoding,
-)
-from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
-from structlog.contextvars import clear_contextvars
 
-from otpvoice.api.application import SECURITY_HEADERS
-from otpvoice.api.errors import (
-    BAD_REQUEST,
-    INTERNAL_ERROR,
-    INTERNAL_ERROR_DETAIL,
-    ProblemType,
-    build_problem,
-)
 from otpvoice.app import STORE, create_app
 from otpvoice.cli.gunicorn_log import GunicornLogger
 from otpvoice.cli.operator import load_settings
 from otpvoice.cli.serve import GRACE_S
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics.exposition import enable_multiprocess, multiprocess_directory
+from otpvoice.server.epoll_worker import EpollWorker
+from otpvoice.server.threaded_worker import ThreadedWorker
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import Server
 
-_LOG = structlog.get_logger(__name__)
-_DETAIL: Final = "The request is not valid HTTP."
-_STATUS: Final = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,  # RFC 9112, section 3: a must
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,  # RFC 6585, section 5
-    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,  # RFC 9112, section 6.1
-}
-"""Other parse errors are 400."""
-_SETTLE_S: Final = 0.5
-"""All workers have closed their listening sockets within this time."""
+_WORKERS = {"epoll": EpollWorker, "gthread": ThreadedWorker}
 
 
 @click.command()
@@ -83,15 +54,18 @@ def options(server: Server) -> Mapping[str, Any]:
     return {
         "bind": server.bind,
         "workers": server.workers,
-        "worker_class": Worker,
+        "worker_class": _WORKERS[server.worker],
         "threads": server.threads,
         "graceful_timeout": GRACE_S,
         "keepalive": server.keepalive,
         "logger_class": GunicornLogger,
         "proc_name": "otpvoice-api",
         "control_socket_disable": True,
+        "http_parser": "python",  # the C parser, which others may install, answers differently
         # The workers share a metrics folder, which exists before the first one starts.
         "when_ready": lambda _arbiter: enable_multiprocess(),
+        "pre_fork": _choose_processor,
+        "post_fork": _keep_to_processor,
         "post_worker_init": _start_worker,
         "on_exit": _remove_metrics_folder,
         # A few seconds of work may wait. The kernel refuses further connections at once.
@@ -114,6 +88,24 @@ def _remove_metrics_folder(_arbiter: Any) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _choose_processor(arbiter: Any, worker: Any) -> None:
+    """Choose a processor for a worker if there is one for each; None leaves it to the system.
+
+    The threads of a worker take turns, so on one processor they never wait for each other across
+    two. With fewer workers, others may need the first processors as much: in a container without a
+    processor set, those of all containers of the machine.
+    """
+    processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    free = processors - {each.processor for each in arbiter.WORKERS.values()}
+    worker.processor = min(free, default=None) if len(processors) == arbiter.num_workers else None
+
+
+def _keep_to_processor(_arbiter: Any, worker: Any) -> None:
+    """Keep a new worker, and the threads that it will start, on its processor."""
+    if worker.processor is not None:
+        os.sched_setaffinity(0, {worker.processor})
+
+
 def _start_worker(worker: Any) -> None:
     """Prepare a worker after its application is loaded."""
     # Ctrl-C ends a worker as SIGTERM does. Gunicorn's own handler shuts the thread pool down, whose
@@ -124,100 +116,3 @@ def _start_worker(worker: Any) -> None:
     store = worker.wsgi.extensions[STORE]
     check = partial(ErrorBoundary("store.check_failed").run, store.health, None)
     threading.Thread(target=check, name="store check", daemon=True).start()
-
-
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no types
-    """Threaded worker that refuses an unreadable request with one problem document.
-
-    Gunicorn's own error page quotes the request. If the application responds before it reads the
-    body, and the body is broken, gunicorn also sends that page as a second response. A proxy that
-    shares the connection might deliver it to another client (RFC 9112, section 11.1).
-    """
-
-    sockets: list[Any]
-    _is_stopping = False
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop in two steps: refuse new connections, then close the open ones one by one.
-
-        Gunicorn sends ``Connection: close`` at once, but keeps the listening sockets until the
-        worker ends. The kernel then completes connections that no worker accepts, and resets them
-        later, so each client that reconnects as requested loses a request. For this reason all
-        workers close their listening sockets first, and send ``Connection: close`` after that.
-        """
-        if self.alive and not self._is_stopping:
-            self._is_stopping = True
-            self.method_queue.defer(self._close_listeners, partial(super().handle_exit, sig, frame))
-
-    def _close_listeners(self, leave: Callable[[], None]) -> None:
-        """Accept what waits in the listen queues, close them, and then call ``leave``."""
-        self.set_accept_enabled(False)
-        for listener in self.sockets:
-            with contextlib.suppress(OSError):  # no descriptors left, for example
-                self._accept_all(listener)
-            listener.close()
-        self.sockets = []
-        if self.nr_conns:
-            threading.Timer(_SETTLE_S, leave).start()
-        else:
-            leave()
-
-    def accept(self, listener: Any) -> None:
-        """Accept one connection.
-
-        One wait can return the stop and the event of a listening socket after it, which the stop
-        has closed. Gunicorn would end the worker with all its connections.
-        """
-        if listener in self.sockets:
-            super().accept(listener)
-
-    def _accept_all(self, listener: Any) -> None:
-        """Accept connections until the listen queue is empty.
-
-        Other threads may run during ``accept``, and a connection may arrive meanwhile. They do not
-        run while the length of the queue is read, so the caller closes an empty queue.
-        """
-        while self.nr_conns < self.worker_connections:
-            before = self.nr_conns
-            self.accept(listener)
-            if self.nr_conns == before and listener.get_backlog() <= 0:
-                return
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Serve one request, or refuse a body with a transfer coding other than ``chunked``.
-
-        Gunicorn removes the chunks and passes on the coded bytes, which no view expects.
-        RFC 9112, section 6.1, requires 501.
-        """
-        codings = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
-        if codings and [coding.lower() for coding in codings] != ["chunked"]:
-            self.handle_error(None, conn.sock, conn.client, UnsupportedTransferCoding(codings[0]))
-            return False
-        return super().handle_request(req, conn)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
-        """Refuse a request that did not reach the application. Gunicorn closes the connection."""
-        clear_contextvars()  # of the previous request
-        request_id, kind = uuid.uuid4().hex, type(exc).__name__
-        if not isinstance(exc, ParseException):
-            _LOG.error("request.failed", error=kind, request_id=request_id)
-            _send_problem(client, INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
-        elif req is None:
-            status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
-            _LOG.warning("request.malformed", error=kind, http_status=status, request_id=request_id)
-            _send_problem(client, replace(BAD_REQUEST, status=status), _DETAIL, request_id)
-
-
-def _send_problem(client: Any, problem: ProblemType, detail: str, request_id: str) -> None:
-    body = msgspec.json.encode(build_problem(problem, detail, request_id))
-    headers = {
-        "Connection": "close",
-        "Content-Type": "application/problem+json",
-        "Content-Length": str(len(body)),
-        "Request-Id": request_id,
-        **SECURITY_HEADERS,
-    }
-    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    with contextlib.suppress(OSError):  # the client has disconnected
-        write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)

@@ -53,6 +53,7 @@ class Server(Section, frozen=True, kw_only=True):
     production: bool = False
     threads: Positive = 16
     workers: Positive = 1
+    worker: Literal["epoll", "gthread"] = "epoll"
     keepalive: Annotated[Seconds, Meta(ge=0, le=3600)] = 5
 
 
