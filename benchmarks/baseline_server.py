@@ -58,10 +58,15 @@ class BenchmarkServer(Gunicorn):
         super().__init__(settings)
 
     def load_config(self) -> None:
-        """Run the others under gunicorn's own worker."""
-        super().load_config()
-        if self._make is not create_api_app:
-            self.cfg.set("worker_class", "gthread")
+        """Run the others under gunicorn's own worker and with its own settings."""
+        if self._make is create_api_app:
+            super().load_config()
+            return
+        server = self._settings_of_app.server
+        for name in ("bind", "workers", "threads", "keepalive"):
+            self.cfg.set(name, getattr(server, name))
+        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("control_socket_disable", value=True)
 
     def load(self) -> Flask:
         """Create the application in each worker, as the service does."""

@@ -22,7 +22,7 @@ from otpvoice.app import create_app
 from otpvoice.settings import load
 
 _REPLY_DELAY_S: Final = 0.3
-_THREADS: Final = 128
+_THREADS: Final = 192
 
 
 def measure(sizes: Sizes) -> list[Section]:
