@@ -101,6 +101,13 @@ def _schema(required: str = "", **names_by_form: str) -> dict[str, object]:
 
 _GAP: Final = ("gap_until", "gap_calls", "gap_last")
 
+SHOWN_FIELDS: Final = (
+    *("calls", "encrypted_number", "client", "status", "reason", "reference", "created_at"),
+    *("expires_at", "ended_at", "version", "own_code", "code_length", "checks_left"),
+    "queue_margin",
+)
+"""The fields of a verification's record that replies about it contain, ``calls`` first."""
+
 SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
         "call": _schema(

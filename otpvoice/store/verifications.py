@@ -16,13 +16,17 @@ from otpvoice.core.verification import (
     Verification,
     parse_route,
 )
-from otpvoice.store import UnreadableRecord
+from otpvoice.store import SHOWN_FIELDS, UnreadableRecord
 from otpvoice.store.functions import BaseStore, Fields, Value, to_fields
 
 _Kind = TypeVar("_Kind")
 _NOT_FOUND: Final = StoreResult("not_found")
 _CALL_REASONS: Final = frozenset(CallReason)
 _END_REASONS: Final = frozenset(EndReason)
+_STATE: Final = {
+    name.encode(): name for name in ("now", "gap_until", "limit_until", "wrong_codes_until")
+}
+"""Numbers in a reply about a verification that are not in its record, and their members."""
 
 
 class VerificationStore(BaseStore):
@@ -149,10 +153,15 @@ def _decode_verification(reply: Fields) -> Verification:
         members = texts(to_fields(row))
         with decoding(f"call:{members['id']}"):
             calls.append(to_call(members))
-    fields = to_fields(reply[b"verification"])
-    members = texts(fields)
+    values = dict(zip(SHOWN_FIELDS, reply[b"verification"], strict=True))
+    encrypted_number = values.pop("encrypted_number")
+    members = {
+        name: str(value, "utf-8", "replace") for name, value in values.items() if value is not None
+    }
+    members |= {name: reply[key] for key, name in _STATE.items()}
+    members |= {"id": reply[b"id"].decode(), "limit": reply[b"limit"].decode()}
     with decoding(f"verification:{members['id']}"):
-        return to_verification(members, fields[b"encrypted_number"], calls)
+        return to_verification(members, encrypted_number, calls)
 
 
 def to_verification(

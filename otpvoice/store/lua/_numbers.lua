@@ -31,8 +31,11 @@ function Numbers.set(number, fields)
 end
 
 function Numbers.remove(number, ...)
-  for _, field in ipairs({ ... }) do Numbers.load(number)[field] = nil end
-  redis.call('HDEL', Numbers.key(number), ...)
+  local record, fields = Numbers.load(number), {}
+  for _, field in ipairs({ ... }) do
+    if record[field] then record[field], fields[#fields + 1] = nil, field end
+  end
+  if fields[1] then redis.call('HDEL', Numbers.key(number), unpack(fields)) end
 end
 
 function Numbers.blocked_until(number) return tonumber(Numbers.load(number).blocked_until or '0') end

@@ -117,23 +117,17 @@ function Verifications.next_limit(verification, calls)
   return Limits.refusing_call(verification, due, call and call.id)
 end
 
--- Return a field of {field, value, ...}, or nil.
-local function field_of(flat, name)
-  for i = 1, #flat, 2 do
-    if flat[i] == name then return flat[i + 1] end
-  end
-end
-
 -- Return the reply about a verification:
 --   outcome, retry_after_ms, and where there is a verification also
---   calls {{field, value, ...}, ...}, each with its id
---   verification {field, value, ...}: its record with id, now, gap_until, limit, limit_until and wrong_codes_until
+--   id, now, gap_until, limit, limit_until, wrong_codes_until
+--   verification  the values of POLICY.shown_fields in its record
+--   calls         {{field, value, ...}, ...}, each with its id
 function Verifications.result(outcome, verification, retry_after_ms)
-  local reply = { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 }
-  if not verification then return reply end
+  if not verification then return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 } end
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
-  local fields, calls, records = redis.call('HGETALL', Verifications.key(verification.id)), {}, {}
-  for id in Calls.ids({ calls = field_of(fields, 'calls') }) do
+  local values = redis.call('HMGET', Verifications.key(verification.id), unpack(POLICY.shown_fields))
+  local calls, records = {}, {}
+  for id in Calls.ids({ calls = values[1] }) do
     local call, record = Records.flat('call', id)
     if call then
       record.id, records[#records + 1] = id, record
@@ -141,14 +135,7 @@ function Verifications.result(outcome, verification, retry_after_ms)
     end
   end
   local limit, limit_until = Verifications.next_limit(verification, records)
-  local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
-  local function add_time(name, time) add(name, string.format('%.0f', time)) end
-  add('id', verification.id)
-  add('limit', limit or '')
-  add_time('now', NOW)
-  add_time('gap_until', Limits.gap_until(verification))
-  add_time('limit_until', limit and limit_until or 0)
-  add_time('wrong_codes_until', wrong_codes_until)
-  reply[5], reply[6], reply[7], reply[8] = 'verification', fields, 'calls', calls
-  return reply
+  return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', calls,
+    'id', verification.id, 'now', NOW, 'gap_until', Limits.gap_until(verification), 'limit', limit or '',
+    'limit_until', limit and limit_until or 0, 'wrong_codes_until', wrong_codes_until }
 end
