@@ -2,7 +2,7 @@
 
 ``empty`` is a Flask application with one route that does nothing, and ``naive`` the one of
 :mod:`naive_app`; both run under gunicorn's own threaded worker, as Flask applications usually do.
-``api`` is the service with an additional route, ``/ping``, that sends the store one PING.
+``api`` is the service.
 """
 
 import os
@@ -29,17 +29,6 @@ def create_empty_app(settings: Settings) -> Flask:
     return app
 
 
-def create_api_app(settings: Settings) -> Flask:
-    """Create the service with an additional route that makes one round trip."""
-    app, redis = create_app(settings), connect(settings.redis.url)
-
-    @app.get("/ping")
-    def ping() -> dict[str, bool]:
-        return {"pong": bool(redis.ping())}
-
-    return app
-
-
 def create_naive_app(settings: Settings) -> Flask:
     """Return the naive application. Each worker checks the store at its start."""
     from naive_app import app  # noqa: PLC0415 - it connects to the store when imported
@@ -59,7 +48,7 @@ class BenchmarkServer(Gunicorn):
 
     def load_config(self) -> None:
         """Run the others under gunicorn's own worker and with its own settings."""
-        if self._make is create_api_app:
+        if self._make is create_app:
             super().load_config()
             return
         server = self._settings_of_app.server
@@ -73,7 +62,7 @@ class BenchmarkServer(Gunicorn):
         return self._make(self._settings_of_app)
 
 
-APPS = {"empty": create_empty_app, "naive": create_naive_app, "api": create_api_app}
+APPS = {"empty": create_empty_app, "naive": create_naive_app, "api": create_app}
 
 if __name__ == "__main__":
     BenchmarkServer(initialize(os.environ), APPS[sys.argv[1]]).run()

@@ -38,7 +38,7 @@ def _busy(sizes: Sizes) -> Section:
     return Section(
         f"One dialer, {_THREADS} threads, a provider that takes {_REPLY_DELAY_S * 1000:.0f} ms",
         [
-            Measurement("calls", median(rates), "/s", at_least(200)),
+            Measurement("calls", median(rates), "/s", at_least(450)),
             Measurement("CPU of a call", median(costs), "ms", at_most(3)),
         ],
     )
