@@ -16,8 +16,8 @@ from support.stack import ApiProcess, running_api
 
 BAD_CLIENTS = int(os.environ.get("OTPVOICE_TEST_BAD_CLIENTS", "64"))
 REQUESTS = 50
-MAX_LATENCY_S = 0.1
-"""Of the median request; a busy machine delays single ones."""
+MAX_MEDIAN_S, MAX_LATENCY_S = 0.1, 1.0
+"""A busy machine delays single requests; a thread that waits for a client does so for seconds."""
 STATUS = re.compile(rb"HTTP/1.1 (\d+) ")
 PING = head("GET /healthz HTTP/1.1")
 BEHAVIOURS: Mapping[str, list[bytes]] = {
@@ -43,14 +43,14 @@ def api(
         yield api
 
 
-def median_latency(api: ApiProcess) -> float:
-    """Return the seconds that the median of some requests took, with its connection."""
+def latencies(api: ApiProcess) -> list[float]:
+    """Return the sorted seconds that some requests took, each with its connection."""
     took = []
     for _ in range(REQUESTS):
         began = time.monotonic()
         assert api.send(PING).status == 200
         took.append(time.monotonic() - began)
-    return sorted(took)[REQUESTS // 2]
+    return sorted(took)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
@@ -61,9 +61,10 @@ def test_bad_clients_do_not_delay_other_clients(api: ApiProcess, behaviour: str)
         for _ in range(BAD_CLIENTS):
             connection = stack.enter_context(api.connect())
             connection.send(*BEHAVIOURS[behaviour])
-        latency = median_latency(api)
-    print(f"{BAD_CLIENTS} clients, each {behaviour}: median {latency * 1000:.1f} ms")
-    assert latency < MAX_LATENCY_S
+        took = latencies(api)
+    median, longest = took[REQUESTS // 2] * 1000, took[-1] * 1000
+    print(f"{BAD_CLIENTS} clients, each {behaviour}: {median:.1f} ms, at most {longest:.1f} ms")
+    assert (took[REQUESTS // 2] < MAX_MEDIAN_S, took[-1] < MAX_LATENCY_S) == (True, True)
 
 
 @pytest.mark.parametrize("beginning", [PING[:-4], post(f"Content-Length: {len(CREATE)}") + b"{"])
