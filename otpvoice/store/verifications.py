@@ -202,4 +202,7 @@ def decode_text(value: Any) -> Any:
 
 def texts(fields: Fields) -> dict[str, Any]:
     """Decode names and values. Binary values become nonsense that no one reads."""
-    return {str(name, "utf-8"): str(value, "utf-8", "replace") for name, value in fields.items()}
+    return {
+        str(name, "utf-8", "replace"): str(value, "utf-8", "replace")
+        for name, value in fields.items()
+    }

@@ -202,3 +202,15 @@ def test_recent_counts_end_after_a_quarter_of_an_hour(driver: StoreDriver, redis
     driver.advance_time(15 * 60 + 1)
     assert quarantine_of(driver).quarantined == 0
     assert len(quarantine_of(driver).records) == 1
+
+
+def test_names_that_are_not_utf8_hide_no_record(driver: StoreDriver, redis: Redis) -> None:
+    """A record with a field of another writer is read, and a foreign entry breaks no list."""
+    begun = driver.create()
+    redis.hset(f"{PREFIX}call:{begun.calls[0].id}", b"\xff\xfe", "x")
+    redis.hset(f"{PREFIX}verification:{begun.id}", b"\xff\xfe", "x")
+    assert driver.get(begun).calls[0].id == begun.calls[0].id
+    entry = b'{"record":"call:\xff","reason":"x"}'
+    redis.zadd(f"{PREFIX}quarantine", {entry: driver.get(begun).now})
+    redis.expire(f"{PREFIX}quarantine", 60)
+    assert [each.record for each in quarantine_of(driver).records] == ["call:?"]

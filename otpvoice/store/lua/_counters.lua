@@ -70,13 +70,18 @@ function Counters.total(name, window_ms) return state_of(Counters.key(name, wind
 function Counters.clear(name, window_ms)
   local key = Counters.key(name, window_ms)
   redis.call('DEL', key)
-  loaded[key] = nil
+  loaded[key], loaded['ttl ' .. key] = nil, nil
 end
 
 function Counters.increment(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
   local state = state_of(key, window_ms)
-  state.total = redis.call('HINCRBY', key, 'total', 1)
+  local total = redis.call('HINCRBY', key, 'total', 1)
+  if loaded[key] ~= state then -- it was just quarantined, and starts again
+    state = {}
+    loaded[key] = state
+  end
+  state.total = total
   if redis.call('HINCRBY', key, bucket, 1) > 1 then return end
   state = state_of(key, window_ms) -- read again if it was just quarantined
   if not state.first or bucket < state.first then

@@ -37,7 +37,7 @@ end
 -- its lock ends: it may be ringing, so its number is not free.
 function Records.quarantine(key, reason)
   local name, id = key:sub(#PREFIX + 1), key:match('[^:]*$')
-  loaded[key] = nil
+  loaded[key], loaded['ttl ' .. key] = nil, nil
   if redis.call('EXISTS', key) == 1 then
     redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
     redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, POLICY.quarantine_ttl_ms)
@@ -140,7 +140,7 @@ local function newest(list_name)
   for i = 1, #found, 2 do
     local is_json, entry = pcall(cjson.decode, found[i])
     if is_json and type(entry) == 'table' and type(entry.record) == 'string' and type(entry.reason) == 'string' then
-      entries[#entries + 1] = { entry.record, entry.reason, tonumber(found[i + 1]) }
+      entries[#entries + 1] = { printable(entry.record), printable(entry.reason), tonumber(found[i + 1]) }
     end
   end
   return entries
