@@ -10,6 +10,7 @@ be taken for the response to the next request.
 
 import socket
 import ssl
+import threading
 from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse, parse_headers
 from io import BufferedReader, RawIOBase
@@ -183,6 +184,7 @@ class Adapter(HTTPAdapter):
     def __init__(self, connections: int, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._pools: dict[str | None, Any] = {}
+        self._pools_lock = threading.Lock()
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -192,8 +194,9 @@ class Adapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close every idle connection."""
-        self._pools.clear()
-        super().close()
+        with self._pools_lock:
+            self._pools.clear()
+            super().close()
 
     def send_once(self, prepared: PreparedRequest, body: bytes, timeout: float) -> Any:
         """Send a prepared request with this body and return urllib3's response.
@@ -201,11 +204,13 @@ class Adapter(HTTPAdapter):
         ``send`` would find the pool and build a response of its own each time, which takes longer
         than the rest.
         """
-        pool: Any = self._pools.get(prepared.url)
-        if pool is None:
-            pool = self.get_connection_with_tls_context(prepared, verify=True)
-            if prepared.method == "POST":  # the URL of a query names a call
-                self._pools[prepared.url] = pool
+        pool: Any
+        with self._pools_lock:  # no pool is kept that close() has dropped
+            pool = self._pools.get(prepared.url)
+            if pool is None:
+                pool = self.get_connection_with_tls_context(prepared, verify=True)
+                if prepared.method == "POST":  # the URL of a query names a call
+                    self._pools[prepared.url] = pool
         headers = dict(prepared.headers)
         if prepared.method == "POST":
             headers["Content-Length"] = str(len(body))
