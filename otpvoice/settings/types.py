@@ -29,6 +29,7 @@ from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_statu
 
 WHSEC_PREFIX: Final = "whsec_"
 """An event secret is this prefix and base64 (Standard Webhooks)."""
+_REST: Final = f"what follows {WHSEC_PREFIX}"
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_WORD_LENGTH: Final = 40
@@ -164,7 +165,9 @@ def parse_origin(text: str) -> str:
 
 def _is_proxy_url(text: str) -> bool:
     parts = _split_url(text, "http")
-    return parts.port is not None and not parts.path.strip("/") and not {"?", "#"} & {*text}
+    if parts.port is None or parts.path.strip("/") or {"?", "#"} & {*text}:
+        raise ValueError("a port is expected, and no path, query or fragment")
+    return True
 
 
 def _parse_redis_url(text: str) -> str:
@@ -249,7 +252,7 @@ KEY_HASH: Final = FieldType(
 )
 EVENT_SECRET: Final = _secret(
     f'"{WHSEC_PREFIX}<base64 of 24 to 64 bytes>"',
-    lambda text: decode_base64(text.removeprefix(WHSEC_PREFIX), "it", 24, 64) and text,
+    lambda text: decode_base64(text.removeprefix(WHSEC_PREFIX), _REST, 24, 64) and text,
     f"{WHSEC_PREFIX}.*",
 )
 KEY: Final = _secret("base64 of exactly 32 bytes", parse_key)
