@@ -166,10 +166,10 @@ class Sandbox:
             entry.outcome = phone.behaviour
             if phone.places_call:
                 entry.call = call
+                self._ring(call)  # before others see it: each call has an attempt
                 self.calls.append(call)
                 self._calls_by_number[request.callee].append(call)
                 self._show_phone(request.callee)
-                self._ring(call)
         return call
 
     def _take_phone(self, number: str) -> Phone:
