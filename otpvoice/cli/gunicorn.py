@@ -1,5 +1,6 @@
 """``otpvoice api``: the API under gunicorn, configured alike by ``config/gunicorn.conf.py``."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -103,7 +104,9 @@ def _choose_processor(arbiter: Any, worker: Any) -> None:
 def _keep_to_processor(_arbiter: Any, worker: Any) -> None:
     """Keep a new worker, and the threads that it will start, on its processor."""
     if worker.processor is not None:
-        os.sched_setaffinity(0, {worker.processor})
+        # A system call filter, as in config/systemd, may forbid it.
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, {worker.processor})
 
 
 def _start_worker(worker: Any) -> None:

@@ -10,15 +10,18 @@ thread pool, byte for byte as under its threaded worker.
 import io
 import select
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from gunicorn.errors import ConfigError
 from gunicorn.http.wsgi import base_environ
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
+from otpvoice.server.connection import Connection, addresses_of, has_data
 from otpvoice.server.request_reader import PlainRequest, Reading, read_request
 from otpvoice.server.responses import PlainResponse
 from otpvoice.server.threaded_worker import RequestTimeout, ThreadedWorker
@@ -29,31 +32,27 @@ _LINGER_S: Final = 2.0
 """How long a closed connection waits for the client to close it, too (RFC 9112, section 9.6)."""
 _SWEEP_INTERVAL_S: Final = 0.25
 _MAX_DRAINED_BYTES: Final = 65_536
+_SEND_TIMEOUT: Final = struct.pack("ll", int(READ_TIMEOUT_S), 0)
+"""As ``struct timeval``: seconds and microseconds."""
 _RECEIVE_BYTES: Final = 65_536
-
-
-class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
-    """A client's connection."""
-
-    addresses: dict[str, str]
-    """Both ends, as in the WSGI environment."""
-    received = b""
-    """Of the next request."""
-    deadline = 0.0
-    """Seconds of the monotonic clock."""
-    is_registered = False
-    unsent = b""
-    """Of the response."""
-    keeps = True
-    """It stays open after the response."""
-    is_lingering = False
-    """The last response is sent and the connection is closed for writing."""
-    drained = 0
-    """Bytes that came after that."""
 
 
 class EpollWorker(ThreadedWorker):
     """See the module. A connection belongs to the thread that removes it from ``_waiting``."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, output: Any) -> None:
+        """Refuse gunicorn's options that plain requests would not follow.
+
+        Raises:
+            ConfigError: one of them is set.
+        """
+        super().check_config(cfg, output)
+        unsupported = {"certfile": cfg.is_ssl, "max_requests": cfg.max_requests}
+        unsupported |= {"accesslog": cfg.accesslog, "proxy_protocol": cfg.proxy_protocol != "off"}
+        for option in (option for option, is_set in unsupported.items() if is_set):
+            output.critical('The option %s requires server.worker = "gthread"', option)
+            raise ConfigError(option)
 
     def init_process(self) -> None:
         """Prepare the worker after the fork. Gunicorn calls this."""
@@ -107,22 +106,19 @@ class EpollWorker(ThreadedWorker):
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:  # no descriptor or no memory left: the connection waits
+            if self._is_stopping:
+                raise
             self.log.warning("Accept failed: %s", error.strerror)
             time.sleep(_SWEEP_INTERVAL_S)
             return
         connection = Connection(self.cfg, client, address, listener.getsockname())
-        connection.addresses = _addresses(address, connection.server)
+        connection.addresses = addresses_of(address, connection.server)
         self._connections.add(connection)
         self._wait(connection, READ_TIMEOUT_S)
 
-    @property
-    def nr_conns(self) -> int:
-        """The number of open connections."""
-        return len(self._connections)
-
-    @nr_conns.setter
-    def nr_conns(self, _: int) -> None:
-        """Ignore gunicorn's own count."""
+    # Gunicorn reads both, to refuse further connections and to close those that it could keep.
+    nr_conns = property(lambda self: len(self._connections), lambda *_: None)
+    keepalived_conns = property(lambda self: self._connections, lambda *_: None)
 
     def _close_overdue(self, idle_end: float = float("inf")) -> None:
         """Close the connections past their deadline; the idle ones at ``idle_end``, too."""
@@ -130,21 +126,34 @@ class EpollWorker(ThreadedWorker):
         if now < self._next_sweep:
             return
         self._next_sweep = now + _SWEEP_INTERVAL_S
-        for fileno, connection in list(self._waiting.items()):
-            is_idle = not (connection.received or connection.unsent or connection.is_lingering)
-            deadline = min(connection.deadline, idle_end) if is_idle else connection.deadline
-            if deadline > now or self._waiting.pop(fileno, None) is None:
+        for fileno, seen in self._waiting.copy().items():
+            if min(seen.deadline, idle_end) > now:
                 continue
-            if is_idle and _has_data(connection.sock):
-                self._wait(connection, READ_TIMEOUT_S)
-                continue
-            if connection.received and not connection.unsent:
-                self.handle_error(None, connection.sock, connection.client, RequestTimeout())
-            self._close(connection)
+            # Another thread may have served it meanwhile, so it is judged once it is ours.
+            connection = self._waiting.pop(fileno, None)
+            if connection is not None:
+                self._close_if_overdue(connection, now, idle_end)
         for connection in list(self._handed_over):
             if connection.deadline <= now:
                 with suppress(OSError):  # its reader sees the end of the request
                     connection.sock.shutdown(socket.SHUT_RD)
+
+    def _close_if_overdue(self, connection: Connection, now: float, idle_end: float) -> None:
+        is_idle = not (connection.received or connection.unsent or connection.is_lingering)
+        deadline = min(connection.deadline, idle_end) if is_idle else connection.deadline
+        if deadline > now:
+            events = select.EPOLLOUT if connection.unsent else select.EPOLLIN
+            self._wait(connection, connection.deadline - now, events)
+        elif is_idle and has_data(connection.sock):
+            self._wait(connection, READ_TIMEOUT_S)
+        elif connection.received and not connection.unsent:
+            self._refuse_late(connection)
+        else:
+            self._close(connection)
+
+    def _refuse_late(self, connection: Connection) -> None:
+        self.handle_error(None, connection.sock, connection.client, RequestTimeout())
+        self._linger(connection)
 
     # In the serving threads.
 
@@ -156,7 +165,7 @@ class EpollWorker(ThreadedWorker):
                         self._advance(connection)
                     except Exception as error:  # noqa: BLE001 - a connection's failure ends no thread
                         self.handle_error(None, connection.sock, connection.client, error)
-                        self._close(connection)
+                        self._linger(connection)
 
     def _wait(self, connection: Connection, seconds: float, events: int = select.EPOLLIN) -> None:
         """Let any thread continue with the connection at the next of the events."""
@@ -208,11 +217,14 @@ class EpollWorker(ThreadedWorker):
             if not self._respond(connection, request):
                 return
             seconds = READ_TIMEOUT_S if connection.received else self.cfg.keepalive
-        self._wait(connection, seconds)
+        if seconds > 0:
+            self._wait(connection, seconds)
+        else:
+            self._refuse_late(connection)
 
     def _respond(self, connection: Connection, request: PlainRequest) -> bool:
         """Serve a request. Return whether the calling thread keeps the connection."""
-        keeps = self.alive and bool(self.cfg.keepalive) and not request.closes
+        keeps = self._may_keep() and not request.closes
         response = PlainResponse(request.method, keeps=keeps)
         try:
             response.run(self.wsgi, self._request_environ(connection, request))
@@ -221,6 +233,11 @@ class EpollWorker(ThreadedWorker):
             self._linger(connection)
             return False
         return self._send(connection, response.to_bytes(), keeps=keeps)
+
+    def _may_keep(self) -> bool:
+        """Return whether a connection may stay open: there is room for new ones, too."""
+        room = self.worker_connections - self.cfg.threads
+        return self.alive and bool(self.cfg.keepalive) and len(self._connections) < room
 
     def _send(self, connection: Connection, data: bytes, *, keeps: bool) -> bool:
         """Send what the client takes. Return whether it was all and the connection stays open."""
@@ -264,8 +281,9 @@ class EpollWorker(ThreadedWorker):
     def _drain(self, connection: Connection, data: bytes) -> None:
         """Discard what a client sends after the last response, until the deadline."""
         connection.drained += len(data)
-        if data and connection.drained < _MAX_DRAINED_BYTES:
-            self._wait(connection, connection.deadline - time.monotonic())
+        seconds = connection.deadline - time.monotonic()
+        if data and seconds > 0 and connection.drained < _MAX_DRAINED_BYTES:
+            self._wait(connection, seconds)
         else:
             self._close(connection)
 
@@ -276,6 +294,8 @@ class EpollWorker(ThreadedWorker):
     # In the pool.
 
     def _hand_over(self, connection: Connection) -> None:
+        # Gunicorn's own code waits for the client: a send no longer than this, like a read.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         connection.deadline = time.monotonic() + READ_TIMEOUT_S
         self._handed_over.add(connection)
         self.tpool.submit(self._serve_unusual, connection)
@@ -291,27 +311,18 @@ class EpollWorker(ThreadedWorker):
             connection.received = connection.parser.unreader.take_buffered()
         finally:
             self._handed_over.discard(connection)
+            self._take_back(connection, keeps=keeps)
+
+    def _take_back(self, connection: Connection, *, keeps: bool) -> None:
+        """Serve the connection here again, or close it."""
+        try:
             connection.sock.settimeout(0)
-            if keeps:
-                # What gunicorn has read of the next request is served at once.
-                at_once = select.EPOLLOUT if connection.received else 0
-                self._wait(connection, self.cfg.keepalive, select.EPOLLIN | at_once)
-            else:
-                self._linger(connection)
-
-
-def _has_data(sock: socket.socket) -> bool:
-    try:
-        return bool(sock.recv(1, socket.MSG_PEEK))
-    except OSError:
-        return False
-
-
-def _addresses(client: Any, server: Any) -> dict[str, str]:
-    """Return the peers of a connection as in the WSGI environment. A Unix socket has no ports."""
-    addresses = {"REMOTE_ADDR": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
-    if isinstance(server, tuple):
-        addresses |= {"SERVER_NAME": server[0], "SERVER_PORT": str(server[1])}
-    if isinstance(client, tuple):
-        addresses |= {"REMOTE_ADDR": client[0], "REMOTE_PORT": str(client[1])}
-    return addresses
+        except OSError:  # gunicorn has closed it
+            self._close(connection)
+            return
+        if not keeps:
+            self._linger(connection)
+        elif connection.received:  # gunicorn has read ahead: the next request is served at once
+            self._wait(connection, READ_TIMEOUT_S, select.EPOLLIN | select.EPOLLOUT)
+        else:
+            self._wait(connection, self.cfg.keepalive)

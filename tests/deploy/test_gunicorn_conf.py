@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,39 @@ def test_server_without_our_configuration_counts_all_workers(
         assert {each.result().status for each in asked} == {201}
         assert scrape(line.url).totals_by("creates_total", "outcome") == {("created",): 24}
         assert gunicorn.terminate() == 0
+
+
+def gunicorn(*options: str) -> list[str]:
+    """Return gunicorn's own command with the shipped configuration and further options."""
+    configuration = str(CONFIG / "gunicorn.conf.py")
+    return [sys.executable, "-m", "gunicorn", "-c", configuration, *options, "otpvoice.wsgi:app"]
+
+
+@pytest.mark.usefixtures("redis")
+def test_connections_close_while_few_places_are_left(environ: dict[str, str], log: Path) -> None:
+    """Otherwise clients that keep theirs would leave no place for others."""
+    port = free_port()
+    variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
+    with (
+        Process(gunicorn("--worker-connections", "20"), log, variables) as process,
+        ExitStack() as stack,
+    ):
+        wait_until(lambda: is_listening(port), f"gunicorn to start; see {log}")
+        lines = [stack.enter_context(RawConnection(port)) for _ in range(10)]
+        for request in (head("GET /healthz HTTP/1.1"), head("GET / HTTP/1.1", "X: 1", "X: 2")):
+            lines[-1] = stack.enter_context(RawConnection(port))
+            lines[-1].send(request)
+            assert lines[-1].read_response("GET").headers["connection"] == "close"
+            assert lines[-1].is_closed()
+        assert process.terminate() == 0
+
+
+@pytest.mark.parametrize("option", ["max-requests", "access-logfile"])
+def test_option_of_another_worker_is_refused(
+    environ: dict[str, str], log: Path, option: str
+) -> None:
+    """Plain requests would not follow it."""
+    bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}"}
+    with Process(gunicorn(f"--{option}", "5"), log, environ | bind) as process:
+        assert process.wait() != 0
+    assert "requires server.worker" in process.output()
