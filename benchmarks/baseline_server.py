@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from flask import Flask
+from naive_app import app as naive
 
 from otpvoice.app import STORE, create_app
 from otpvoice.bootstrap import initialize
@@ -31,11 +32,9 @@ def create_empty_app(settings: Settings) -> Flask:
 
 def create_naive_app(settings: Settings) -> Flask:
     """Return the naive application. Each worker checks the store at its start."""
-    from naive_app import app  # noqa: PLC0415 - it connects to the store when imported
-
     policy = Container(settings).policy
-    app.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
-    return app
+    naive.extensions[STORE] = RedisStore(connect(settings.redis.full_url), policy=policy)
+    return naive
 
 
 class BenchmarkServer(Gunicorn):

@@ -1,6 +1,7 @@
 """A client's connection to the epoll worker."""
 
 import socket
+import struct
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
@@ -24,6 +25,11 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
     """The last response is sent and the connection is closed for writing."""
     drained = 0
     """Bytes that came after that."""
+
+    def limit_sends(self, seconds: float) -> None:
+        """Let no later send of gunicorn's own code wait longer for the client."""
+        timeval = struct.pack("ll", int(seconds), 0)  # seconds and microseconds
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
 def has_data(sock: socket.socket) -> bool:

@@ -10,7 +10,6 @@ thread pool, byte for byte as under its threaded worker.
 import io
 import select
 import socket
-import struct
 import threading
 import time
 from contextlib import suppress
@@ -32,8 +31,6 @@ _LINGER_S: Final = 2.0
 """How long a closed connection waits for the client to close it, too (RFC 9112, section 9.6)."""
 _SWEEP_INTERVAL_S: Final = 0.25
 _MAX_DRAINED_BYTES: Final = 65_536
-_SEND_TIMEOUT: Final = struct.pack("ll", int(READ_TIMEOUT_S), 0)
-"""As ``struct timeval``: seconds and microseconds."""
 _RECEIVE_BYTES: Final = 65_536
 
 
@@ -94,8 +91,6 @@ class EpollWorker(ThreadedWorker):
             self.wait_for_and_dispatch_events(timeout=0.1)
             self._close_overdue(idle_end)
         self.tpool.shutdown(wait=False)
-        for listener in self.sockets:
-            listener.close()
 
     def accept(self, listener: Any) -> None:
         """Accept one connection."""
@@ -142,8 +137,9 @@ class EpollWorker(ThreadedWorker):
         is_idle = not (connection.received or connection.unsent or connection.is_lingering)
         deadline = min(connection.deadline, idle_end) if is_idle else connection.deadline
         if deadline > now:
-            events = select.EPOLLOUT if connection.unsent else select.EPOLLIN
-            self._wait(connection, connection.deadline - now, events)
+            # It may have to send, or to serve what it has received before: then it goes on at once.
+            at_once = select.EPOLLOUT if connection.unsent or connection.received else 0
+            self._wait(connection, connection.deadline - now, select.EPOLLIN | at_once)
         elif is_idle and has_data(connection.sock):
             self._wait(connection, READ_TIMEOUT_S)
         elif connection.received and not connection.unsent:
@@ -172,12 +168,9 @@ class EpollWorker(ThreadedWorker):
         connection.deadline = time.monotonic() + seconds
         fileno = connection.sock.fileno()
         self._waiting[fileno] = connection
-        events |= select.EPOLLONESHOT
-        if connection.is_registered:
-            self._epoll.modify(fileno, events)
-        else:
-            connection.is_registered = True
-            self._epoll.register(fileno, events)
+        arm = self._epoll.modify if connection.is_registered else self._epoll.register
+        connection.is_registered = True  # from here on another thread may have it
+        arm(fileno, events | select.EPOLLONESHOT)
 
     def _advance(self, connection: Connection) -> None:
         """Send the rest of the response, or receive what has arrived."""
@@ -294,8 +287,7 @@ class EpollWorker(ThreadedWorker):
     # In the pool.
 
     def _hand_over(self, connection: Connection) -> None:
-        # Gunicorn's own code waits for the client: a send no longer than this, like a read.
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        connection.limit_sends(READ_TIMEOUT_S)
         connection.deadline = time.monotonic() + READ_TIMEOUT_S
         self._handed_over.add(connection)
         self.tpool.submit(self._serve_unusual, connection)

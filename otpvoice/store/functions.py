@@ -12,7 +12,7 @@ from redis import ConnectionPool, Redis
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import TAG, Keys, UnreadableRecord
-from otpvoice.store.library import FunctionLibrary
+from otpvoice.store.function_library import FunctionLibrary
 from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.replies import (
