@@ -19,6 +19,7 @@ COPY requirements/run.txt requirements/
 RUN /opt/build/bin/pip --python /opt/otpvoice/bin/python install --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY otpvoice otpvoice
+COPY sandbox sandbox
 COPY clients/python clients/python
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . ./clients/python \
  && /opt/build/bin/pip --python /opt/otpvoice/bin/python install --no-deps /dist/*.whl

@@ -47,7 +47,7 @@ def test_source_files_named_by_a_page_exist(page: Path) -> None:
     """A path may leave out the folders in front."""
     files = [
         f"/{path.relative_to(ROOT)}"
-        for folder in ("otpvoice", "tests", "examples", "benchmarks")
+        for folder in ("otpvoice", "sandbox", "tests", "examples", "benchmarks")
         for path in (ROOT / folder).rglob("*.*")
     ]
     for name in SOURCE.findall(prose(page)):

@@ -10,9 +10,9 @@ import click
 
 from otpvoice import logs
 from otpvoice.core.speech import DEFAULT_FLOW, Flow
-from otpvoice.sandbox import SandboxConfig, Webhook
-from otpvoice.sandbox import serve as serve_sandbox
 from otpvoice.settings import SettingsError, load_flows
+from otpvoice_sandbox import SandboxConfig, Webhook
+from otpvoice_sandbox import serve as serve_sandbox
 
 
 def _parse_flow_texts(

@@ -20,7 +20,8 @@ ROOT = CONFIG.parent
 HERE = Path(__file__).parent / "bare_machine"
 GUIDE = (ROOT / "docs" / "production.md").read_text("utf-8")
 SOURCE = (
-    "otpvoice", "clients", "config", "requirements", "pyproject.toml", "README.md", "LICENSE",
+    "otpvoice", "sandbox", "clients", "config", "requirements", "pyproject.toml", "README.md",
+    "LICENSE",
 )  # fmt: skip
 TOKEN = "token-of-the-provider-5b7c0d2e91"
 SEARCHED = "/etc /opt/otpvoice /run /var /srv /home /root /tmp /usr/local"

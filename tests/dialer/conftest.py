@@ -13,9 +13,9 @@ from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import Route
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.sandbox import RunningSandbox, SandboxConfig
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 
 @pytest.fixture

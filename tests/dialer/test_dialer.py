@@ -23,9 +23,9 @@ from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.http_client import CapturedResponse
 from otpvoice.providers.exchange_capture import ExchangeCapture
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox
 
 
 def test_waiting_dialer_is_woken_by_a_create(

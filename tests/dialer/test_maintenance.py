@@ -18,9 +18,9 @@ from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
 from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.base import Callback, CallQuery, CallReport, OutboundCall, PlacementResult
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox
 
 CALLBACK_TIMEOUT = 60_000
 

@@ -12,9 +12,9 @@ from otpvoice.core.errors import CallsUnavailable
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.dialer import Dialer
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox
 
 RAVI = "+919812345678"
 MEERA = "+919812345679"

@@ -21,8 +21,6 @@ LEVELS: Final = {"debug", "info", "warning", "error", "critical", "exception"}
 LOGGERS: Final = {"_LOG", "log", "_log", "logger"}
 SETTERS: Final = {"emit", "request.record"}
 """Functions that take an event and pass it to the log."""
-NO_LOGS: Final = {"sandbox"}
-"""Packages that do not log."""
 DYNAMIC: Final = {
     "api/application.py",  # the event of request.record(), found where a view calls it
     "dialer/maintenance.py",  # notices of the store's functions, checked below
@@ -121,7 +119,6 @@ def log_calls() -> list[LogCall]:
     return [
         call
         for module, path in modules.items()
-        if module.partition("/")[0] not in NO_LOGS
         for call in _log_calls(module, path.read_text("utf-8"))
     ]
 

@@ -5,7 +5,7 @@ from cli.cli_runner import serve_response
 
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.queries import fetch_balance
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
 
 @pytest.mark.parametrize("refusals", ["http", "in_body"])

@@ -36,7 +36,7 @@ from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.queries import fetch_report
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
 
 def fetch_status(

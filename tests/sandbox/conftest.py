@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sandbox.vendor import TOKEN
 
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
 
 class PatientServer(ThreadingHTTPServer):

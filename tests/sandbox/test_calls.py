@@ -7,7 +7,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, changed, ended_calls, place_call, set_behaviour
 
-from otpvoice.sandbox import RunningSandbox
+from otpvoice_sandbox import RunningSandbox
 
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
 

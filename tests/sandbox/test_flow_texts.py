@@ -2,8 +2,8 @@
 
 import pytest
 
-from otpvoice.sandbox.calls import detect_language, render, speech_seconds
-from otpvoice.sandbox.page_views import split_words
+from otpvoice_sandbox.calls import detect_language, render, speech_seconds
+from otpvoice_sandbox.page_views import split_words
 
 
 @pytest.mark.parametrize(

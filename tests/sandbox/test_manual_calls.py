@@ -9,7 +9,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, set_behaviour
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
 

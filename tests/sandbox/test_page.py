@@ -8,7 +8,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
+from otpvoice_sandbox import RunningSandbox, SandboxConfig, Webhook
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from sandbox.vendor import OBD, PERSON, place_call
 from visual_checks import assert_fits_every_screen, assert_legible
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"

@@ -6,8 +6,8 @@ import pytest
 import requests
 from sandbox.vendor import OBD, ended_calls, place_call, set_behaviour
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig
-from otpvoice.sandbox.phones import BEHAVIOURS
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
+from otpvoice_sandbox.phones import BEHAVIOURS
 
 
 def test_behaviours_of_contract_exist() -> None:

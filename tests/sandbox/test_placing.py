@@ -10,7 +10,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, changed, place_call, vendor
 
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig
+from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
 Start = Callable[[SandboxConfig], RunningSandbox]
 

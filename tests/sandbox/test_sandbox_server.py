@@ -14,11 +14,11 @@ import requests
 from sandbox.vendor import OBD
 from support.processes import Process, free_port, is_listening
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
-from otpvoice.sandbox.scheduling import Scheduler
+from otpvoice_sandbox import RunningSandbox, SandboxConfig, Webhook
+from otpvoice_sandbox.scheduling import Scheduler
 
 SERVE = (
-    "from otpvoice.sandbox import SandboxConfig, serve\n"
+    "from otpvoice_sandbox import SandboxConfig, serve\n"
     "serve(SandboxConfig(ring_seconds=0.02, talk_seconds=0.02), '127.0.0.1', {port})\n"
 )
 TOKEN = {"Authorization": "Bearer sandbox-token"}

@@ -11,7 +11,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, PERSON, place_call, vendor
 
-from otpvoice.sandbox import CallbackTemplate, RunningSandbox, SandboxConfig, Webhook
+from otpvoice_sandbox import CallbackTemplate, RunningSandbox, SandboxConfig, Webhook
 
 Start = Callable[[SandboxConfig], RunningSandbox]
 Inbox = SimpleQueue[dict[str, Any]]

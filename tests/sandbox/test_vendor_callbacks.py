@@ -11,7 +11,7 @@ import pytest
 import requests
 from sandbox.vendor import C2C, OBD, place_call, set_behaviour
 
-from otpvoice.sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
+from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig, Webhook
 
 Start = Callable[[SandboxConfig], RunningSandbox]
 Inbox = SimpleQueue[dict[str, Any]]

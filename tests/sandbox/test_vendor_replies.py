@@ -8,7 +8,7 @@ import pytest
 import requests
 from sandbox.vendor import OBD, ended_calls, place_call, set_behaviour
 
-from otpvoice.sandbox import RunningSandbox
+from otpvoice_sandbox import RunningSandbox
 
 
 def test_slow_reply_is_delayed(sandbox: RunningSandbox) -> None:

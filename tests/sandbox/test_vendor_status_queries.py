@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sandbox.vendor import C2C, OBD, ended_calls, place_call, vendor
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 Start = Callable[[SandboxConfig], RunningSandbox]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from otpvoice.sandbox import RunningSandbox
+from otpvoice_sandbox import RunningSandbox
 
 PERSON = "918867135000"
 TOKEN = "t0ken"

@@ -18,9 +18,9 @@ from otpvoice.core.service import Verifications
 from otpvoice.core.verification import Call, Verification
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.http_client import Deadlines
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.store import Keys
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox
 
 ASHA = "+919876543210"
 LOGIN_KEY = "ovk_login-backend-of-the-tests"

@@ -10,8 +10,8 @@ from support.processes import Process, free_port, is_listening, otpvoice_process
 from support.raw_http import RawConnection, RawResponse
 from support.service import WIDE_LIMITS, RunningService, SandboxPhones
 
-from otpvoice.sandbox import RunningSandbox, SandboxConfig, Webhook
 from otpvoice.store.discovery import connect
+from otpvoice_sandbox import RunningSandbox, SandboxConfig, Webhook
 
 FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
 CALL_DELAY_S = 200

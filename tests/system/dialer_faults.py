@@ -20,11 +20,11 @@ from support.stack import sandbox_config
 
 from otpvoice.app import create_app
 from otpvoice.container import Container, create_dialer
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect
 from otpvoice.store.policy import LEASE_MS
 from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox
 
 AFTER_LEASE_MS = LEASE_MS + 1_000
 _CALM = {

@@ -22,8 +22,8 @@ from support.processes import Process, free_port, wait_until
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 from support.stack import is_ready, sandbox_config
 
-from otpvoice.sandbox import RunningSandbox
 from otpvoice.store.discovery import connect
+from otpvoice_sandbox import RunningSandbox
 
 REQUESTS = int(os.environ.get("OTPVOICE_TEST_LOG_REQUESTS", "300"))
 NUMBERS = [f"+9198765{n}4321" for n in range(6)]

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from flask import current_app
 
-from otpvoice.sandbox.callbacks import CallbackSender
-from otpvoice.sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
-from otpvoice.sandbox.config import SandboxConfig
-from otpvoice.sandbox.parsing import CallRequest
-from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
-from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
+from otpvoice_sandbox.callbacks import CallbackSender
+from otpvoice_sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
+from otpvoice_sandbox.config import SandboxConfig
+from otpvoice_sandbox.parsing import CallRequest
+from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
+from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
-EXTENSION: Final = "otpvoice.sandbox"
+EXTENSION: Final = "otpvoice_sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
 _RATE_WINDOW_S: Final = 60.0
 _MAX_PHONES: Final = 8

@@ -5,9 +5,9 @@ from typing import Any, Final
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from otpvoice.sandbox.config import CallbackTemplate, Webhook
-from otpvoice.sandbox.network import current_sandbox
-from otpvoice.sandbox.parsing import (
+from otpvoice_sandbox.config import CallbackTemplate, Webhook
+from otpvoice_sandbox.network import current_sandbox
+from otpvoice_sandbox.parsing import (
     WEB_ADDRESS,
     FieldRule,
     RequestRejected,
@@ -15,7 +15,7 @@ from otpvoice.sandbox.parsing import (
     parse_fields,
     received_object,
 )
-from otpvoice.sandbox.phones import BUTTONS, HANG_UP, parse_phone
+from otpvoice_sandbox.phones import BUTTONS, HANG_UP, parse_phone
 
 blueprint: Final = Blueprint("control_api", __name__)
 

@@ -1,7 +1,7 @@
 """The provider simulator, for development and tests.
 
 It simulates the vendor of docs/provider.md on localhost, with phones that have configurable
-behaviours and a log of every request. It imports no other package of otpvoice, so the two
+behaviours and a log of every request. It shares no module with otpvoice, so the two
 implementations of the vendor's protocol are independent.
 """
 
@@ -13,9 +13,9 @@ import flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice.sandbox import control_api, page, vendor_api
-from otpvoice.sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
-from otpvoice.sandbox.network import EXTENSION, Sandbox
+from otpvoice_sandbox import control_api, page, vendor_api
+from otpvoice_sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
+from otpvoice_sandbox.network import EXTENSION, Sandbox
 
 __all__ = [
     "CallbackTemplate",

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import flask
 
-from otpvoice.sandbox.config import Route, SandboxConfig
+from otpvoice_sandbox.config import Route, SandboxConfig
 
 
 class RequestRejected(Exception):

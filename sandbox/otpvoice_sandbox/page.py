@@ -22,10 +22,10 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from otpvoice.sandbox.network import Sandbox, current_sandbox
-from otpvoice.sandbox.page_views import call_views, phone_views
-from otpvoice.sandbox.parsing import RequestRejected
-from otpvoice.sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
+from otpvoice_sandbox.network import Sandbox, current_sandbox
+from otpvoice_sandbox.page_views import call_views, phone_views
+from otpvoice_sandbox.parsing import RequestRejected
+from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
 
 HEARTBEAT_S: Final = 10.0
 """Silence after which a comment is sent, which detects a closed connection."""

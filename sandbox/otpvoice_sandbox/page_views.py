@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from otpvoice.sandbox.callbacks import Delivery
-from otpvoice.sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
-from otpvoice.sandbox.network import Sandbox
+from otpvoice_sandbox.callbacks import Delivery
+from otpvoice_sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
+from otpvoice_sandbox.network import Sandbox
 
 _MAX_CALLS: Final = 20
 """The page shows the newest calls only."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from otpvoice.sandbox.config import ReplyStyle, Route
-from otpvoice.sandbox.parsing import CallRequest
-from otpvoice.sandbox.phones import CallOutcome, Phone
-from otpvoice.sandbox.scheduling import Timestamp
+from otpvoice_sandbox.config import ReplyStyle, Route
+from otpvoice_sandbox.parsing import CallRequest
+from otpvoice_sandbox.phones import CallOutcome, Phone
+from otpvoice_sandbox.scheduling import Timestamp
 
 CHARACTERS_PER_SECOND: Final = 10
 """The pace of an unhurried voice."""

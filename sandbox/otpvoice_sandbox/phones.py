@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
-from otpvoice.sandbox.config import ReplyStyle
-from otpvoice.sandbox.parsing import RequestRejected, is_string_map
+from otpvoice_sandbox.config import ReplyStyle
+from otpvoice_sandbox.parsing import RequestRejected, is_string_map
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from otpvoice.sandbox.calls import Call
-from otpvoice.sandbox.config import SandboxConfig, Webhook
-from otpvoice.sandbox.parsing import RequestRejected
-from otpvoice.sandbox.scheduling import ChangeCondition, Scheduler
+from otpvoice_sandbox.calls import Call
+from otpvoice_sandbox.config import SandboxConfig, Webhook
+from otpvoice_sandbox.parsing import RequestRejected
+from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler
 
 _REACHED_FLOW: Final = frozenset({"ANSWER", "COMPLETED"})
 _SUCCESS_STATUSES: Final = frozenset({200, 202})

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from otpvoice.sandbox.callbacks import compact_json
-from otpvoice.sandbox.calls import Call, Reply, RequestLogEntry
-from otpvoice.sandbox.config import ReplyStyle, Route
-from otpvoice.sandbox.network import current_sandbox
-from otpvoice.sandbox.parsing import (
+from otpvoice_sandbox.callbacks import compact_json
+from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
+from otpvoice_sandbox.config import ReplyStyle, Route
+from otpvoice_sandbox.network import current_sandbox
+from otpvoice_sandbox.parsing import (
     TEXT_LINE,
     WEB_ADDRESS,
     FieldRule,
@@ -24,7 +24,7 @@ from otpvoice.sandbox.parsing import (
     parse_fields,
     received_object,
 )
-from otpvoice.sandbox.scheduling import VENDOR_ZONE
+from otpvoice_sandbox.scheduling import VENDOR_ZONE
 
 blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
 
