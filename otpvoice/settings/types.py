@@ -123,13 +123,19 @@ def parse_seconds(text: str) -> int:
 
 
 def _checked(
-    accepts: Callable[[str], object], convert: Callable[[str], object] = str
+    accepts: Callable[[str], object], convert: Callable[[str], object] = str, reason: str = ""
 ) -> Callable[[str], object]:
-    """Return a parser of text that passes a check, whose reason the expected format gives."""
+    """Return a parser of text that passes a check.
+
+    Args:
+        accepts: the check.
+        convert: makes the value.
+        reason: of a refusal, with a place for the text; without it the format says enough.
+    """
 
     def parse(text: str) -> object:
         if not accepts(text):
-            raise ValueError
+            raise ValueError(reason.format(text))
         return convert(text)
 
     return parse
@@ -205,7 +211,10 @@ _URL: Final = "an http:// or https:// URL"
 _secret = partial(FieldType, is_secret=True)
 
 SECONDS: Final = FieldType('seconds, as a number or like "90s", "10m", "24h", "7d"', parse_seconds)
-ZONE: Final = FieldType('a zone of the time zone database like "Asia/Kolkata"', _checked(_is_zone))
+ZONE: Final = FieldType(
+    'a zone of the time zone database like "Asia/Kolkata"',
+    _checked(_is_zone, reason="{!r} is not in it"),
+)
 
 BIND: Final = FieldType(
     '"host:port" or "unix:/path"',
@@ -232,7 +241,9 @@ CALLER_ID: Final = FieldType("E.164 with +", pattern=r"\+[1-9][0-9]{6,14}", is_o
 PREFIX: Final = FieldType("the beginning of an E.164 number, with +", pattern=r"\+[1-9][0-9]*")
 REGION: Final = FieldType(
     "the ISO 3166 code, two letters, of a region with telephones",
-    _checked(lambda text: text.upper() in phonenumbers.SUPPORTED_REGIONS, str.upper),
+    _checked(
+        lambda text: text.upper() in phonenumbers.SUPPORTED_REGIONS, str.upper, "{!r} is none"
+    ),
 )
 NUMBER_TYPE: Final = FieldType(
     "one of mobile, fixed_line_or_mobile, fixed_line; premium rate, shared cost, personal, "
@@ -240,7 +251,7 @@ NUMBER_TYPE: Final = FieldType(
     pattern="mobile|fixed_line_or_mobile|fixed_line",
 )
 SPOKEN_NAME: Final = FieldType(
-    "a name with letters of any script", _checked(clean_name, clean_name)
+    "a name with letters of any script", _checked(clean_name, clean_name, "{!r} has none")
 )
 CURRENCY: Final = FieldType("an ISO 4217 code of three letters", pattern="[A-Z]{3}")
 
@@ -259,7 +270,8 @@ KEY: Final = _secret("base64 of exactly 32 bytes", parse_key)
 NAMED_KEY: Final = _secret('"<id>:<base64 of exactly 32 bytes>"', parse_ring_key)
 
 _LANGUAGE: Final = FieldType(
-    "named by a language tag (BCP 47) or default", _checked(is_language_tag, str.lower)
+    "named by a language tag (BCP 47) or default",
+    _checked(is_language_tag, str.lower, "{!r} is neither"),
 )
 _FLOW: Final = FieldType(
     'the id of a flow as text, or { id = "25", text = "…" }', lambda text: {"id": text}
