@@ -1,6 +1,7 @@
 """State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
 import itertools
+import logging
 import threading
 import time
 import uuid
@@ -17,6 +18,8 @@ from otpvoice_sandbox.config import SandboxConfig
 from otpvoice_sandbox.parsing import CallRequest
 from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
 from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
+
+_LOG: Final = logging.getLogger(__name__)
 
 EXTENSION: Final = "otpvoice_sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
@@ -72,11 +75,16 @@ class Sandbox:
             return None if self._stopped else self.changes.count
 
     def close(self) -> None:
-        """Release waiting requests, stop calls and callbacks, and wait for the threads."""
+        """Release waiting requests, and stop calls and callbacks.
+
+        A callback in flight has 1.5 seconds to end. The log says how many took longer.
+        """
         with self.changes:
             self._stopped = True
             self.changes.notify_all()
-        self.scheduler.close()
+        dropped = self.scheduler.close()
+        if dropped:
+            _LOG.warning("stopped; callbacks in flight: %d", dropped)
 
     def admit_get(self) -> bool:
         """Count a GET request to the vendor; return whether the limit of a minute allows it."""

@@ -4,14 +4,17 @@ import sched
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from queue import SimpleQueue
 from typing import Final
 from zoneinfo import ZoneInfo
 
 VENDOR_ZONE: Final = ZoneInfo("Asia/Kolkata")
-_POOL_THREADS: Final = 16
+_MAX_WORKERS: Final = 16
+_STOP_S: Final = 1.5
+"""Time in which actions that run may finish after ``close``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ChangeCondition(threading.Condition):
 
 
 class Scheduler:
-    """Delayed actions: one thread runs them all, a pool runs those that block. Thread-safe.
+    """Delayed actions: one thread runs them all, workers run those that block. Thread-safe.
 
     Hundreds of simultaneous calls therefore need no thread each.
     """
@@ -57,7 +60,8 @@ class Scheduler:
         self._queue = sched.scheduler(time.monotonic)
         self._changed = threading.Event()
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="sandbox-callback")
+        self._blocking_actions: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._workers: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name="sandbox-schedule", daemon=True)
         self._thread.start()
 
@@ -70,18 +74,39 @@ class Scheduler:
         self, delay_s: float, action: Callable[..., object], *arguments: object
     ) -> None:
         """Run an action that may block, such as an HTTP request, after a delay."""
-        self.run_later(delay_s, self._pool.submit, action, *arguments)
+        self.run_later(delay_s, self._hand_over, partial(action, *arguments))
 
     def sleep(self, seconds: float) -> bool:
         """Sleep until the time is over or ``close`` is called; return whether it is over."""
         return not self._stopping.wait(seconds)
 
-    def close(self) -> None:
-        """Discard queued actions, wake sleeping threads, and wait for actions that run."""
+    def close(self) -> int:
+        """Discard queued actions and wake sleeping threads; return how many actions still run.
+
+        Actions have 1.5 seconds to finish. Those that still run end with the process at the latest.
+        """
         self._stopping.set()
         self._changed.set()
         self._thread.join()
-        self._pool.shutdown(cancel_futures=True)
+        for _ in self._workers:
+            self._blocking_actions.put(None)
+        deadline = time.monotonic() + _STOP_S
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        return sum(worker.is_alive() for worker in self._workers)
+
+    def _hand_over(self, action: Callable[[], object]) -> None:
+        self._blocking_actions.put(action)
+        if len(self._workers) < _MAX_WORKERS:
+            # Daemon threads, because the end of the process would wait for others.
+            worker = threading.Thread(target=self._work, name="sandbox-callback", daemon=True)
+            self._workers.append(worker)
+            worker.start()
+
+    def _work(self) -> None:
+        while (action := self._blocking_actions.get()) is not None:
+            if not self._stopping.is_set():
+                action()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

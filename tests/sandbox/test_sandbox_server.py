@@ -50,6 +50,23 @@ def test_scheduler_close_discards_actions_and_wakes_sleepers() -> None:
     assert done == []
 
 
+def test_scheduler_close_waits_for_actions_that_run() -> None:
+    """An action that ends soon is completed."""
+    schedule, started, done = Scheduler(), threading.Event(), []
+
+    def slow() -> None:
+        started.set()
+        schedule.sleep(60)
+        time.sleep(0.1)
+        done.append(1)
+
+    schedule.submit_later(0, slow)
+    assert started.wait(5)
+
+    assert schedule.close() == 0
+    assert done == [1]
+
+
 def test_running_sandbox_frees_port_and_threads_at_exit(webhook_uri: str) -> None:
     """Delayed replies end as well."""
     before = set(threading.enumerate())
@@ -135,3 +152,23 @@ def test_serve_with_open_streams_ends_quickly(server: Process, port: int) -> Non
         each.close()
     assert took < 4.8
     assert (server.status, output) == (0, "")
+
+
+def test_serve_with_callback_in_flight_drops_it(server: Process, port: int) -> None:
+    """A webhook that does not respond delays the stop by two seconds at most."""
+    url = f"http://127.0.0.1:{port}"
+    with socket.create_server(("127.0.0.1", 0)) as webhook:
+        webhook.settimeout(10)
+        uri = f"http://127.0.0.1:{webhook.getsockname()[1]}/"
+        requests.put(f"{url}/webhooks/1", json={"uri": uri}, timeout=5).raise_for_status()
+        call = dict(OBD) | {"webhook_id": "1"}
+        requests.post(f"{url}/api/v2/outgoing/send", json=call, headers=TOKEN, timeout=5)
+        with webhook.accept()[0]:
+            began = time.monotonic()
+            server.signal(signal.SIGTERM)
+            output = server.finish()
+            took = time.monotonic() - began
+
+    assert took < 5
+    assert server.status == 0
+    assert output == "stopped; callbacks in flight: 1\n"
