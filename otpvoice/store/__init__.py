@@ -102,11 +102,16 @@ def _schema(required: str = "", **names_by_form: str) -> dict[str, object]:
 _GAP: Final = ("gap_until", "gap_calls", "gap_last")
 
 SHOWN_FIELDS: Final = (
-    *("calls", "encrypted_number", "client", "status", "reason", "reference", "created_at"),
+    *("id", "encrypted_number", "client", "status", "reason", "reference", "created_at"),
     *("expires_at", "ended_at", "version", "own_code", "code_length", "checks_left"),
     "queue_margin",
 )
-"""The fields of a verification's record that replies about it contain, ``calls`` first."""
+"""The fields of a verification that replies about it contain, in their order."""
+SHOWN_CALL_FIELDS: Final = (
+    *("id", "status", "reason", "route", "locale", "bridge", "caller_id", "due_at", "not_before"),
+    *("sent_at", "live_until", "placed_at", "ended_at", "duration", "heard", "raw"),
+)
+"""The same of a call."""
 
 SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {

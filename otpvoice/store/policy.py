@@ -26,7 +26,7 @@ from otpvoice.core.limits import (
     longest_window_ms,
 )
 from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus, Route
-from otpvoice.store import SCHEMAS, SHOWN_FIELDS
+from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
 
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
@@ -132,6 +132,7 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "approval_bounds_s": APPROVAL_BOUNDS_S,
         "records": SCHEMAS,
         "shown_fields": SHOWN_FIELDS,
+        "shown_call_fields": SHOWN_CALL_FIELDS,
     }
 )
 

@@ -1,7 +1,9 @@
 """Clients' verifications in the store: the operations of the service, and their replies."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,13 +13,15 @@ from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, Stor
 from otpvoice.core.verification import (
     Call,
     CallReason,
+    CallStatus,
     EndReason,
+    Route,
     Status,
     Verification,
     parse_route,
 )
-from otpvoice.store import SHOWN_FIELDS, UnreadableRecord
-from otpvoice.store.functions import BaseStore, Fields, Value, to_fields
+from otpvoice.store import SHOWN_CALL_FIELDS, SHOWN_FIELDS, UnreadableRecord
+from otpvoice.store.functions import BaseStore, Fields, Value
 
 _Kind = TypeVar("_Kind")
 _NOT_FOUND: Final = StoreResult("not_found")
@@ -27,6 +31,57 @@ _STATE: Final = {
     name.encode(): name for name in ("now", "gap_until", "limit_until", "wrong_codes_until")
 }
 """Numbers in a reply about a verification that are not in its record, and their members."""
+
+
+_Column = tuple[str, Callable[[bytes], Any]]
+"""A member of a verification or a call, and what decodes its value."""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _flag(value: bytes) -> bool:
+    return value == b"1"
+
+
+def _words(kind: type[StrEnum]) -> Mapping[bytes, StrEnum]:
+    return MappingProxyType({each.encode(): each for each in kind})
+
+
+_ROUTES: Final = _words(Route)
+_DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = MappingProxyType(
+    {
+        "encrypted_number": bytes,
+        "route": lambda value: _ROUTES.get(value) or _text(value),
+        **dict.fromkeys(("own_code", "heard"), _flag),
+        **dict.fromkeys(
+            (
+                *("created_at", "expires_at", "ended_at", "version", "code_length", "checks_left"),
+                *("queue_margin", "due_at", "not_before", "sent_at", "live_until", "placed_at"),
+                "duration",
+            ),
+            int,
+        ),
+    }
+)
+"""By member; others are text."""
+
+
+def _columns(
+    names: Iterable[str], statuses: type[StrEnum], reasons: type[StrEnum]
+) -> tuple[_Column, ...]:
+    """Return the columns of a row. A reason of another release is left out."""
+    decoders = {
+        **_DECODERS,
+        "status": _words(statuses).__getitem__,
+        "reason": _words(reasons).get,
+    }
+    return tuple((name, decoders.get(name, _text)) for name in names)
+
+
+_COLUMNS: Final = _columns(SHOWN_FIELDS, Status, EndReason)
+_CALL_COLUMNS: Final = _columns(SHOWN_CALL_FIELDS, CallStatus, CallReason)
 
 
 class VerificationStore(BaseStore):
@@ -150,18 +205,33 @@ def decode_result(reply: Fields) -> StoreResult:
 def _decode_verification(reply: Fields) -> Verification:
     calls = []
     for row in reply[b"calls"]:
-        members = texts(to_fields(row))
-        with decoding(f"call:{members['id']}"):
-            calls.append(to_call(members))
-    values = dict(zip(SHOWN_FIELDS, reply[b"verification"], strict=True))
-    encrypted_number = values.pop("encrypted_number")
-    members = {
-        name: str(value, "utf-8", "replace") for name, value in values.items() if value is not None
+        with decoding(f"call:{_text(row[0])}"):
+            calls.append(_decode_call(row))
+    values = reply[b"verification"]
+    with decoding(f"verification:{_text(values[0])}"):
+        return Verification(
+            **_members(_COLUMNS, values),
+            **{name: reply[key] for key, name in _STATE.items()},
+            limit=reply[b"limit"].decode(),
+            calls=tuple(calls),
+        )
+
+
+def _decode_call(row: Sequence[bytes | None]) -> Call:
+    members = _members(_CALL_COLUMNS, row)
+    members.setdefault("not_before", 0)
+    if "caller_id" not in members:
+        members["caller_id"] = f"+{members['bridge']}"
+    return Call(**members)
+
+
+def _members(columns: Sequence[_Column], row: Sequence[bytes | None]) -> dict[str, Any]:
+    """Decode the values of a record, which the functions have validated (``SCHEMAS``)."""
+    return {
+        name: decode(value)
+        for (name, decode), value in zip(columns, row, strict=True)
+        if value is not None
     }
-    members |= {name: reply[key] for key, name in _STATE.items()}
-    members |= {"id": reply[b"id"].decode(), "limit": reply[b"limit"].decode()}
-    with decoding(f"verification:{members['id']}"):
-        return to_verification(members, encrypted_number, calls)
 
 
 def to_verification(
@@ -198,11 +268,3 @@ def decode_text(value: Any) -> Any:
         case dict():
             return {name.decode(): decode_text(each) for name, each in value.items()}
     return value
-
-
-def texts(fields: Fields) -> dict[str, Any]:
-    """Decode names and values. Binary values become nonsense that no one reads."""
-    return {
-        str(name, "utf-8", "replace"): str(value, "utf-8", "replace")
-        for name, value in fields.items()
-    }

@@ -18,7 +18,7 @@ local Events, Reports, Idempotency = {}, {}, {}
 
 -- The state of one run. Everything else outside of a function outlives the run.
 local ARGS, NOW, CLOCK_OFFSET_MS
-local loaded   -- the records that this run has read: see _records.lua and _numbers.lua
+local loaded   -- the records that this run has read, by key: see _records.lua and _numbers.lua
 local metrics  -- see count()
 
 local PREFIX

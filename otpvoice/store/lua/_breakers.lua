@@ -36,8 +36,7 @@ function Breakers.count_answered(verification)
     or verification.counted or verification.test then
     return
   end
-  redis.call('HSET', Verifications.key(verification.id), 'counted', 1)
-  verification.counted = '1'
+  Records.set(Verifications.key(verification.id), { 'counted', 1 })
   local keys, is_approved = Numbers.limit_keys(verification.number), verification.status == 'approved'
   if keys.area then count_conversion('area ' .. keys.area, is_approved) end
   if keys.region then count_conversion('region ' .. keys.region, is_approved) end

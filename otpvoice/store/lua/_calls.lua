@@ -7,7 +7,7 @@ function Calls.provider_key(provider_id) return PREFIX .. 'provider_call:' .. pr
 function Calls.ids(verification) return string.gmatch(verification.calls or '', '%S+') end
 
 function Calls.load(id)
-  local call = Records.read('call', id)
+  local call = Records.load('call', id)
   if call then call.id = id end
   return call
 end
@@ -28,8 +28,12 @@ end
 -- Return whose limits a call counts in: {number, client, ip, is_approved}.
 local function owner_of(call)
   local key = Verifications.key(call.verification)
-  local client, ip, status = unpack(redis.call('HMGET', key, 'client', 'ip', 'status'))
-  return { number = call.number, client = client, ip = ip, is_approved = status == 'approved' }
+  local owner = loaded[key]
+  if not owner then
+    local client, ip, status = unpack(redis.call('HMGET', key, 'client', 'ip', 'status'))
+    owner = { client = client, ip = ip, status = status }
+  end
+  return { number = call.number, client = owner.client, ip = owner.ip, is_approved = owner.status == 'approved' }
 end
 
 function Calls.release_capacity(call, by_request) Capacity.release(owner_of(call), call.id, by_request) end
@@ -98,19 +102,15 @@ function Calls.transition(call, status, changes)
   if not POLICY.call_transitions[call.status][status] then return false end
   if POLICY.unsent_only_statuses[status] and call.sent_at then return false end
   local key, before, has_ended = Calls.key(call.id), call.status, Calls.has_ended(status)
-  if call.reason or call.raw then redis.call('HDEL', key, 'reason', 'raw') end
-  call.status, call.reason, call.raw = status, nil, nil
+  if call.reason or call.raw then Records.unset(key, 'reason', 'raw') end
   local fields = { 'status', status, has_ended and 'ended_at' or nil, has_ended and NOW or nil }
-  for field, value in pairs(changes or {}) do
-    call[field] = value
-    fields[#fields + 1], fields[#fields + 2] = field, value
-  end
-  redis.call('HSET', key, unpack(fields))
+  for field, value in pairs(changes or {}) do fields[#fields + 1], fields[#fields + 2] = field, value end
+  Records.set(key, fields)
   Queue.remove(call.id, call.client)
   if before == 'dialing' then redis.call('ZREM', DIALING, call.id) end
   if has_ended then finish(call, status, before == 'queued') else schedule_status_query(call, status) end
   if status == 'answered' then
-    local verification = Records.read('verification', call.verification)
+    local verification = Records.load('verification', call.verification)
     if verification and verification.status ~= 'pending' then
       verification.id = call.verification
       Breakers.count_answered(verification)
@@ -124,7 +124,7 @@ end
 -- Return a call to the queue.
 function Calls.requeue(call, due)
   if not Calls.transition(call, 'queued', { due_at = due, not_before = due }) then return end
-  redis.call('HDEL', Calls.key(call.id), 'holder')
+  Records.unset(Calls.key(call.id), 'holder')
   NumberLock.release(call)
   Queue.add(call.id, call.client, due)
 end
@@ -136,21 +136,20 @@ function Calls.undo_send(call, is_refused)
   local key = Calls.key(call.id)
   if call.gap_after and is_refused then
     Numbers.keep_gap(call.number, call.gap_after)
-    call.own_gap = call.gap_after
-    redis.call('HSET', key, 'own_gap', call.own_gap)
+    Records.set(key, { 'own_gap', call.gap_after })
   elseif call.gap_after then
     Numbers.release_gap(call.number, call.gap_before, call.gap_after)
   end
-  redis.call('HDEL', key, 'sent_at', 'live_until', 'gap_before', 'gap_after')
-  call.sent_at, call.live_until, call.gap_before, call.gap_after = nil, nil, nil, nil
+  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after')
 end
 
 -- Queue a new call of a verification.
 -- `spec`: {id, bridge, caller_id, route, locale, flow, tried, own_gap, kept_ms: how long the verification's record is
--- kept, if it is known}; without a route or locale it takes the verification's. The flow is the provider's id of the script that speaks the locale. It is stored with the call, so
--- a dialer needs no settings of the client.
+-- kept, if it was just written with this call}; without a route or locale it takes the verification's. The flow is
+-- the provider's id of the script that speaks the locale. It is stored with the call, so a dialer needs no settings of
+-- the client.
 function Calls.queue(verification, spec, due)
-  local key, route = Calls.key(spec.id), spec.route or verification.route
+  local key, route = Verifications.key(verification.id), spec.route or verification.route
   local has_own_locale = not spec.locale or spec.locale == verification.locale
   local fields = { 'verification', verification.id, 'number', verification.number, 'client', verification.client,
     'status', 'queued', 'route', route, 'locale', spec.locale or verification.locale, 'bridge', spec.bridge,
@@ -159,13 +158,14 @@ function Calls.queue(verification, spec, due)
     caller_id = spec.caller_id ~= '+' .. spec.bridge and spec.caller_id or nil,
     live_test = verification.live_test, test = verification.test, tried = spec.tried, own_gap = spec.own_gap }
   for field, value in pairs(optional) do fields[#fields + 1], fields[#fields + 2] = field, value end
-  redis.call('HSET', key, unpack(fields))
+  Records.create('call', spec.id, fields)
   Capacity.reserve(verification, spec.id, due)
-  redis.call('PEXPIRE', key, spec.kept_ms or redis.call('PTTL', Verifications.key(verification.id)))
-  verification.calls = ((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')
-  redis.call('HSET', Verifications.key(verification.id), 'calls', verification.calls)
+  redis.call('PEXPIRE', Calls.key(spec.id), spec.kept_ms or redis.call('PTTL', key))
+  if not spec.kept_ms then
+    Records.set(key, { 'calls', (((verification.calls or '') .. ' ' .. spec.id):gsub('^ ', '')) })
+    Verifications.bump_version(verification.id)
+  end
   Queue.add(spec.id, verification.client, due)
-  Verifications.bump_version(verification.id)
   count_call({ route = route, test = verification.test }, 'queued')
 end
 

@@ -73,31 +73,34 @@ function Counters.clear(name, window_ms)
   loaded[key], loaded['ttl ' .. key] = nil, nil
 end
 
+-- Count the first one of a counter.
+local function start(key, bucket, ttl_ms)
+  redis.call('HSET', key, 'total', 1, 'first', bucket, bucket, 1)
+  redis.call('PEXPIRE', key, ttl_ms)
+  loaded[key], loaded['ttl ' .. key] = { total = 1, first = bucket }, ttl_ms
+end
+
 function Counters.increment(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
-  local state = state_of(key, window_ms)
+  local state, ttl_ms = loaded[key], bucket_end(bucket, window_ms) - NOW
+  if state and not state.first then return start(key, bucket, ttl_ms) end
   local total = redis.call('HINCRBY', key, 'total', 1)
-  if loaded[key] ~= state then -- it was just quarantined, and starts again
-    state = {}
-    loaded[key] = state
-  end
-  state.total = total
+  if total == 1 then return start(key, bucket, ttl_ms) end
+  if state then state.total = total end
   if redis.call('HINCRBY', key, bucket, 1) > 1 then return end
   state = state_of(key, window_ms) -- read again if it was just quarantined
   if not state.first or bucket < state.first then
     redis.call('HSET', key, 'first', bucket)
     state.first = bucket
   end
-  extend_ttl(key, bucket_end(bucket, window_ms) - NOW)
+  extend_ttl(key, ttl_ms)
 end
 
 function Counters.decrement(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
-  local state = state_of(key, window_ms)
-  if state.total > 0 and (tonumber(redis.call('HGET', key, bucket) or '0') or 0) > 0 then
-    redis.call('HINCRBY', key, bucket, -1)
-    state.total = redis.call('HINCRBY', key, 'total', -1)
-  end
+  if redis.call('HINCRBY', key, bucket, -1) < 0 then return redis.call('HDEL', key, bucket) end
+  local total = redis.call('HINCRBY', key, 'total', -1)
+  if loaded[key] then loaded[key].total = total end
 end
 
 -- Return the first bucket from this one on that lies in no full window.

@@ -45,8 +45,14 @@ end
 local function client_with_events(verification_id)
   local key = 'events ' .. verification_id
   if loaded[key] == nil then
-    local client, live_test, has_events =
-      unpack(redis.call('HMGET', Verifications.key(verification_id), 'client', 'live_test', 'events'))
+    local of = Verifications.key(verification_id)
+    local known = loaded[of]
+    local client, live_test, has_events
+    if known then
+      client, live_test, has_events = known.client, known.live_test, known.events
+    else
+      client, live_test, has_events = unpack(redis.call('HMGET', of, 'client', 'live_test', 'events'))
+    end
     -- The settings of this process may be older than the client, or than its address for events.
     loaded[key] = not live_test and (has_events or client_policy(client).has_events) and (client or '')
   end
@@ -57,7 +63,7 @@ end
 function Events.emit(verification_id, name)
   local client = not POLICY.silent_events[name] and client_with_events(verification_id)
   if not client then return end
-  local verification = Records.read('verification', verification_id)
+  local verification = Records.load('verification', verification_id)
   if not verification then return end
   local pending = Events.queue_key(client)
   if redis.call('ZCARD', pending) >= POLICY.event_max_pending then

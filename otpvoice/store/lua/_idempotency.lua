@@ -23,12 +23,12 @@ end
 function Idempotency.result(outcome, verification)
   local key = Verifications.key(verification.id)
   if ARGS.idempotency_key
-    and redis.call('HINCRBY', key, 'stored_responses', 1) <= POLICY.idempotency_max_per_verification then
+    and Records.increment(key, 'stored_responses') <= POLICY.idempotency_max_per_verification then
     local record = Idempotency.key(ARGS.idempotency_key)
     redis.call('HSET', record, 'body', ARGS.body_hash, 'id', verification.id, 'outcome', outcome)
     redis.call('PEXPIRE', record, POLICY.idempotency_ttl_ms)
     -- It expires with its verification (_numbers.lua).
-    if outcome == 'created' then redis.call('HSET', key, 'idempotency_key', ARGS.idempotency_key) end
+    if outcome == 'created' then Records.set(key, { 'idempotency_key', ARGS.idempotency_key }) end
   end
   return Verifications.result(outcome, verification)
 end

@@ -157,10 +157,13 @@ function Limits.refusing_call(of, at, call) return Limits.longest(Limits.of_call
 
 -- Capacity ------------------------------------------------------------------------------------------
 
-local function reserve_prefix(number)
+-- Move a number to the time of its newest call without an approval. A run writes each time once.
+function Capacity.reserve_prefix(number)
   local prefix, times = Numbers.limit_keys(number).prefix, Numbers.call_times(Numbers.calls(number), nil, true)
   if not prefix then return end
   local newest = math.max(times[#times] or 0, tonumber(Numbers.load(number).canceled_call_at or '0'))
+  if loaded['prefix of ' .. number] == newest then return end
+  loaded['prefix of ' .. number] = newest
   if newest == 0 then return redis.call('ZREM', Limits.prefix_key(prefix), number) end
   Windows.add(Limits.prefix_key(prefix), number, newest, POLICY.unverified_per_prefix)
 end
@@ -186,7 +189,7 @@ function Capacity.reserve(of, id, at)
   move_between_counters(of.client, before and before.at, at)
   Numbers.index_call(of.number, id, at, is_unapproved and (not before or before.is_unapproved))
   if not is_unapproved then return end
-  reserve_prefix(of.number)
+  Capacity.reserve_prefix(of.number)
   if of.ip then Windows.add(Limits.address_key(of.ip), id, at, POLICY.calls_per_ip) end
 end
 
@@ -200,19 +203,19 @@ function Capacity.release(of, id, by_request)
     local canceled_call_at = tonumber(Numbers.load(of.number).canceled_call_at or '0')
     Numbers.set(of.number, { canceled_call_at = math.max(before.at, canceled_call_at) })
   end
-  reserve_prefix(of.number)
+  Capacity.reserve_prefix(of.number)
   if of.ip and not by_request then redis.call('ZREM', Limits.address_key(of.ip), id) end
 end
 
--- Release what an approval gives back: calls without an approval, except those still to be sent.
+-- Release what an approval gives back: calls without an approval, except those still to be sent. The prefix follows
+-- by reserve_prefix(), when the calls have ended that are not sent any more.
 function Capacity.release_on_approval(verification)
   local number, address = verification.number, verification.ip
   Numbers.remove(number, 'gap_until', 'gap_calls', 'gap_last', 'canceled_call_at')
   for id, call in pairs(Numbers.calls(number)) do
-    local status, sent_at = unpack(redis.call('HMGET', Calls.key(id), 'status', 'sent_at'))
-    if sent_at or not status then Numbers.index_call(number, id, call.at, false) end
+    local record = Calls.load(id)
+    if not record or record.sent_at then Numbers.index_call(number, id, call.at, false) end
   end
-  reserve_prefix(number)
   if address then
     for id in Calls.ids(verification) do redis.call('ZREM', Limits.address_key(address), id) end
   end

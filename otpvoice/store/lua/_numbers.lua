@@ -15,7 +15,7 @@
 function Numbers.key(number) return PREFIX .. 'number:' .. number end
 
 function Numbers.load(number)
-  if not loaded[number] then loaded[number] = Records.read('number', number) or {} end
+  if not loaded[number] then loaded[number] = Records.load('number', number) or {} end
   return loaded[number]
 end
 

@@ -21,10 +21,14 @@ function Queue.index(client)
   if due then redis.call('ZADD', QUEUE, due, client) else redis.call('ZREM', QUEUE, client) end
 end
 
--- Queue a call, or move it within the queue.
-function Queue.put(id, client, due)
+local function put(id, client, due)
   redis.call('ZADD', Queue.key(client), due, id)
   redis.call('PEXPIRE', Queue.key(client), POLICY.client_queue_ttl_ms)
+end
+
+-- Move a call within the queue.
+function Queue.put(id, client, due)
+  put(id, client, due)
   Queue.index(client)
 end
 
@@ -53,10 +57,11 @@ function Queue.wake_if_due()
   if (Queue.head() or math.huge) <= NOW then Queue.wake() end
 end
 
--- Queue a call. A blocked dialer waits for the head of the queue only, so a new head wakes it.
+-- Queue a call, or bring it forward. A blocked dialer waits for the head of the queue only, so a new head wakes it.
 function Queue.add(id, client, due)
   local head = Queue.head()
-  Queue.put(id, client, due)
+  put(id, client, due)
+  redis.call('ZADD', QUEUE, 'LT', due, client) -- at the head of its client's queue or behind it
   if due <= NOW or not head or due < head then Queue.wake() end
 end
 

@@ -85,11 +85,11 @@ local function keep_block(key, record)
   return { blocked_until = record.blocked_until }
 end
 
--- Return a record that was read; nil when it was quarantined. A run validates it once.
+-- Return a record that was read; nil when it was quarantined. A run validates it once and keeps it.
 local function validated(kind, key, record)
   local fault = not loaded[key] and find_fault(kind, record)
   if not fault then
-    loaded[key] = true
+    loaded[key] = record
     return record
   end
   Records.quarantine(key, fault)
@@ -104,16 +104,6 @@ end
 
 local function is_id(text) return text:find('^[%w_-]+$') end
 
--- Return the record that was just written as {field, value, ...}, as it would be read.
-function Records.written(kind, id, flat)
-  local record = record_of(flat)
-  for field, value in pairs(record) do
-    if type(value) == 'number' then record[field] = string.format('%.0f', value) end
-  end
-  record.id, loaded[PREFIX .. kind .. ':' .. id] = id, true
-  return record
-end
-
 -- The same by the record's id. An id with other characters is not from this service.
 function Records.read(kind, id)
   local key = PREFIX .. kind .. ':' .. id
@@ -121,13 +111,45 @@ function Records.read(kind, id)
   if redis.call('EXISTS', key) == 1 then Records.quarantine(key, 'unreadable id') end
 end
 
--- Return {field, value, ...} of a record, and the record; nothing when it cannot be read.
-function Records.flat(kind, id)
+-- The same of a record that all of the run shares: it is read once, and changed by set(), unset() and increment().
+function Records.load(kind, id) return loaded[PREFIX .. kind .. ':' .. id] or Records.read(kind, id) end
+
+-- Return a value as it would be read.
+local function text_of(value) return type(value) == 'number' and string.format('%.0f', value) or value end
+
+-- Write {field, value, ...} of a record.
+function Records.set(key, flat)
+  redis.call('HSET', key, unpack(flat))
+  local record = loaded[key]
+  if not record then return end
+  for i = 1, #flat, 2 do record[flat[i]] = text_of(flat[i + 1]) end
+end
+
+-- Write a new record and return it. `flat`: {field, value, ...}
+function Records.create(kind, id, flat)
   local key = PREFIX .. kind .. ':' .. id
-  if not is_id(id) then return Records.read(kind, id) end
-  local flat = redis.call('HGETALL', key)
-  local record = #flat > 0 and validated(kind, key, record_of(flat))
-  if record then return flat, record end
+  loaded[key] = { id = id }
+  Records.set(key, flat)
+  return loaded[key]
+end
+
+function Records.unset(key, ...)
+  redis.call('HDEL', key, ...)
+  local record = loaded[key]
+  for _, field in ipairs(record and { ... } or {}) do record[field] = nil end
+end
+
+function Records.increment(key, field)
+  local count = redis.call('HINCRBY', key, field, 1)
+  if loaded[key] then loaded[key][field] = text_of(count) end
+  return count
+end
+
+-- Return the values of some fields of a record; false for one that it does not have.
+function Records.values(record, fields)
+  local values = {}
+  for i = 1, #fields do values[i] = record[fields[i]] or false end
+  return values
 end
 
 local function recent(list_name)

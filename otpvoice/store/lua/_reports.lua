@@ -17,7 +17,7 @@ local function redial(verification, call, next_id)
     or Calls.active(verification) or Limits.refusing_call(verification, due) then
     return
   end
-  redis.call('HINCRBY', Verifications.key(verification.id), 'redials', 1)
+  Records.increment(Verifications.key(verification.id), 'redials')
   local route = Routes.next(call.route)
   Calls.queue_after(call, verification, { id = next_id, route = route }, due)
   count('redial', route)

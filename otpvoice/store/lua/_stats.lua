@@ -14,7 +14,9 @@
 
 local function add(kind, field)
   local key = string.format('%s%s:%d', PREFIX, kind, math.floor(NOW / POLICY.stats_bucket_ms))
-  if redis.call('HINCRBY', key, field, 1) == 1 then redis.call('PEXPIRE', key, POLICY.stats_ttl_ms) end
+  local is_new = redis.call('HINCRBY', key, field, 1) == 1
+  if is_new then redis.call('PEXPIRE', key, POLICY.stats_ttl_ms) end
+  return is_new, key
 end
 
 -- One field is read: most functions that come here need nothing else of the number's record.
@@ -24,11 +26,12 @@ local function area_of(number)
 end
 
 local function add_in_area(number, what)
-  local key = string.format('%sarea_stats:%d', PREFIX, math.floor(NOW / POLICY.stats_bucket_ms))
   local field = area_of(number) .. ' ' .. what
-  local is_full = redis.call('HLEN', key) >= POLICY.stats_max_area_fields
-  if is_full and redis.call('HEXISTS', key, field) == 0 then field = 'other ' .. what end
-  add('area_stats', field)
+  local is_new, key = add('area_stats', field)
+  if is_new and redis.call('HLEN', key) > POLICY.stats_max_area_fields then
+    redis.call('HDEL', key, field)
+    add('area_stats', 'other ' .. what)
+  end
 end
 
 -- Return the slot of a duration; a longer one than the last bound is in the slot after it.

@@ -12,20 +12,20 @@ end
 -- End a pending verification. Its code can no longer be spoken or compared afterwards.
 function Verifications.close(verification, status, reason, at)
   local key = Verifications.key(verification.id)
-  redis.call('HSET', key, 'status', status, 'ended_at', at)
-  if reason then redis.call('HSET', key, 'reason', reason) end
-  redis.call('HDEL', key, 'digest', 'request_digest', 'wrong_digests')
+  Records.set(key, { 'status', status, 'ended_at', at, reason and 'reason' or nil, reason })
+  Records.unset(key, 'digest', 'request_digest', 'wrong_digests')
   redis.call('DEL', Verifications.speech_key(verification.id))
   redis.call('ZREM', EXPIRING, verification.id)
-  verification.status = status
   Numbers.index_ended(verification)
   -- The code of a test number is in the settings, so it proves nothing about the number.
-  if status == 'approved' and not verification.test then Capacity.release_on_approval(verification) end
+  local releases = status == 'approved' and not verification.test
+  if releases then Capacity.release_on_approval(verification) end
   local was_answered = false
   for _, call in ipairs(Calls.of(verification)) do
     Calls.transition(call, Verifications.unsent_call_status(verification), { reason = 'ended_first' })
     was_answered = was_answered or call.status == 'answered'
   end
+  if releases then Capacity.reserve_prefix(verification.number) end
   if was_answered then Breakers.count_answered(verification) end
   Verifications.bump_version(verification.id, 'verification.' .. status)
   count('verification', status, NOW - verification.created_at, verification.client)
@@ -34,13 +34,11 @@ end
 
 -- Return a verification as it is now: the first function that reads it after its end expires it.
 function Verifications.load(id)
-  local verification = Records.read('verification', id)
+  local verification = Records.load('verification', id)
   if not verification then return nil end
   verification.id = id
   if verification.status == 'pending' and tonumber(verification.expires_at) <= NOW then
     Verifications.close(verification, 'expired', nil, verification.expires_at)
-    verification = load_hash(Verifications.key(id))
-    verification.id = id
   end
   return verification
 end
@@ -67,7 +65,7 @@ end
 function Verifications.bump_version(id, event)
   local key = Verifications.key(id)
   if not loaded[key] and redis.call('EXISTS', key) == 0 then return end
-  redis.call('HINCRBY', key, 'version', 1)
+  Records.increment(key, 'version')
   if event then Events.emit(id, event) end
 end
 
@@ -119,23 +117,17 @@ end
 
 -- Return the reply about a verification:
 --   outcome, retry_after_ms, and where there is a verification also
---   id, now, gap_until, limit, limit_until, wrong_codes_until
---   verification  the values of POLICY.shown_fields in its record
---   calls         {{field, value, ...}, ...}, each with its id
+--   now, gap_until, limit, limit_until, wrong_codes_until
+--   verification  the values of POLICY.shown_fields
+--   calls         {{value, ...}, ...}: of each those of POLICY.shown_call_fields
 function Verifications.result(outcome, verification, retry_after_ms)
   if not verification then return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 } end
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
-  local values = redis.call('HMGET', Verifications.key(verification.id), unpack(POLICY.shown_fields))
-  local calls, records = {}, {}
-  for id in Calls.ids({ calls = values[1] }) do
-    local call, record = Records.flat('call', id)
-    if call then
-      record.id, records[#records + 1] = id, record
-      call[#call + 1], call[#call + 2], calls[#calls + 1] = 'id', id, call
-    end
-  end
-  local limit, limit_until = Verifications.next_limit(verification, records)
-  return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', calls,
-    'id', verification.id, 'now', NOW, 'gap_until', Limits.gap_until(verification), 'limit', limit or '',
+  local calls, rows = Calls.of(verification), {}
+  for i = 1, #calls do rows[i] = Records.values(calls[i], POLICY.shown_call_fields) end
+  local values = Records.values(verification, POLICY.shown_fields)
+  local limit, limit_until = Verifications.next_limit(verification, calls)
+  return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', rows,
+    'now', NOW, 'gap_until', Limits.gap_until(verification), 'limit', limit or '',
     'limit_until', limit and limit_until or 0, 'wrong_codes_until', wrong_codes_until }
 end

@@ -84,7 +84,7 @@ end
 if seen_key then redis.call('SET', seen_key, '1', 'PX', POLICY.callback_memory_ms) end
 
 if provider_ids[1] and not call.provider_id then
-  redis.call('HSET', Calls.key(call.id), 'provider_id', provider_ids[1])
+  Records.set(Calls.key(call.id), { 'provider_id', provider_ids[1] })
   redis.call('SET', Calls.provider_key(provider_ids[1]), call.id, 'PX', POLICY.retention_ms, 'NX')
 end
 return result(Reports.apply(call, report) and 'applied' or 'late', call)

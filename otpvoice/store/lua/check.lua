@@ -39,12 +39,11 @@ for _, digest in ipairs(digests) do
 end
 
 if not is_known then
-  local key = Verifications.key(verification.id)
   if not verification.test then Breakers.count_check(true) end
   Limits.count_wrong_code(verification.number)
-  redis.call('HSET', key, 'wrong_digests', wrong_digests .. digests[1])
-  Verifications.bump_version(verification.id)
-  if redis.call('HINCRBY', key, 'checks_left', -1) <= 0 then
+  Records.set(Verifications.key(verification.id), { 'wrong_digests', wrong_digests .. digests[1],
+    'checks_left', verification.checks_left - 1, 'version', verification.version + 1 })
+  if tonumber(verification.checks_left) <= 0 then
     Verifications.close(verification, 'max_attempts_reached', nil, NOW)
   end
 end

@@ -85,7 +85,7 @@ local function choose_route(call, verification)
   end
   local gap_until = Calls.gap_until(call)
   if gap_until > NOW and NOW <= dial_by then
-    redis.call('HSET', Calls.key(call.id), 'due_at', gap_until)
+    Records.set(Calls.key(call.id), { 'due_at', gap_until })
     Verifications.bump_version(verification.id)
   end
   local until_ms = math.max(NOW, gap_until, limited_until(call, verification))

@@ -88,15 +88,16 @@ if superseded then Verifications.close(superseded, 'canceled', 'superseded', NOW
 Limits.count_create(new)
 
 local key, expires_at, kept_ms = Verifications.key(ARGS.id), NOW + ARGS.ttl_ms, ARGS.ttl_ms + ARGS.retention_ms
-local record = { 'status', 'pending', 'created_at', NOW, 'expires_at', expires_at, 'version', 0,
-  'queue_margin', ARGS.queue_margin_ms, 'request_digest', request_digests[1] }
+local record = { 'status', 'pending', 'created_at', NOW, 'expires_at', expires_at, 'version', 1,
+  'queue_margin', ARGS.queue_margin_ms, 'request_digest', request_digests[1],
+  'calls', spec.id }
 for _, name in ipairs(FIELDS) do
   if ARGS[name] then record[#record + 1], record[#record + 2] = STORED_AS[name] or name, ARGS[name] end
 end
 if Breakers.is_wrong_code_open() then
   record[#record + 1], record[#record + 2] = 'checks_left', math.min(POLICY.wrong_code_checks, ARGS.max_checks)
 end
-redis.call('HSET', key, unpack(record))
+local verification = Records.create('verification', ARGS.id, record)
 redis.call('PEXPIRE', key, kept_ms)
 redis.call('SET', Verifications.speech_key(ARGS.id), ARGS.encrypted_speech, 'PX', ARGS.ttl_ms)
 redis.call('ZADD', EXPIRING, expires_at, ARGS.id)
@@ -106,7 +107,6 @@ if reference_hash then
   local others = (redis.call('GET', by_reference) or ''):sub(1, (POLICY.number_max_ended - 1) * (#ARGS.id + 1))
   redis.call('SET', by_reference, ARGS.id .. ' ' .. others, 'PX', kept_ms)
 end
-local verification = Records.written('verification', ARGS.id, record)
 spec.kept_ms = kept_ms
 Calls.queue(verification, spec, due)
 if not is_test then Stats.verification_created() end

@@ -27,9 +27,8 @@ end
 
 local gap_before, gap_after = Numbers.start_gap(call.number, list_argument('gap_ms'))
 local key, live_until = Calls.key(call.id), NOW + ARGS.live_for_ms
-redis.call('HSET', key, 'sent_at', NOW, 'live_until', live_until, 'gap_before', gap_before, 'gap_after', gap_after,
-  'requests', (call.requests or 0) + 1)
-if ARGS.heard_after_s then redis.call('HSET', key, 'heard_after', ARGS.heard_after_s) end
+Records.set(key, { 'sent_at', NOW, 'live_until', live_until, 'gap_before', gap_before, 'gap_after', gap_after,
+  'requests', (call.requests or 0) + 1, ARGS.heard_after_s and 'heard_after' or nil, ARGS.heard_after_s })
 NumberLock.acquire(call, live_until)
 Capacity.reserve(verification, call.id, NOW)
 count('dialed', call.route, NOW - call.due_at)

@@ -19,7 +19,7 @@ local verification = Verifications.load(call.verification)
 local is_pending = verification and verification.status == 'pending'
 
 if ARGS.provider_id then
-  redis.call('HSET', Calls.key(call.id), 'provider_id', ARGS.provider_id)
+  Records.set(Calls.key(call.id), { 'provider_id', ARGS.provider_id })
   redis.call('SET', Calls.provider_key(ARGS.provider_id), call.id, 'PX', POLICY.retention_ms)
 end
 if unsent and not Calls.has_ended(call.status) then Calls.undo_send(call, is_refused) end

@@ -28,9 +28,8 @@ if call then
     local refusal = refuse(due, call.id)
     if refusal then return refusal end
     local key = Calls.key(call.id)
-    redis.call('HSET', key, 'due_at', due, 'route', ARGS.call_route or call.route,
-      'locale', ARGS.call_locale or call.locale)
-    if ARGS.flow then redis.call('HSET', key, 'flow', ARGS.flow) end
+    Records.set(key, { 'due_at', due, 'route', ARGS.call_route or call.route,
+      'locale', ARGS.call_locale or call.locale, ARGS.flow and 'flow' or nil, ARGS.flow })
     Capacity.reserve(verification, call.id, due)
     Queue.add(call.id, verification.client, due)
     Verifications.bump_version(verification.id)
