@@ -181,20 +181,18 @@ TRUNKS = {
 """The national prefix of each region that has one."""
 
 
-@pytest.mark.parametrize("region", sorted(TRUNKS))
 @pytest.mark.parametrize("kind", [PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
-def test_trunk_prefix_makes_no_second_number(region: str, kind: int) -> None:
+def test_trunk_prefix_makes_no_second_number(kind: int) -> None:
     """In every region: the same canonical number, or a refusal."""
-    example = phonenumbers.example_number_for_type(region, kind)
-    assert example
-    canonical = phonenumbers.format_number(example, PhoneNumberFormat.E164)
-    assert parse_allowed_number(canonical, EVERYWHERE).e164 == canonical
-    national = phonenumbers.national_significant_number(example)
-    with contextlib.suppress(InvalidNumber):
-        dialed = parse_allowed_number(
-            f"+{example.country_code}{TRUNKS[region]}{national}", EVERYWHERE
-        )
-        assert dialed.e164 == canonical
+    for region, trunk in TRUNKS.items():
+        example = phonenumbers.example_number_for_type(region, kind)
+        assert example, region
+        canonical = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+        assert parse_allowed_number(canonical, EVERYWHERE).e164 == canonical
+        national = phonenumbers.national_significant_number(example)
+        with contextlib.suppress(InvalidNumber):
+            dialed = parse_allowed_number(f"+{example.country_code}{trunk}{national}", EVERYWHERE)
+            assert dialed.e164 == canonical
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -70,12 +71,11 @@ def test_token_after_its_expiry_raises_token_expired(after: float) -> None:
         TOKENS.verify(TOKEN, EXPIRES_AT + after)
 
 
-@pytest.mark.parametrize("at", range(len(TOKEN)))
-def test_token_with_a_changed_character_is_refused(at: int) -> None:
+def test_token_with_a_changed_character_is_refused() -> None:
     """In every place, also in the last one, whose base64 has unused bits."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. ~"
-    others = [letter for letter in letters if letter != TOKEN[at]]
-    assert all(is_refused(TOKEN[:at] + other + TOKEN[at + 1 :]) for other in others)
+    for at, letter in product(range(len(TOKEN)), letters):
+        assert letter == TOKEN[at] or is_refused(TOKEN[:at] + letter + TOKEN[at + 1 :])
 
 
 def test_token_with_a_changed_payload_bit_is_refused() -> None:
@@ -96,12 +96,12 @@ def test_token_with_a_changed_signature_bit_is_refused() -> None:
         assert is_refused(f"{ClientTokens.PREFIX}{payload}.{text}")
 
 
-@pytest.mark.parametrize("cut", range(1, len(TOKEN)))
-def test_shortened_token_is_refused(cut: int) -> None:
+def test_shortened_token_is_refused() -> None:
     """At either end, with and without its prefix."""
-    assert is_refused(TOKEN[:-cut])
-    assert is_refused(TOKEN[cut:])
-    assert is_refused(ClientTokens.PREFIX + TOKEN.removeprefix(ClientTokens.PREFIX)[cut:])
+    for cut in range(1, len(TOKEN)):
+        assert is_refused(TOKEN[:-cut])
+        assert is_refused(TOKEN[cut:])
+        assert is_refused(ClientTokens.PREFIX + TOKEN.removeprefix(ClientTokens.PREFIX)[cut:])
 
 
 @pytest.mark.parametrize(
