@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
 
 import pytest
+from support.preloaded import OTPVOICE, PreloadedProgram
 
 T = TypeVar("T")
 _PROGRAM_PATHS = os.pathsep.join(
@@ -96,7 +97,7 @@ class Process:
     ) -> None:
         self.log = log
         with log.open("ab") as output:
-            self._child = subprocess.Popen(
+            self._child: subprocess.Popen[bytes] | PreloadedProgram = subprocess.Popen(
                 command,
                 env=environment(variables),
                 start_new_session=own_session,
@@ -189,9 +190,9 @@ class Process:
         return self.output()[self._read :]
 
     def wait_until_stopped(self) -> None:
-        """Wait until SIGSTOP has stopped it."""
-        _, status = os.waitpid(self.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status), f"the process ended with {status}"
+        """Wait until SIGSTOP has stopped it (Linux, proc(5))."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        self.wait_until_ready(lambda: ") T " in stat.read_text(), "its stop")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -260,10 +261,28 @@ class TerminalProcess(Process):
         return read
 
 
+class PreloadedProcess(Process):
+    """A child process that runs a Python program and has imported the service already."""
+
+    def __init__(
+        self, program: Path, *arguments: str, log: Path, variables: Mapping[str, str]
+    ) -> None:
+        self.log = log
+        self._child = PreloadedProgram(program, arguments, log, environment(variables))
+        self.pid = self._child.pid
+        self._read = 0
+
+
 def otpvoice_process(
     subcommand: str, variables: Mapping[str, str], folder: Path, *words: str, **options: Any
 ) -> Process:
-    """Start ``otpvoice <subcommand> <words>``; its log is ``<subcommand>.log`` in the folder."""
+    """Start ``otpvoice <subcommand> <words>``; its log is ``<subcommand>.log`` in the folder.
+
+    With options of ``subprocess.Popen``, it is started as a user does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "otpvoice", subcommand, *words]
-    return Process(command, folder / f"{subcommand}.log", variables, **options)
+    log = folder / f"{subcommand}.log"
+    if options:
+        command = [sys.executable, "-m", "otpvoice", subcommand, *words]
+        return Process(command, log, variables, **options)
+    return PreloadedProcess(OTPVOICE, subcommand, *words, log=log, variables=variables)

@@ -3,7 +3,6 @@
 No callback comes: what became of a call is known from the dialer's own books, or by asking.
 """
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from redis import Redis
-from support.processes import Process
+from support.processes import PreloadedProcess
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 from support.stack import sandbox_config
 
@@ -65,11 +64,11 @@ class DialerFaultBench:
         self._headers = {"Authorization": f"Bearer {LOGIN_KEY}"}
         self.store.sweep("a dialer that was heard of")
 
-    def faulty_dialer(self, moment: str, nth: int, name: str) -> Process:
+    def faulty_dialer(self, moment: str, nth: int, name: str) -> PreloadedProcess:
         """See ``faulty_dialer.py``."""
-        program = str(Path(__file__).with_name("faulty_dialer.py"))
-        command = [sys.executable, program, moment, str(nth), name]
-        return Process(command, self._folder / f"{moment}.log", self._variables)
+        program, log = Path(__file__).with_name("faulty_dialer.py"), self._folder / f"{moment}.log"
+        arguments = (moment, str(nth), name)
+        return PreloadedProcess(program, *arguments, log=log, variables=self._variables)
 
     def create(self, number: str, route: str = "obd") -> None:
         """A new verification; none while all routes are closed."""

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[Dial
         yield ready
 
 
-def keeps_asking(site: DialerFaultBench, dialers: dict[str, Process]) -> None:
+def keeps_asking(site: DialerFaultBench, dialers: Mapping[str, Process]) -> None:
     """Request calls until all dialers are dead. Some responses are slow or incomplete."""
 
     def alive() -> list[str]:

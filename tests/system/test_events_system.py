@@ -5,7 +5,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import pytest
 from events.event_harness import EventHarness, endpoint_settings
 from events.receiver import NEW_SECRET, OLD_SECRET, EventReceiver, ReceivedEvent
 from redis import Redis
-from support.processes import Process, otpvoice_process, wait_until
+from support.processes import PreloadedProcess, otpvoice_process, wait_until
 from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY, WIDE_LIMITS
 from support.stack import Stack, running_service
 from system.leaks import Scanner
@@ -128,16 +127,17 @@ def test_killed_dialer_loses_no_event(
     environ: dict[str, str], redis: Redis, tmp_path: Path, seed: int
 ) -> None:
     """At every point between change and delivery: delivered at least once, always under one id."""
-    program = str(Path(__file__).with_name("faulty_dialer.py"))
+    program = Path(__file__).with_name("faulty_dialer.py")
     with EventReceiver() as client, ExitStack() as processes:
         variables = {**environ, **WIDE_LIMITS, **endpoint_settings(client)}
         harness = EventHarness(load(variables).settings, redis)
         dialers = {
             moment: processes.enter_context(
-                Process(
-                    [sys.executable, program, moment, str(1 + seed % 3), "SIGKILL"],
-                    tmp_path / f"{moment}.log",
-                    variables,
+                PreloadedProcess(
+                    program,
+                    *(moment, str(1 + seed % 3), "SIGKILL"),
+                    log=tmp_path / f"{moment}.log",
+                    variables=variables,
                 )
             )
             for moment in MOMENTS
