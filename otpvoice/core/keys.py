@@ -18,6 +18,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -98,6 +99,18 @@ class DecryptionError(Exception):
     """No key of the ring decrypts the data: its key was removed, or it is other data."""
 
 
+class _Mac:
+    """HMAC-SHA256 with one key, which is prepared once: that costs more than a short message."""
+
+    def __init__(self, key: bytes) -> None:
+        self._prepared = HMAC(key, SHA256())
+
+    def __call__(self, message: bytes) -> bytes:
+        mac = self._prepared.copy()
+        mac.update(message)
+        return mac.finalize()
+
+
 class KeyRing:
     """Encrypts text and makes keyed digests of codes.
 
@@ -107,7 +120,7 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = [AESGCM(_subkey(key, b"encryption")) for key in keys]
-        self._digest_keys = [_subkey(key, b"digest") for key in keys]
+        self._code_macs = [_Mac(_subkey(key, b"digest")) for key in keys]
         self.token_keys = [_subkey(key, b"token") for key in keys]
         """For signing client tokens; the first signs."""
 
@@ -138,7 +151,7 @@ class KeyRing:
         The parts are joined by NUL, which no part contains.
         """
         message = "\0".join(parts).encode()
-        return [hmac.digest(k, message, "sha256")[:_DIGEST_BYTES] for k in self._digest_keys]
+        return [mac(message)[:_DIGEST_BYTES] for mac in self._code_macs]
 
 
 class NumberHasher:
@@ -151,13 +164,13 @@ class NumberHasher:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._number_key = _subkey(key, b"number")
-        self._fingerprint_key = _subkey(key, b"fingerprint")
-        self._attribute_key = _subkey(key, b"attribute")
+        self._number_mac = _Mac(_subkey(key, b"number"))
+        self._fingerprint_mac = _Mac(_subkey(key, b"fingerprint"))
+        self._attribute_mac = _Mac(_subkey(key, b"attribute"))
 
     def hash(self, number: str) -> str:
         """Return the number hash: 22 characters."""
-        return _encode(hmac.digest(self._number_key, number.encode(), "sha256"))
+        return _encode(self._number_mac(number.encode()))
 
     def hash_attribute(self, attribute: str, value: str) -> str:
         """Hash a value that several numbers can share, such as a prefix: 11 characters.
@@ -166,12 +179,12 @@ class NumberHasher:
         """
         if not value:
             return ""
-        digest = hmac.digest(self._attribute_key, f"{attribute}\0{value}".encode(), "sha256")
+        digest = self._attribute_mac(f"{attribute}\0{value}".encode())
         return _encode(digest[:_ATTRIBUTE_HASH_BYTES])
 
     def fingerprint(self, message: bytes) -> str:
         """Hash a whole message that can contain numbers: 22 characters."""
-        return _encode(hmac.digest(self._fingerprint_key, message, "sha256"))
+        return _encode(self._fingerprint_mac(message))
 
 
 class KeyHashes:
