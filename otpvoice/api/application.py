@@ -11,13 +11,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, Final, NamedTuple, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import flask
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -25,6 +25,7 @@ from otpvoice.api.error_responses import ErrorResponses
 from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
+from otpvoice.logs.context import start_request
 from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
 
 _LOG = structlog.get_logger(__name__)
@@ -104,6 +105,7 @@ class Api(flask.Flask):
             # ASVS 3.4.1. Subdomains are not included, because they may belong to other services.
             headers["Strict-Transport-Security"] = f"max-age={_YEAR_S}"
         self._default_headers = {name.lower(): (name, value) for name, value in headers.items()}
+        self._defaults_without = lru_cache(maxsize=64)(self._find_defaults_without)
         self._origins = frozenset(origins)
         self._metrics = metrics
         self._endpoints: dict[str | None, ApiEndpoint] = {}
@@ -167,10 +169,11 @@ class Api(flask.Flask):
 
     def _complete(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Add the default headers that the view did not set itself."""
-        own = {name.lower() for name, _ in headers}
-        return headers + [
-            default for name, default in self._default_headers.items() if name not in own
-        ]
+        return headers + self._defaults_without(tuple([name for name, _ in headers]))
+
+    def _find_defaults_without(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        own = {name.lower() for name in names}
+        return [default for name, default in self._default_headers.items() if name not in own]
 
     # With Flask.
 
@@ -240,8 +243,7 @@ def _path_pattern(path: str) -> re.Pattern[str]:
 
 
 def _begin(request: ApiRequest) -> None:
-    clear_contextvars()
-    bind_contextvars(request_id=request.id)
+    start_request(request_id=request.id)
 
 
 def _current_request() -> ApiRequest:

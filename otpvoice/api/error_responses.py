@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 from msgspec import UNSET
-from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
@@ -26,6 +25,7 @@ from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.errors import OtpvoiceError, RateLimited
 from otpvoice.core.keys import mask_number
 from otpvoice.core.limits import setting_name
+from otpvoice.logs.context import bind_fields
 
 _LOG = structlog.get_logger(__name__)
 _MAX_SEGMENT_LENGTH: Final = 32
@@ -65,7 +65,7 @@ class ErrorResponses:
         verification = None
         is_client = request.principal is not None and not request.principal.is_app
         if error.verification is not None:
-            bind_contextvars(verification=error.verification.id)
+            bind_fields(verification=error.verification.id)
             number = error.number or ""
             visible = number if is_client else mask_number(number)
             verification = schemas.Verification.of(error.verification, visible, self._public_url)

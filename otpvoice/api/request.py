@@ -5,27 +5,26 @@ one verification: it can read, check, call and cancel that one. The app sees the
 does not see which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
 """
 
-import json
+import os
 import re
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, cached_property
-from typing import Any, Final, NoReturn, TypeVar
+from io import BytesIO
+from typing import Any, Final, TypeVar
 from wsgiref.types import WSGIEnvironment
 
 import msgspec
-from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
-from otpvoice.core.errors import FieldError, InvalidRequest, NotFound, TokenInvalid
+from otpvoice.api.json_body import parse_members, parse_object
+from otpvoice.core.errors import NotFound, TokenInvalid
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.requests import RequestBody
+from otpvoice.logs.context import bind_fields
 
 MAX_BODY_BYTES: Final = 16 * 1024
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
@@ -38,8 +37,7 @@ _JSON: Final = "application/json"
 _Body = TypeVar("_Body", bound=RequestBody)
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """The authenticated caller: a client, or the app of one verification."""
 
     client: str
@@ -61,7 +59,9 @@ class ApiRequest:
 
     __slots__ = (
         "__dict__",
+        "_body",
         "environ",
+        "id",
         "limit",
         "log_details",
         "log_event",
@@ -77,6 +77,9 @@ class ApiRequest:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ["PATH_INFO"]
+        sent = self.header("Request-Id")
+        self.id = sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
+        """The header Request-Id if it is well-formed, otherwise a random id."""
         self.principal: Principal | None = None
         """None until the credential has been verified."""
         self.log_event = "http"
@@ -85,6 +88,7 @@ class ApiRequest:
         """The result as one word, for metrics."""
         self.limit = ""
         """The setting that refused the request, for metrics."""
+        self._body: bytes | None = None
 
     def record(
         self, event: str = "", *, outcome: str = "", limit: str = "", **details: Any
@@ -93,12 +97,6 @@ class ApiRequest:
         if event:
             self.log_event, self.log_details = event, details
         self.outcome, self.limit = outcome, limit
-
-    @cached_property
-    def id(self) -> str:
-        """Return the Request-Id header if it is well-formed, otherwise a random id."""
-        sent = self.header("Request-Id")
-        return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
     @cached_property
     def wsgi(self) -> Request:
@@ -132,7 +130,7 @@ class ApiRequest:
         path = _SCHEME_AND_AUTHORITY.sub("", target).partition("?")[0].partition("#")[0] or "/"
         return (path.startswith(before) and path.endswith(after)) if parameter else path == route
 
-    @cached_property
+    @property
     def body(self) -> bytes:
         """The whole body.
 
@@ -140,6 +138,21 @@ class ApiRequest:
             RequestEntityTooLarge: it is longer than 16 KiB.
             UnreadableBody: it is shorter than declared, or its chunks are malformed.
         """
+        if self._body is None:
+            self._body = self._read_body()
+        return self._body
+
+    def _read_body(self) -> bytes:
+        length, stream = get_content_length(self.environ), self.environ["wsgi.input"]
+        if length is not None and length <= MAX_BODY_BYTES and isinstance(stream, BytesIO):
+            raw = stream.read(length)  # of a plain request, which has arrived as a whole
+        else:
+            raw = self._read_stream()
+        if len(raw) < (length or 0):
+            raise UnreadableBody("The body is shorter than its Content-Length.")
+        return raw
+
+    def _read_stream(self) -> bytes:
         # Werkzeug stops at the limit without an error, so one more byte reveals a longer body.
         try:
             stream = get_input_stream(self.environ, max_content_length=MAX_BODY_BYTES + 1)
@@ -150,8 +163,6 @@ class ApiRequest:
             raise UnreadableBody("The body's chunks cannot be decoded.") from error
         if len(raw) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
-        if len(raw) < (get_content_length(self.environ) or 0):
-            raise UnreadableBody("The body is shorter than its Content-Length.")
         return raw
 
     def parse_body(self, body_type: type[_Body]) -> _Body:
@@ -165,12 +176,12 @@ class ApiRequest:
         """
         raw = self.body
         if not raw:
-            return _convert({}, body_type)
+            return parse_members({}, body_type)
         if (self.header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
         if self.header("Content-Type") != _JSON and self.wsgi.mimetype != _JSON:
             raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
-        return _convert(_parse_object(raw), body_type)
+        return parse_members(parse_object(raw), body_type)
 
 
 @cache
@@ -205,7 +216,7 @@ class Authenticator:
             principal = Principal(client)
         else:
             raise Unauthorized("This API key is not known. Check the key, or create a new one.")
-        bind_contextvars(client=principal.client)
+        bind_fields(client=principal.client)
         request.principal = principal
         if principal.is_app and verification_id is None:
             raise Forbidden("Apps cannot call this endpoint: it requires the client's API key.")
@@ -219,98 +230,5 @@ class Authenticator:
         client, verification_id = self.tokens.verify(credential, time.time())
         if client not in self._clients:
             raise TokenInvalid("The client of this token no longer exists.")
-        bind_contextvars(app=True)
+        bind_fields(app=True)
         return Principal(client, verification_id)
-
-
-def _parse_object(raw: bytes) -> dict[str, Any]:
-    try:
-        value = _JSON_DECODER.decode(raw.decode("utf-8"))
-    except UnicodeError as error:
-        raise UnreadableBody("The body is not UTF-8.") from error
-    except RecursionError as error:
-        raise UnreadableBody("The body is nested too deeply.") from error
-    except json.JSONDecodeError as error:
-        raise UnreadableBody(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from error
-    except ValueError as error:  # a number with thousands of digits
-        raise UnreadableBody("The body contains a number that is too large.") from error
-    if not isinstance(value, dict):
-        raise UnreadableBody("The body must be a JSON object.")
-    return value
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise UnreadableBody("The body contains the same member twice.")
-    for name, value in pairs:
-        name.encode()  # raises UnicodeError for a lone surrogate, which JSON permits
-        if isinstance(value, str):
-            value.encode()
-    return members
-
-
-def _reject_constant(word: str) -> NoReturn:
-    raise UnreadableBody(f"The body is not JSON: {word} is not a JSON value.")
-
-
-_JSON_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique_members, parse_constant=_reject_constant
-)
-
-
-def _convert(members: dict[str, Any], body_type: type[_Body]) -> _Body:
-    try:
-        body = msgspec.convert(members, body_type)
-        errors = body.field_errors()
-    except msgspec.ValidationError:
-        errors = _type_errors(members, body_type)
-    if errors:
-        detail = "; ".join(f"{each.pointer} {each.detail}" for each in errors) + "."
-        raise InvalidRequest(detail, errors)
-    return body
-
-
-def _type_errors(members: Mapping[str, Any], body_type: type[RequestBody]) -> list[FieldError]:
-    """Return the unknown members; if there is none, those that are missing or of another type.
-
-    msgspec's own messages name Python types, so the expected value is described from its schema.
-    """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(body_type)}
-    if unknown := [name for name in members if name not in fields]:
-        return [_unknown_member(name, [*fields]) for name in unknown]
-    errors = []
-    for name, field in fields.items():
-        if name not in members:
-            if field.required:
-                errors.append(FieldError(f"/{name}", "is missing"))
-            continue
-        try:
-            msgspec.convert(members[name], field.type)
-        except msgspec.ValidationError:
-            errors.append(FieldError(f"/{name}", f"must be {_describe(field.type)}"))
-    return errors
-
-
-def _describe(member_type: Any) -> str:
-    """Describe words, a string or a whole number, or null. Members have no other types."""
-    whole = msgspec.json.schema(member_type)
-    for words in whole.get("$defs", {}).values():
-        return " or ".join(f'"{word}"' for word in words["enum"])
-    schema = next(each for each in whole.get("anyOf", [whole]) if each["type"] != "null")
-    if schema["type"] == "integer":
-        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
-    longest = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-    return f"a string{longest}"
-
-
-def _unknown_member(name: str, known: list[str]) -> FieldError:
-    """Suggest the member that was probably meant, or all members."""
-    snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    hint = f"the members are {', '.join(known)}" if known else "this request has no members"
-    if close := get_close_matches(snake_case, known, n=1):
-        hint = f"did you mean {close[0]}?"
-    pointer = name.replace("~", "~0").replace("/", "~1")  # RFC 6901
-    return FieldError(f"/{pointer}", f"is unknown; {hint}")

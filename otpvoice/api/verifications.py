@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import UNSET
-from structlog.contextvars import bind_contextvars
 
 from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint
@@ -22,6 +21,7 @@ from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.store_port import Idempotency
+from otpvoice.logs.context import bind_fields
 
 _CALL_ERRORS: Final = (
     errors.RateLimited,
@@ -261,9 +261,7 @@ class VerificationViews:
         verification, number = result.verification, result.number
         masked = mask_number(number)
         # For all further log lines of this request, including that of its response.
-        bind_contextvars(
-            verification=verification.id, to=masked, number=self.service.log_id(number)
-        )
+        bind_fields(verification=verification.id, to=masked, number=self.service.log_id(number))
         visible = masked if principal.is_app else number
         body = schema.of(verification, visible, self.public_url, **members)
         response = json_response(body, http_status)

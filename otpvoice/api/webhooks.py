@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Final
 
 import structlog
-from structlog.contextvars import bind_contextvars, unbind_contextvars
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
@@ -18,6 +17,7 @@ from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
+from otpvoice.logs.context import bind_fields, unbind_fields
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
@@ -151,16 +151,16 @@ class WebhookViews:
             raise UnreadableBody(f"The callback was not understood: {error}.") from error
 
     def _apply(self, report: CallReport, fingerprint: str) -> ReportResult:
-        unbind_contextvars("to", "number", "verification")  # of the previous report
+        unbind_fields("to", "number", "verification")  # of the previous report
         number_hash = None
         if report.number:
             number_hash = self.number_hasher.hash(report.number)
-            bind_contextvars(to=mask_number(report.number), number=LogId.from_hash(number_hash))
+            bind_fields(to=mask_number(report.number), number=LogId.from_hash(number_hash))
         result = self.store.apply_report(
             _build_update(report, fingerprint, number_hash, self.caller_lines)
         )
         if result.verification_id:
-            bind_contextvars(verification=result.verification_id)
+            bind_fields(verification=result.verification_id)
         is_unmatched = result.outcome in _UNMATCHED
         _LOG.log(
             logging.WARNING if is_unmatched else logging.INFO,

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Self
 import structlog
 from structlog.typing import EventDict
 
+from otpvoice.logs.context import merge_fields
 from otpvoice.logs.exceptions import ErrorBoundary, describe, raised_at
 from otpvoice.logs.lines import (
     DROPPED,
@@ -66,7 +67,7 @@ def configure(
     writer = _open_writer(drop_notice)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            merge_fields,
             describe_exception,
             record_filter,
             # From here on everything is redacted.

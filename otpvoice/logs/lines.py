@@ -114,8 +114,14 @@ def line_renderer(log_format: Format) -> Callable[[Any, str, EventDict], bytes]:
 
 def add_timestamp(_logger: object, method: str, event: EventDict) -> EventDict:
     """Add time and level."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
-    return {"timestamp": f"{now}Z", "level": _SYNONYMS.get(method, method), **event}
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    timestamp = f"{_format_second(seconds)}.{microseconds:06}Z"
+    return {"timestamp": timestamp, "level": _SYNONYMS.get(method, method), **event}
+
+
+@lru_cache(maxsize=1)
+def _format_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -10,8 +10,8 @@ from gunicorn.workers.gthread import TConn
 class Connection(TConn):  # type: ignore[misc] # gunicorn ships no types
     """A client's connection."""
 
-    addresses: dict[str, str]
-    """Both ends, as in the WSGI environment."""
+    environ: dict[str, Any]
+    """The WSGI environment of its requests, without their own variables."""
     received = b""
     """Of the next request."""
     deadline = 0.0

@@ -7,14 +7,12 @@ that :mod:`otpvoice.server.request_reader` does not read are served by gunicorn'
 thread pool, byte for byte as under its threaded worker.
 """
 
-import io
 import select
 import socket
 import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
 
 from gunicorn.errors import ConfigError
 from gunicorn.http.wsgi import base_environ
@@ -58,6 +56,9 @@ class EpollWorker(ThreadedWorker):
         self._handed_over: set[Connection] = set()
         self._connections: set[Connection] = set()
         self._next_sweep = 0.0
+        # Gunicorn looks a setting up by name, which costs as much as a system call.
+        self._keepalive_s: int = self.cfg.keepalive
+        self._max_kept: int = self.worker_connections - self.cfg.threads
         self._environ = {
             **base_environ(self.cfg),
             "SCRIPT_NAME": "",
@@ -107,7 +108,7 @@ class EpollWorker(ThreadedWorker):
             time.sleep(_SWEEP_INTERVAL_S)
             return
         connection = Connection(self.cfg, client, address, listener.getsockname())
-        connection.addresses = addresses_of(address, connection.server)
+        connection.environ = self._environ | addresses_of(address, connection.server)
         self._connections.add(connection)
         self._wait(connection, READ_TIMEOUT_S)
 
@@ -202,14 +203,16 @@ class EpollWorker(ThreadedWorker):
         if connection.received:
             seconds = connection.deadline - time.monotonic()
         connection.received += data
-        while (request := read_request(connection.received)) is not Reading.INCOMPLETE:
+        while connection.received:
+            if (request := read_request(connection.received)) is Reading.INCOMPLETE:
+                break
             if request is Reading.UNUSUAL:
                 self._hand_over(connection)
                 return
             connection.received = connection.received[request.size :]
             if not self._respond(connection, request):
                 return
-            seconds = READ_TIMEOUT_S if connection.received else self.cfg.keepalive
+            seconds = READ_TIMEOUT_S if connection.received else self._keepalive_s
         if seconds > 0:
             self._wait(connection, seconds)
         else:
@@ -220,7 +223,7 @@ class EpollWorker(ThreadedWorker):
         keeps = self._may_keep() and not request.closes
         response = PlainResponse(request.method, keeps=keeps)
         try:
-            response.run(self.wsgi, self._request_environ(connection, request))
+            response.run(self.wsgi, request.environ(connection.environ))
         except Exception as error:  # noqa: BLE001 - the application has a handler for all errors
             self.handle_error(request, connection.sock, connection.client, error)
             self._linger(connection)
@@ -229,8 +232,8 @@ class EpollWorker(ThreadedWorker):
 
     def _may_keep(self) -> bool:
         """Return whether a connection may stay open: there is room for new ones, too."""
-        room = self.worker_connections - self.cfg.threads
-        return self.alive and bool(self.cfg.keepalive) and len(self._connections) < room
+        has_room = len(self._connections) < self._max_kept
+        return has_room and self._keepalive_s > 0 and bool(self.alive)
 
     def _send(self, connection: Connection, data: bytes, *, keeps: bool) -> bool:
         """Send what the client takes. Return whether it was all and the connection stays open."""
@@ -248,19 +251,6 @@ class EpollWorker(ThreadedWorker):
         if not keeps:
             self._linger(connection)
         return keeps
-
-    def _request_environ(self, connection: Connection, request: PlainRequest) -> dict[str, Any]:
-        path, _, query = request.target.partition("?")
-        return {
-            **self._environ,
-            **connection.addresses,
-            **request.fields,
-            "wsgi.input": io.BytesIO(request.body),
-            "REQUEST_METHOD": request.method,
-            "RAW_URI": request.target,
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
-            "QUERY_STRING": query,
-        }
 
     def _linger(self, connection: Connection) -> None:
         """Close a connection so that the client can read the whole response."""
@@ -317,4 +307,4 @@ class EpollWorker(ThreadedWorker):
         elif connection.received:  # gunicorn has read ahead: the next request is served at once
             self._wait(connection, READ_TIMEOUT_S, select.EPOLLIN | select.EPOLLOUT)
         else:
-            self._wait(connection, self.cfg.keepalive)
+            self._wait(connection, self._keepalive_s)

@@ -6,9 +6,12 @@ is ``UNUSUAL`` and left to gunicorn's own reader.
 """
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 MAX_HEAD_BYTES: Final = 8190
 """Of request line and fields. Gunicorn judges longer ones by its limits for each line."""
@@ -54,6 +57,19 @@ class PlainRequest(NamedTuple):
     """Bytes of head and body."""
     closes: bool
     """The client closes the connection after the response."""
+
+    def environ(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the WSGI environment: ``base`` and the request's own variables."""
+        path, _, query = self.target.partition("?")
+        return {
+            **base,
+            **self.fields,
+            "wsgi.input": BytesIO(self.body),
+            "REQUEST_METHOD": self.method,
+            "RAW_URI": self.target,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
+            "QUERY_STRING": query,
+        }
 
 
 def read_request(received: bytes) -> PlainRequest | Reading:
@@ -108,8 +124,6 @@ def _judge_incomplete(received: bytes) -> Reading:
     line, end, _ = received.partition(b"\r\n")
     if end:
         return Reading.INCOMPLETE if _FIRST_LINE.fullmatch(line) else Reading.UNUSUAL
-    if len(line) > MAX_TARGET_BYTES or not re.fullmatch(
-        rb"[A-Z]*(?: [!-~]*(?: [!-~]*)?)?\r?", line
-    ):
+    if len(line) > MAX_TARGET_BYTES or not _PART_OF_FIRST_LINE.fullmatch(line):
         return Reading.UNUSUAL
     return Reading.INCOMPLETE

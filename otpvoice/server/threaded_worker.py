@@ -19,7 +19,6 @@ from gunicorn.http.errors import (
 )
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
-from structlog.contextvars import clear_contextvars
 
 from otpvoice.api.errors import (
     BAD_REQUEST,
@@ -29,6 +28,7 @@ from otpvoice.api.errors import (
     build_problem,
 )
 from otpvoice.api.response import SECURITY_HEADERS
+from otpvoice.logs.context import start_request
 
 _LOG = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ class ThreadedWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no ty
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn calls it so
         """Refuse a request that did not reach the application. Gunicorn closes the connection."""
-        clear_contextvars()  # of the previous request
+        start_request()  # the lines below name the request themselves
         request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
             _LOG.error("request.failed", error=kind, request_id=request_id)

@@ -1,9 +1,11 @@
 """Problem documents, what every response has, and errors while an error is handled."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem, bearer, settings_with
 from flask import Response
 from redis import Redis
@@ -11,6 +13,7 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY, WEBHOOK_SECRET
 
 from otpvoice.api.errors import PROBLEM_TYPES, UnreadableBody
 from otpvoice.app import create_app
+from otpvoice.logs.context import merge_fields
 from otpvoice.store.redis_store import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -212,6 +215,16 @@ def test_undecryptable_number_in_a_409_returns_500(api: ApiClient, redis: Redis)
     assert_problem(api.act(created, "approve"), 500, "internal_error")
 
 
+@pytest.fixture
+def _bound_fields() -> Iterator[None]:
+    """Add the fields of the request to the lines that structlog prints by default."""
+    before = structlog.get_config()
+    structlog.configure(processors=[merge_fields, *before["processors"]])
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("_bound_fields")
 def test_failing_error_handler_logs_no_path(
     environ: dict[str, str],
     store: RedisStore,

@@ -153,11 +153,14 @@ def test_every_declared_event_is_logged_somewhere() -> None:
     assert {*EVENTS} - logged == set()
 
 
+_BINDERS: Final = frozenset({"bind_fields", "start_request"})
+"""They add their fields to every further line of the request."""
+
+
 def test_fields_bound_to_a_request_are_common() -> None:
-    """``bind_contextvars`` adds its fields to every further line of the request."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "bind_contextvars":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in _BINDERS:
                 assert _keywords(node) <= {*COMMON_FIELDS}, path
 
 
