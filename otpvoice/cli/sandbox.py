@@ -31,7 +31,13 @@ def _parse_flow_texts(
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8100, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8100,
+    show_default=True,
+    help="Port to listen on.",
+)
 @click.option(
     "--token",
     default="sandbox-token",
@@ -96,8 +102,8 @@ def sandbox(
     The sandbox's page in a browser shows phones that ring, are answered and speak. Without --config
     and --flow it has the flows 24 and 220 (English) and 25 (Hindi).
     """
-    hooks = {"1": Webhook(uri=webhook, secret=secret)} if webhook else {}
     try:
+        hooks = {"1": Webhook(uri=webhook, secret=secret)} if webhook else {}
         sandbox_config = SandboxConfig(
             webhooks=hooks,
             subscription="1" if hooks else None,

@@ -1,10 +1,15 @@
 """Configuration of the simulated account. Every time is in real seconds."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 Route = Literal["obd", "c2c"]
+
+MAX_SECONDS: Final = 86400
+WEB_URL: Final = re.compile(r"https?://\S+")
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 ENGLISH_TEXT: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
@@ -47,12 +52,20 @@ class CallbackTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """An endpoint that receives callbacks."""
+    """An endpoint that receives callbacks.
+
+    Raises:
+        ValueError: ``uri`` is not an http or https URL.
+    """
 
     uri: str = field(repr=False)
     secret: str = field(default="", repr=False)
     """Sent as ``Authorization: Bearer``; empty: the header is left out."""
     template: CallbackTemplate | None = None
+
+    def __post_init__(self) -> None:
+        if not WEB_URL.fullmatch(self.uri):
+            raise ValueError("webhook: must be an http or https URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +73,8 @@ class SandboxConfig:
     """One account with the simulated vendor.
 
     Raises:
-        ValueError: the token is empty, a flow id is not a number, or the subscription names an
-            unknown webhook.
+        ValueError: the token is empty, a flow id is not a number, the subscription names an
+            unknown webhook, ``framed_by`` is not an origin, or a time is not 0 to 86400 seconds.
     """
 
     token: str = field(default="sandbox-token", repr=False)
@@ -99,6 +112,11 @@ class SandboxConfig:
                 raise ValueError(f"flows: the id of a flow is digits, not {flow_id!r}")
         if self.subscription is not None and self.subscription not in self.webhooks:
             raise ValueError("subscription: no such webhook")
+        if self.framed_by and not _ORIGIN.fullmatch(self.framed_by):
+            raise ValueError("framed_by: must be an origin, as http://127.0.0.1:8080")
+        for name in (each.name for each in fields(self) if each.name.endswith("_seconds")):
+            if not 0 <= getattr(self, name) <= MAX_SECONDS:  # nan neither
+                raise ValueError(f"{name}: must be 0 to {MAX_SECONDS} seconds")
 
     def flow_text(self, flow_id: str) -> str:
         """Return the text of a flow, with its placeholders.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import flask
 
-from otpvoice_sandbox.config import Route, SandboxConfig
+from otpvoice_sandbox.config import WEB_URL, Route, SandboxConfig
 
 
 class RequestRejected(Exception):
@@ -90,7 +90,7 @@ def is_string_map(value: object) -> bool:
 
 
 TEXT_LINE: Final = FieldRule(r"[^\x00-\x1f\x7f]{1,255}", "a line of text")
-WEB_ADDRESS: Final = FieldRule(r"https?://\S+", "an http or https URL", required=True)
+WEB_ADDRESS: Final = FieldRule(WEB_URL.pattern, "an http or https URL", required=True)
 _PHONE_NUMBER: Final = FieldRule(
     r"[1-9][0-9]{6,14}", "digits with country code, without +", required=True
 )
@@ -201,7 +201,7 @@ def _validate_ids(request: CallRequest, account: SandboxConfig, webhooks: Contai
         field = "flow_id" if request.route == "obd" else "to"
         existing = ", ".join(sorted(account.flows, key=int)) or "none"
         raise RequestRejected(422, f"{field}: no such flow; this account has: {existing}")
-    is_url = request.audio is not None and re.fullmatch(r"https?://\S+", request.audio)
+    is_url = request.audio is not None and WEB_URL.fullmatch(request.audio)
     if request.audio is not None and not is_url and request.audio not in account.sounds:
         raise RequestRejected(422, "audio: neither an uploaded sound nor an http or https URL")
     if request.webhook_id is not None and request.webhook_id not in webhooks:

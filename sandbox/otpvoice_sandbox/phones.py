@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
-from otpvoice_sandbox.config import ReplyStyle
+from otpvoice_sandbox.config import MAX_SECONDS, ReplyStyle
 from otpvoice_sandbox.parsing import RequestRejected, is_string_map
 
 
@@ -121,12 +121,12 @@ def _is_count(value: object) -> bool:
 def _is_seconds(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return 0 <= value <= 86400
+    return 0 <= value <= MAX_SECONDS
 
 
 _REPLY_STYLES: Final = {style.name: get_args(style.type) for style in fields(ReplyStyle)}
 _OPTIONS: Final[Mapping[str, _Option]] = {
-    "seconds": ("0 to 86400 seconds", _is_seconds),
+    "seconds": (f"0 to {MAX_SECONDS} seconds", _is_seconds),
     "ends": ("a status word of the vendor", lambda value: isinstance(value, str)),
     "duration": ("whole seconds of conversation", _is_count),
     "rings": ("true or false", lambda value: isinstance(value, bool)),

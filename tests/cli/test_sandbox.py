@@ -192,6 +192,12 @@ def test_sandbox_with_invalid_flows_exits_with_error(tmp_path: Path, text: str, 
         (("--flow", "1=a", "--flow", "1=b"), "flow 1 has two texts"),
         (("--token", ""), "token: must not be empty"),
         (("--config", "/nonexistent.toml"), "does not exist"),
+        (("--port", "70000"), "70000 is not in the range"),
+        (("--webhook", "127.0.0.1:8000/x"), "webhook: must be an http or https URL"),
+        (("--framed-by", "https://a.example; script-src *"), "framed_by: must be an origin"),
+        (("--ring", "inf"), "ring_seconds: must be 0 to 86400 seconds"),
+        (("--talk", "nan"), "talk_seconds: must be 0 to 86400 seconds"),
+        (("--ring", "-1"), "ring_seconds: must be 0 to 86400 seconds"),
     ],
 )
 def test_sandbox_with_invalid_option_exits_with_2(options: tuple[str, ...], fault: str) -> None:
