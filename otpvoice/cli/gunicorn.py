@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -90,15 +91,18 @@ def _remove_metrics_folder(_arbiter: Any) -> None:
 
 
 def _choose_processor(arbiter: Any, worker: Any) -> None:
-    """Choose a processor for a worker if there is one for each; None leaves it to the system.
+    """Choose the least used processor for a worker if there is one for each, else None.
 
     The threads of a worker take turns, so on one processor they never wait for each other across
     two. With fewer workers, others may need the first processors as much: in a container without a
-    processor set, those of all containers of the machine.
+    processor set, those of all containers of the machine. A reload starts the new workers before
+    the old ones end.
     """
     processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    free = processors - {each.processor for each in arbiter.WORKERS.values()}
-    worker.processor = min(free, default=None) if len(processors) == arbiter.num_workers else None
+    used = Counter(each.processor for each in arbiter.WORKERS.values())
+    worker.processor = None
+    if len(processors) == arbiter.num_workers:
+        worker.processor = min(processors, key=lambda each: (used[each], each))
 
 
 def _keep_to_processor(_arbiter: Any, worker: Any) -> None:

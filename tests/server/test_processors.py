@@ -46,6 +46,22 @@ def test_worker_keeps_to_a_processor_of_its_own(environ: Mapping[str, str], tmp_
 
 
 @pytest.mark.usefixtures("redis")
+def test_reload_gives_each_new_worker_a_processor(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    """The old workers still have theirs when the new ones start."""
+    variables = {**environ, **WIDE_LIMITS, "OTPVOICE_SERVER_WORKERS": str(len(PROCESSORS))}
+    with running_api(variables, tmp_path) as api:
+        wait_until(lambda: has_one_each(api), "a processor for each worker")
+        old = {*processors_by_worker(api)}
+        os.kill(api.process.pid, signal.SIGHUP)
+        wait_until(
+            lambda: old.isdisjoint(processors_by_worker(api)) and has_one_each(api),
+            "the processors of the new workers",
+        )
+
+
+@pytest.mark.usefixtures("redis")
 def test_workers_without_a_processor_each_use_all(
     environ: Mapping[str, str], tmp_path: Path
 ) -> None:
