@@ -35,7 +35,7 @@ _STATUS_LINES: Final = {
 }
 _REQUEST: Final = "otpvoice.request"
 """Key of the :class:`ApiRequest` in the WSGI environment."""
-_CORS_PREFIX: Final = "/v1/"
+_CORS_PREFIX: Final = "v1/"
 _EXPOSED_HEADERS: Final = "Retry-After, Request-Id, Location, Idempotent-Replayed"
 _PREFLIGHT_HEADERS: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -226,7 +226,8 @@ class Api(flask.Flask):
 
         https://fetch.spec.whatwg.org/#http-extensions
         """
-        if not self._origins or not request.path.startswith(_CORS_PREFIX):
+        # Pages also read why ``//v1/…`` does not exist.
+        if not self._origins or not request.path.lstrip("/").startswith(_CORS_PREFIX):
             return {}
         headers, origin = {"Vary": "Origin"}, request.header("Origin")
         if origin in self._origins:

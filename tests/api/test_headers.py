@@ -219,6 +219,13 @@ def test_allowed_origin_reads_503_and_500(environ: dict[str, str], store: RedisS
     assert is_shared(fault)
 
 
+def test_allowed_origin_reads_why_a_path_with_two_slashes_fails(cors_api: ApiClient) -> None:
+    paths = {"PATH_INFO": f"/{VERIFICATIONS}", "RAW_URI": f"/{VERIFICATIONS}"}
+    response = request_from(PAGE, cors_api, "POST", "/", environ_overrides=paths)
+    assert_problem(response, 404, "not_found")
+    assert is_shared(response)
+
+
 @pytest.mark.parametrize(
     "origin",
     [
