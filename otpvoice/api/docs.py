@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment, FileSystemLoader
 from swagger_ui_bundle import swagger_ui_path
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, PreconditionFailed
 
 from otpvoice.api.application import api_endpoint, endpoints_of
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
@@ -60,11 +60,18 @@ class _CachedAsset:
     media_type: str
 
     def response_to(self, request: ApiRequest) -> ApiResponse:
-        """Return the content, or 304 if the reader has it (RFC 9110, section 13.1.2)."""
+        """Return the content, or 304 if the reader has it (RFC 9110, section 13.1.2).
+
+        Raises:
+            PreconditionFailed: the reader wants other content (section 13.1.1).
+        """
         etag = hashlib.sha256(self.content).hexdigest()[:32]
         headers = {"ETag": f'"{etag}"', "Cache-Control": f"public, max-age={_MAX_AGE_S}"}
         if self.media_type == _HTML:
             headers["Content-Security-Policy"] = _PAGE_POLICY
+        wanted = request.wsgi.if_match
+        if request.has_header("If-Match") and not (wanted.star_tag or wanted.is_strong(etag)):
+            raise PreconditionFailed
         if request.wsgi.if_none_match.contains_weak(etag):
             return ApiResponse(status=304, headers=headers)
         return ApiResponse(self.content, content_type=self.media_type, headers=headers)
@@ -77,12 +84,12 @@ def _page(name: str, path: str, summary: str, *media_types: str) -> Operation:
         path=path,
         tag="documentation",
         summary=summary,
-        headers=("If-None-Match",),
+        headers=("If-Match", "If-None-Match"),
         responses=(
             ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
             ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
         ),
-        errors=(NotFound,) if "{file}" in path else (),
+        errors=(PreconditionFailed, *((NotFound,) if "{file}" in path else ())),
     )
 
 

@@ -11,7 +11,12 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    PreconditionFailed,
+    RequestEntityTooLarge,
+)
 from werkzeug.exceptions import NotFound as NoSuchPath
 
 from otpvoice.api import schemas
@@ -64,6 +69,7 @@ _PROBLEMS: Final = (
     (errors.VerificationClosed, 409, "verification_closed", "The verification has ended"),
     (errors.NoCallYet, 409, "no_call_yet", "No call has been sent yet"),
     (errors.TooLate, 409, "too_late", "It is too late for another call"),
+    (PreconditionFailed, 412, "invalid_request", "The content is not the wanted one"),
     (RequestEntityTooLarge, 413, "body_too_large", "The body is too large"),
     (UnsupportedMediaType, 415, "unsupported_media_type", "The body must be plain JSON"),
     (errors.InvalidRequest, 422, "invalid_request", _INVALID),
@@ -113,6 +119,7 @@ _UNREADABLE_REQUEST: Final = "The request is malformed. Check its path, headers 
 _HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = {
     NoSuchPath: f"{NO_SUCH_PATH} See /docs for all paths.",
     MethodNotAllowed: "This path does not accept the method. Use one that Allow lists.",
+    PreconditionFailed: "The content does not match If-Match. Send the request without it.",
     RequestEntityTooLarge: "The body is larger than 16 KiB, the maximum. Send a smaller one.",
 }
 

@@ -5,7 +5,13 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import replace
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    PreconditionFailed,
+    RequestEntityTooLarge,
+)
 
 from otpvoice.api import schemas
 from otpvoice.api.errors import (
@@ -143,7 +149,10 @@ _DOMAIN_ERRORS: Final = (
     _refused("over_capacity"),
     _refused("calls_unavailable"),
 )
-_HTTP_ERRORS: Final = (BadRequest(), NotFound(), MethodNotAllowed(["GET"]), RequestEntityTooLarge())
+_HTTP_ERRORS: Final = (
+    *(BadRequest(), NotFound(), MethodNotAllowed(["GET"])),
+    *(PreconditionFailed(), RequestEntityTooLarge()),
+)
 PROBLEM_EXAMPLES: Final[Mapping[type[Exception], schemas.ProblemDocument]] = {
     **{type(error): _problem(error) for error in _DOMAIN_ERRORS},
     **{type(error): problem_for_http(error, _REQUEST_ID) for error in _HTTP_ERRORS},

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from api.api_client import ApiClient
+from api.api_client import ApiClient, assert_problem
 from browser import BrowserSession
 from playwright.sync_api import Page, expect
 from support.service import LOGIN_KEY
@@ -66,6 +66,20 @@ def test_page_files_are_served_with_type_and_etag(api: ApiClient, name: str, kin
     assert response.headers["Cache-Control"] == "public, max-age=300"
     has = {"If-None-Match": response.headers["ETag"]}
     assert api.client.get(f"/docs/{name}", headers=has).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/docs/errors", "/docs/docs.js"])
+def test_if_match_is_evaluated_before_if_none_match(api: ApiClient, path: str) -> None:
+    """RFC 9110, section 13.2.2. The comparison is strong (section 13.1.1)."""
+    etag = api.client.get(path).headers["ETag"]
+    for wanted in (etag, "*", f'"other", {etag}'):
+        assert api.client.get(path, headers={"If-Match": wanted}).status_code == 200
+        both = {"If-Match": wanted, "If-None-Match": etag}
+        assert api.client.get(path, headers=both).status_code == 304
+    for wanted in ('"other"', f"W/{etag}", ""):
+        both = {"If-Match": wanted, "If-None-Match": etag}
+        refused = api.client.get(path, headers=both)
+        assert_problem(refused, 412, "invalid_request")
 
 
 @pytest.mark.parametrize(
