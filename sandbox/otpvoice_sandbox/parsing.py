@@ -6,7 +6,7 @@ rules for calls follow docs/provider.md, section 1.
 
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,18 @@ class FieldRule:
     allow_integer: bool = False
 
 
+def parse_json(raw: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] = dict) -> Any:
+    """Parse JSON whose strings are text: half of a surrogate pair is none (RFC 8259, section 8.2).
+
+    Raises:
+        ValueError: it is not such JSON.
+        RecursionError: it is nested too deeply.
+    """
+    value = json.loads(raw, object_pairs_hook=make_object)
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
 def received_object() -> dict[str, Any]:
     """Parse the JSON object of the current request.
 
@@ -47,7 +59,7 @@ def received_object() -> dict[str, Any]:
     if flask.request.mimetype != "application/json":
         raise RequestRejected(422, "Content-Type: must be application/json")
     try:
-        body = json.loads(flask.request.get_data(), object_pairs_hook=_reject_duplicates)
+        body = parse_json(flask.request.get_data(), _reject_duplicates)
     except (ValueError, RecursionError):
         raise RequestRejected(422, "body: must be JSON") from None
     if not isinstance(body, dict):
@@ -84,11 +96,21 @@ def parse_fields(body: Mapping[str, object], rules: Mapping[str, FieldRule]) -> 
     return fields
 
 
+def is_header_map(value: Any) -> bool:
+    """Return whether a JSON value is an object of HTTP header fields (RFC 9110, section 5)."""
+    return is_string_map(value) and all(
+        _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text)
+        for name, text in value.items()
+    )
+
+
 def is_string_map(value: object) -> bool:
     """Return whether a JSON value is an object of strings."""
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t -~\xa0-\xff]*")
 TEXT_LINE: Final = FieldRule(r"[^\x00-\x1f\x7f]{1,255}", "a line of text")
 WEB_ADDRESS: Final = FieldRule(WEB_URL.pattern, "an http or https URL", required=True)
 _PHONE_NUMBER: Final = FieldRule(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from otpvoice_sandbox.config import MAX_SECONDS, ReplyStyle
-from otpvoice_sandbox.parsing import RequestRejected, is_string_map
+from otpvoice_sandbox.parsing import RequestRejected, is_header_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
     "ends": ("a status word of the vendor", lambda value: isinstance(value, str)),
     "duration": ("whole seconds of conversation", _is_count),
     "rings": ("true or false", lambda value: isinstance(value, bool)),
-    "copies": ("the number of callbacks", _is_count),
+    "copies": ("the number of callbacks, at most 100", lambda n: _is_count(n) and n <= 100),
     "calls": ("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
 } | {
     name: (f"one of {', '.join(choices)}", choices.__contains__)
@@ -139,7 +139,7 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
 _REPLY_OPTIONS: Final[Mapping[str, _Option]] = {
     "status": ("an HTTP status", lambda value: _is_count(value) and 200 <= value <= 599),
     "body": ("anything", lambda _: True),
-    "headers": ("an object of strings", is_string_map),
+    "headers": ("an object of HTTP headers", is_header_map),
 }
 
 

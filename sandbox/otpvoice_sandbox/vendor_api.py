@@ -1,7 +1,6 @@
 """The vendor's API: requests for calls, status queries and set-up (docs/provider.md, 1 to 3)."""
 
 import hmac
-import json
 import math
 import re
 import socket
@@ -22,6 +21,7 @@ from otpvoice_sandbox.parsing import (
     RequestRejected,
     parse_call_request,
     parse_fields,
+    parse_json,
     received_object,
 )
 from otpvoice_sandbox.scheduling import VENDOR_ZONE
@@ -82,7 +82,7 @@ def _received_body() -> Any:
     """Return the body for the request log, also if it is not JSON."""
     raw = request.get_data()
     try:
-        return json.loads(raw)
+        return parse_json(raw)
     except (ValueError, RecursionError):
         return raw.decode(errors="replace")
 

@@ -141,6 +141,13 @@ def test_page_escapes_markup_in_requests(sandbox: RunningSandbox) -> None:
     assert "<b>" not in page
 
 
+def test_page_shows_rejected_request_with_half_of_a_surrogate_pair(sandbox: RunningSandbox) -> None:
+    """Such a string has no encoding, so a page that contained it could not be sent."""
+    rejected = place_call(sandbox, dict(OBD) | {"variables[Name]": "\ud800"})
+    assert (rejected.status_code, rejected.json()["message"]) == (422, "body: must be JSON")
+    assert "ud800" in get_page(sandbox)
+
+
 def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
     """It shows eight phones, twenty calls and the beginning of long messages."""
     for n in range(30):

@@ -35,6 +35,7 @@ def test_behaviours_of_contract_exist() -> None:
         {"behaviour": "answer", "ends": 1},
         {"behaviour": "answer", "duration": 1.5},
         {"behaviour": "answer", "copies": -1},
+        {"behaviour": "answer", "copies": 101},
         {"behaviour": "busy", "calls": 0},
         {"behaviour": "busy", "calls": True},
         {"behaviour": "answer", "obd_reply": "old"},
@@ -42,6 +43,10 @@ def test_behaviours_of_contract_exist() -> None:
         {"behaviour": "answer", "status": 200},
         {"behaviour": "reply", "status": 99},
         {"behaviour": "reply", "headers": {"X": 1}},
+        {"behaviour": "reply", "headers": {"X": "a\nb"}},
+        {"behaviour": "reply", "headers": {"X": "€"}},
+        {"behaviour": "reply", "headers": {"X:": "a"}},
+        {"behaviour": "reply", "body": "\ud800"},
     ],
 )
 def test_set_phone_with_invalid_document_returns_422(
