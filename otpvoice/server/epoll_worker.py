@@ -25,6 +25,8 @@ from otpvoice.server.threaded_worker import RequestTimeout, ThreadedWorker
 
 READ_TIMEOUT_S: Final = 10.0
 """From the first byte of a request, or from the connection, to the request's last byte."""
+_BUSY_READ_TIMEOUT_S: Final = 1.0
+"""The same for a request that gunicorn reads while others hold half of its threads."""
 _LINGER_S: Final = 2.0
 """How long a closed connection waits for the client to close it, too (RFC 9112, section 9.6)."""
 _SWEEP_INTERVAL_S: Final = 0.25
@@ -58,6 +60,7 @@ class EpollWorker(ThreadedWorker):
         self._next_sweep = 0.0
         # Gunicorn looks a setting up by name, which costs as much as a system call.
         self._keepalive_s: int = self.cfg.keepalive
+        self._many_handed_over = self.cfg.threads // 2
         self._max_kept: int = self.worker_connections - self.cfg.threads
         self._environ = {
             **base_environ(self.cfg),
@@ -193,7 +196,7 @@ class EpollWorker(ThreadedWorker):
         elif is_open:
             self._serve_received(connection, data)
         elif connection.received:
-            self._hand_over(connection)  # the request is cut off
+            self._hand_over(connection, 0)  # the request is cut off
         else:
             self._close(connection)
 
@@ -207,7 +210,7 @@ class EpollWorker(ThreadedWorker):
             if (request := read_request(connection.received)) is Reading.INCOMPLETE:
                 break
             if request is Reading.UNUSUAL:
-                self._hand_over(connection)
+                self._hand_over(connection, seconds)
                 return
             connection.received = connection.received[request.size :]
             if not self._respond(connection, request):
@@ -276,9 +279,12 @@ class EpollWorker(ThreadedWorker):
 
     # In the pool.
 
-    def _hand_over(self, connection: Connection) -> None:
+    def _hand_over(self, connection: Connection, seconds: float) -> None:
+        """Let gunicorn serve the request, which must arrive within this time."""
         connection.limit_sends(READ_TIMEOUT_S)
-        connection.deadline = time.monotonic() + READ_TIMEOUT_S
+        if len(self._handed_over) >= self._many_handed_over:
+            seconds = min(seconds, _BUSY_READ_TIMEOUT_S)
+        connection.deadline = time.monotonic() + seconds
         self._handed_over.add(connection)
         self.tpool.submit(self._serve_unusual, connection)
 

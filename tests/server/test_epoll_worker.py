@@ -14,6 +14,8 @@ from support.raw_http import CREATE, head, post
 from support.service import WIDE_LIMITS
 from support.stack import ApiProcess, running_api
 
+from otpvoice.server.epoll_worker import READ_TIMEOUT_S
+
 BAD_CLIENTS = int(os.environ.get("OTPVOICE_TEST_BAD_CLIENTS", "64"))
 REQUESTS = 50
 MAX_MEDIAN_S, MAX_LATENCY_S = 0.1, 1.0
@@ -82,6 +84,18 @@ def test_half_request_is_refused_after_the_read_timeout(api: ApiProcess, beginni
 
 
 @pytest.mark.usefixtures("redis")
+def test_slow_chunks_do_not_hold_all_threads_until_the_read_timeout(api: ApiProcess) -> None:
+    """Half of the threads are free again soon, for other requests that gunicorn reads."""
+    unusual = head("GET /healthz HTTP/1.1", "X-A: 1", "X-A: 2")
+    with ExitStack() as stack:
+        for _ in range(BAD_CLIENTS):
+            stack.enter_context(api.connect()).send(post("Transfer-Encoding: chunked"), b"5\r\nab")
+        began = time.monotonic()
+        assert api.send(unusual).status == 200
+        assert time.monotonic() - began < READ_TIMEOUT_S / 2
+        assert max(latencies(api)) < MAX_LATENCY_S
+
+
 def test_requests_in_one_packet_are_answered_in_order(api: ApiProcess) -> None:
     """Plain ones and those that gunicorn reads."""
     unusual = head("GET /healthz HTTP/1.1", "X-A: 1", "X-A: 2")
