@@ -25,10 +25,10 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
-from support.processes import find_program
+from support.processes import TIMEOUT_S, find_program
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-TIMEOUT_MS: Final = 15_000
+TIMEOUT_MS: Final = TIMEOUT_S * 1000
 """How long actions and assertions on a page wait."""
 _OPTIONS: Final = (
     "--no-sandbox",  # tests may run as root, where Chromium has no sandbox

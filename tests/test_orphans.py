@@ -48,7 +48,7 @@ def test_cut_run_leaves_no_process(tmp_path: Path, ending: signal.Signals, worke
     """Servers, leaders of sessions, and commands with another environment end with the run."""
     (tmp_path / "test_run.py").write_text(RUN)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    plugins = ["-p", "support.orphans", "-p", "no:cacheprovider"]
+    plugins = ["-p", "support.orphans", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
     command = [sys.executable, "-m", "pytest", *plugins, "-n", str(workers)]
     variables = {"PYTHONPATH": str(TESTS)}
     with Process(command, tmp_path / "log", variables, cwd=tmp_path) as run:
