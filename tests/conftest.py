@@ -58,8 +58,11 @@ def pytest_collection() -> Generator[None, object, object]:
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
-_LONGEST_FIRST = ("system", "deploy", "examples", "cli", "client", "sandbox", "benchmarks")
-"""Folders whose tests start processes. The others follow."""
+_LONGEST_FIRST = (
+    *("system", "deploy", "examples", "cli", "client", "sandbox", "benchmarks"),
+    *("test_orphans.py", "test_browser.py"),
+)
+"""Folders and files whose tests start processes. The others follow."""
 _LONGEST_FILE = "test_production_walk.py"
 
 
