@@ -1,13 +1,13 @@
 """Lost responses: the connection breaks after the request, and the client retries."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from api.api_client import VERIFICATIONS
 from redis import Redis
+from support.processes import wait_until
 from support.raw_http import RawResponse, post
 from support.service import ASHA
 from support.stack import ApiProcess
@@ -34,10 +34,7 @@ def lose_response(emptied_api: ApiProcess, sent: bytes, is_done: Callable[[], bo
     """Send a request, close the connection, and wait until it took effect."""
     with emptied_api.connect() as connection:
         connection.send(sent)
-    deadline = time.monotonic() + 5
-    while not is_done():
-        assert time.monotonic() < deadline, "the request was not done"
-        time.sleep(0.01)
+    wait_until(is_done, "the request's effect")
 
 
 def response_is_stored(redis: Redis) -> Callable[[], bool]:

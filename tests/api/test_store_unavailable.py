@@ -1,11 +1,11 @@
 """The store stopped or hanging: 503 at once, and recovery without a restart."""
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem
+from support.processes import wait_until
 from support.timing import finishes_within
 from support.valkey import Valkey
 from werkzeug.test import TestResponse
@@ -118,7 +118,4 @@ def test_readyz_without_dialer_reports_degraded(api: ApiClient) -> None:
 
 def wait_until_ready(api: ApiClient) -> None:
     """Wait until the store is available."""
-    deadline = time.monotonic() + 5
-    while api.client.get("/readyz").status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: api.client.get("/readyz").status_code == 200, "the store")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import pytest
 from cli.shell import Shell
 from support.processes import wait_until
 from support.service import SandboxPhones
@@ -27,7 +26,6 @@ FRESH = os.environ.get("OTPVOICE_TEST_FRESH_VENV") == "1"
 """Whether the first block runs as well. It installs all packages, which takes a minute."""
 
 
-@pytest.mark.timeout(600 if FRESH else 120)
 def test_first_service_commands_run_in_order(tmp_path: Path) -> None:
     """With the installed packages, or with ``OTPVOICE_TEST_FRESH_VENV=1`` in a new environment.
 

@@ -73,7 +73,7 @@ def cut_reply(proxied: ProxiedRequest) -> None:
 
 def never_reply(proxied: ProxiedRequest) -> None:
     """Drop the request and keep the connection open without a reply."""
-    proxied.closed.wait(20)
+    proxied.closed.wait(60)
 
 
 def trickle_reply(proxied: ProxiedRequest) -> None:

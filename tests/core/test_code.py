@@ -17,7 +17,7 @@ CHANCE = 1e-8
 """Of a good generator to exceed one limit. There are 52 in this file: one run of two million
 fails.
 """
-LONG = pytest.mark.timeout(120 + CODES // 5_000)
+LONG = pytest.mark.timeout(600 + CODES // 5_000)
 
 
 @cache

@@ -135,27 +135,27 @@ def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Walkthrough:
     namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     done = subprocess.run(
         ["unshare", *namespaces, "/bin/bash", str(HERE / "machine.sh"), str(folder), str(source)],
-        capture_output=True, text=True, check=False, timeout=240,
+        capture_output=True, text=True, check=False, timeout=840,
     )  # fmt: skip
     print(done.stdout, done.stderr, file=sys.stderr)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return Walkthrough(done.stdout)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_guide_commands_deploy_a_working_service(walkthrough: Walkthrough) -> None:
     """At the end a number is verified through nginx, the units and the store."""
     assert "verified, heard: True" in walkthrough.output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_optional_secret_files_reach_the_units(walkthrough: Walkthrough) -> None:
     """The webhook's path token is accepted, and another is refused."""
     assert "callback with stranger: 401" in walkthrough.output
     assert "callback with path token: 400" in walkthrough.output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_doctor_finds_no_fault_of_the_installation(walkthrough: Walkthrough) -> None:
     """Without internet access, only checks of the internet fail."""
     levels = walkthrough.doctor
@@ -165,7 +165,7 @@ def test_doctor_finds_no_fault_of_the_installation(walkthrough: Walkthrough) -> 
     assert failed <= {"public address", "provider address"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_secret_is_readable_by_another_user(walkthrough: Walkthrough) -> None:
     """Another user searches every file and process."""
     _, _, seen = walkthrough.output.partition("--- readable by others\n")

@@ -84,7 +84,7 @@ def slow_clients(proxy: NginxProxy) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("redis")
-@pytest.mark.timeout(120 + SLOW_CLIENTS)
+@pytest.mark.timeout(600 + SLOW_CLIENTS)
 def test_slow_clients_do_not_delay_other_clients(proxy: NginxProxy) -> None:
     """Many more than the API has threads send heads or bodies, or read responses, slowly.
     ``/readyz`` stays fast.

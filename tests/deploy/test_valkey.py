@@ -73,7 +73,6 @@ def run_command(variables: dict[str, str], *words: str) -> subprocess.CompletedP
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.timeout(240)  # it starts eight processes
 def test_verification_runs_with_shipped_users(
     valkey: ValkeyServer, environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -147,7 +147,7 @@ def test_running_dialer_probes_a_closed_route(
     harness.dial_next()
     with running_dialers(make_dialer()):
         store.clock_offset_ms += PAUSE
-        assert sandbox.state.wait_until(lambda: len(sandbox.state.request_log()) == 3, timeout_s=3)
+        assert sandbox.state.wait_until(lambda: len(sandbox.state.request_log()) == 3, timeout_s=60)
     assert harness.calls_of(waiting)[0].status is CallStatus.PLACED
 
 

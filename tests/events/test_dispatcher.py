@@ -305,7 +305,7 @@ def test_no_event_is_sent_after_the_stop(
         thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
         with proxy.holding("claim_events") as held:
             thread.start()
-            assert held.came.wait(5)
+            assert held.came.wait(60)
             stopping.set()
             held.let_go.set()
             thread.join(10)

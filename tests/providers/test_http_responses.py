@@ -116,7 +116,7 @@ def test_connection_with_unread_bytes_is_closed_at_once(
 
     server.respond(respond)
     post(client, server.url)
-    assert closed.wait(5)
+    assert closed.wait(60)
 
 
 def test_response_between_two_requests_is_not_accepted(
@@ -127,7 +127,7 @@ def test_response_between_two_requests_is_not_accepted(
 
     def respond(conn: socket.socket) -> None:
         conn.sendall(http_response(b"1"))
-        go.wait(5)
+        go.wait(60)
         conn.sendall(STRAY)
         done.set()
         conn.recv(1)
@@ -135,7 +135,7 @@ def test_response_between_two_requests_is_not_accepted(
     server.respond(respond, OURS)
     assert post(client, server.url) == HttpResponse(200, b"1")
     go.set()
-    assert done.wait(5)
+    assert done.wait(60)
     assert post(client, server.url) == OUR_RESPONSE
     assert server.connections == [1, 2]
 

@@ -28,7 +28,7 @@ def wait_for_status(sandbox: RunningSandbox, status: str, attempts: int = 1) -> 
         call = network.current_call(PERSON)
         return bool(call and call.status == status and len(call.attempts) == attempts)
 
-    assert sandbox.state.wait_until(is_so, 5), network.phone_calls(PERSON)
+    assert sandbox.state.wait_until(is_so, 60), network.phone_calls(PERSON)
 
 
 @pytest.mark.parametrize(
@@ -147,5 +147,5 @@ def test_button_before_automatic_answer_wins(start: Callable[..., RunningSandbox
     wait_for_status(sandbox, "ringing")
     assert press(sandbox, "decline") == 204
     network = sandbox.state
-    assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.calls), 5)
+    assert sandbox.state.wait_until(lambda: all(c.ended_at for c in network.calls), 60)
     assert [call["status"] for call in network.phone_calls(PERSON)] == ["BUSY"]

@@ -153,7 +153,7 @@ def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
     for n in range(30):
         place_call(sandbox, OBD | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
     network = sandbox.state
-    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.calls), 5)
+    assert sandbox.state.wait_until(lambda: all(call.ended_at for call in network.calls), 60)
 
     page = get_page(sandbox)
 

@@ -162,7 +162,7 @@ def test_call_without_webhook_has_no_callback(
     silent = start(replace(config, subscription=None))
     place_call(silent, OBD)
 
-    assert silent.state.wait_until(lambda: silent.state.calls[0].callback_sent, 5)
+    assert silent.state.wait_until(lambda: silent.state.calls[0].callback_sent, 60)
     assert inbox.empty()
 
 
@@ -176,7 +176,7 @@ def test_callback_is_retried_until_200_or_202(
     bodies = [inbox.get(timeout=5)["body"] for _ in range(3)]
 
     assert len(set(bodies)) == 1
-    assert sandbox.state.wait_until(lambda: len(sandbox.state.callbacks.deliveries()) == 3, 5)
+    assert sandbox.state.wait_until(lambda: len(sandbox.state.callbacks.deliveries()) == 3, 60)
     listed = requests.get(f"{sandbox.url}/callbacks", timeout=5).json()
     assert [(entry["attempt"], entry["status"]) for entry in listed] == [
         (1, 500),
@@ -223,7 +223,7 @@ def test_callback_to_unreachable_webhook_is_retried(start: Start, config: Sandbo
     )
     place_call(deaf, OBD)
 
-    assert deaf.state.wait_until(lambda: len(deaf.state.callbacks.deliveries()) == 4, 5)
+    assert deaf.state.wait_until(lambda: len(deaf.state.callbacks.deliveries()) == 4, 60)
     deliveries = deaf.state.callbacks.deliveries()
     assert {delivery["status"] for delivery in deliveries} == {None}
     assert {delivery["error"] for delivery in deliveries} == {"ConnectionError"}
@@ -234,7 +234,7 @@ def test_no_callback_behaviour_sends_nothing(sandbox: RunningSandbox, inbox: Inb
     set_behaviour(sandbox, "no_callback")
     place_call(sandbox, OBD)
 
-    assert sandbox.state.wait_until(lambda: sandbox.state.calls[0].callback_sent, 5)
+    assert sandbox.state.wait_until(lambda: sandbox.state.calls[0].callback_sent, 60)
     assert inbox.empty()
 
 

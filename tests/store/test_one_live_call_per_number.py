@@ -82,7 +82,7 @@ def test_one_call_is_live_for_each_line_and_number(redis_url: str, driver: Store
     company = Company(begun)
     with ThreadPoolExecutor(DIALERS) as pool:
         dialers = [pool.submit(company.dials_until_over, redis_url) for _ in range(DIALERS)]
-        company.over.wait(20)
+        company.over.wait(60)
         company.over.set()
         for dialer in dialers:
             dialer.result()

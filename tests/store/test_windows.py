@@ -1,6 +1,7 @@
 """Sliding windows: no period, wherever it starts, holds more than a limit allows."""
 
 import itertools
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -74,9 +75,13 @@ class Clock:
         self._now = (time.time() // WINDOW + 1) * WINDOW
 
     def passes(self, seconds: float) -> float:
-        """Advance the clock, and return it in seconds since 1970."""
-        self._now += seconds
-        self._driver.store.clock_offset_ms = round((self._now - time.time()) * 1000)
+        """Advance the clock, and return it in seconds since 1970.
+
+        It never goes back: on a busy machine, a step may take longer than the pause after it.
+        """
+        store = self._driver.store
+        self._now = max(self._now + seconds, time.time() + store.clock_offset_ms / 1000)
+        store.clock_offset_ms = math.ceil((self._now - time.time()) * 1000)
         self._driver.sweep()
         return self._now
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from redis import Redis
-from support.processes import PreloadedProcess
+from support.processes import TIMEOUT_S, PreloadedProcess
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 from support.stack import sandbox_config
 
@@ -109,7 +109,7 @@ class DialerFaultBench:
     def recover(self) -> None:
         """Expire all leases and run a healthy dialer until no call is open."""
         self.advance_time(AFTER_LEASE_MS)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + TIMEOUT_S
         with self.healthy_dialer():
             while self.open_calls() and time.monotonic() < deadline:
                 time.sleep(0.1)

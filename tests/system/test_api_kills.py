@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, free_port, otpvoice_process, wait_until
 from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
@@ -29,7 +29,7 @@ def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dic
         return calls
 
     left = set(acknowledged.values())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT_S
     while left and time.monotonic() < deadline:
         left = {name for name in left if calls_of(name)[-1]["status"] != "answered"}
         time.sleep(0.1)
@@ -40,7 +40,7 @@ def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dic
     return len(rang)
 
 
-@pytest.mark.timeout(120 + 3 * KILLS)
+@pytest.mark.timeout(600 + 3 * KILLS)
 def test_create_acknowledged_by_killed_worker_is_called_once(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -109,7 +109,7 @@ def played(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         played = Played(running, RecordingClient(running.service.url), {})
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda n: lives(played, n), range(MANY)))
-        wait_until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends", 60)
+        wait_until(lambda: all(call["status"] in ENDED for call in played.calls()), "the ends")
         for n, one in played.ids.items():
             if n % 4 == 0:
                 played.line.check(one, CODE)

@@ -16,7 +16,7 @@ from support.service import LOGIN_KEY, WEBHOOK_SECRET, RunningService
 TESTS: Final = Path(__file__).parents[1]
 EXAMPLES: Final = os.environ.get("OTPVOICE_TEST_SCHEMA", "3")
 SEED: Final = os.environ.get("OTPVOICE_TEST_SEED", "1")
-TIMEOUT: Final = 60 + 5 * int(EXAMPLES)
+TIMEOUT: Final = 600 + 5 * int(EXAMPLES)
 """Seconds."""
 UNTOLD: Final = "positive_data_acceptance"
 """No pattern says which numbers exist, so that a well-formed one may well be refused."""

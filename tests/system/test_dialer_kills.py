@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from support.processes import Process, wait_until
+from support.processes import TIMEOUT_S, Process, wait_until
 from system.dialer_faults import AFTER_LEASE_MS, DialerFaultBench, dialer_fault_bench
 
 MOMENTS = (
@@ -42,8 +42,8 @@ def keeps_asking(site: DialerFaultBench, dialers: Mapping[str, Process]) -> None
     def alive() -> list[str]:
         return [moment for moment, dialer in dialers.items() if dialer.is_running]
 
-    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start", 110)
-    deadline = time.monotonic() + 40
+    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start")
+    deadline = time.monotonic() + TIMEOUT_S
     while left := alive():
         assert time.monotonic() < deadline, f"never came to {left}"
         n = len(site.verification_ids)
@@ -57,7 +57,7 @@ def keeps_asking(site: DialerFaultBench, dialers: Mapping[str, Process]) -> None
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(120 + 40 * ROUNDS)
+@pytest.mark.timeout(600 + 40 * ROUNDS)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_killed_dialer_places_no_call_twice_and_loses_none(
     site: DialerFaultBench, seed: int

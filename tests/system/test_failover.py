@@ -201,7 +201,7 @@ class Load(threading.Thread):
 
 def comes_back(store: RedisStore) -> None:
     """Wait until the store has found its primary again."""
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while True:
         try:
             store.health()

@@ -37,7 +37,7 @@ PEOPLE = min(30, NUMBERS // 25)
 A_PLACE_FOR_ALL = {"OTPVOICE_LIMITS_CALLS_PER_CLIENT": "100000/1m"}
 """As of an operator with very many logins, so that the limit under test has to do the work."""
 
-pytestmark = pytest.mark.timeout(120 + NUMBERS // 5)
+pytestmark = pytest.mark.timeout(600 + NUMBERS // 5)
 
 
 class Pumper:

@@ -191,7 +191,7 @@ def compared(redis: Redis) -> int:
     return sum(CHECKS - int(redis.hget(name, "checks_left") or 0) for name in records)
 
 
-@pytest.mark.timeout(120 + GUESSES // 20)
+@pytest.mark.timeout(600 + GUESSES // 20)
 def test_guesses_for_a_number_never_exceed_its_limit(
     environ: dict[str, str], redis: Redis, tmp_path: Path
 ) -> None:
@@ -225,7 +225,7 @@ def test_guesses_for_a_number_never_exceed_its_limit(
             asha.is_refused()
             api.is_left_to_the_newest()
             api.loses_a_worker()
-            wait_until(lambda: guesser.refused >= GUESSES, "enough refusals", 60)
+            wait_until(lambda: guesser.refused >= GUESSES, "enough refusals")
             asha.is_refused()
         print(f"{compared(redis)} codes compared; {dict(guesser.answers)}")
         assert compared(redis) == ALLOWED

@@ -182,7 +182,7 @@ def test_routes_open_again_when_the_provider_accepts(
         service.post("/v1/verifications", {"to": number(next(newcomers))})
         return refused.degraded() == []
 
-    wait_until(logs_in, "the routes to open", 40)
+    wait_until(logs_in, "the routes to open")
     begun = service.create(number(next(newcomers)))
     service.wait_for_call(begun, "answered")
     assert refused.scrape().totals_by("route_closed", "route") == {}

@@ -125,7 +125,7 @@ class Faults:
         self._admin.execute_command("ACL", "SETUSER", "default", "+fcall")  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.timeout(180 + 3 * SECONDS)
+@pytest.mark.timeout(600 + 3 * SECONDS)
 def test_faulty_store_replies_end_no_process(
     stack: Stack, proxy: StoreProxy, store: Valkey
 ) -> None:

@@ -27,7 +27,6 @@ from otpvoice_sandbox import RunningSandbox
 
 REQUESTS = int(os.environ.get("OTPVOICE_TEST_LOG_REQUESTS", "300"))
 NUMBERS = [f"+9198765{n}4321" for n in range(6)]
-pytestmark = pytest.mark.timeout(300)
 _DROPPED = re.compile(r"^otpvoice_log_lines_dropped_total (\S+)$", re.MULTILINE)
 _PIPE_BYTES = 4096
 
@@ -141,7 +140,7 @@ def serving(environ: Mapping[str, str], log: Log) -> Iterator[Served]:
             "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
         }
         process = exits.enter_context(run(["serve"], variables, log))
-        wait_until(lambda: is_ready(f"http://{url}"), "the service to start", 60)
+        wait_until(lambda: is_ready(f"http://{url}"), "the service to start")
         yield Served(f"http://{url}", process, SandboxPhones(sandbox.url), log, f"http://{metrics}")
 
 

@@ -48,7 +48,7 @@ def phone_calls() -> list[dict[str, Any]]:
 
 def wait_for(what: str, look: Any) -> Any:
     """Return the first truthy result of ``look``."""
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     last: Any = None
     while time.monotonic() < give_up:
         try:
