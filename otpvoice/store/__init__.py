@@ -5,7 +5,6 @@ This module has every key there is. All carry one tag, so that a cluster keeps t
 | key                             | type | holds                                 | expires         |
 |---------------------------------|------|---------------------------------------|-----------------|
 | verification:<id>               | hash | a verification                        | ttl + retention |
-| speech:<id>                     | text | code and name to speak, encrypted     | ttl             |
 | call:<id>                       | hash | a call                                | ttl + retention |
 | number:<number_hash>            | hash | call gap, calls, verifications        | ttl + retention |
 | prefix:<prefix_hash>            | zset | numbers called without an approval    | a window        |
@@ -33,16 +32,18 @@ This module has every key there is. All carry one tag, so that a cluster keeps t
 | route:<route>                   | hash | the health of a route                 | an hour         |
 | waiting_for_route               | set  | queued calls that wait for a route    | 10 minutes      |
 | queue                           | zset | clients by due time of the first call | when empty      |
-| queue:<client>                  | zset | a client's queued calls by due time   | an hour         |
+| queue:<client>                  | zset | a client's queued calls by due time ¹ | an hour         |
 | dialing                         | zset | claimed calls by end of lease         | when empty      |
 | live                            | zset | live calls by the end of their lock   | when empty      |
 | live:<client>                   | zset | the same of one client                | an hour         |
-| expiring                        | zset | pending verifications by end          | when empty      |
+| expiring                        | zset | pending verifications by end ¹        | when empty      |
 | status_queries                  | zset | live calls by time of status query    | when empty      |
 | wake                            | list | tokens that wake a blocked dialer     | a minute        |
 | dialers                         | zset | dialers by their last heartbeat       | with the last   |
 | clock                           | text | server time and lead (ms)             | a day           |
 | selftest:<type>                 | any  | written and deleted by doctor         | at once         |
+
+¹ Bare ids, without ``vrf_`` or ``call_``. So is the ``verification`` of a call.
 
 A verification that ends without a sent call and without an approval keeps its records
 (``verification``, ``call``, and the ``reference`` and ``idempotency`` that only it has) for an
@@ -52,10 +53,11 @@ else for a day.
 Each key is ``{otpvoice}:`` and then as above. ``<…>`` is the number hash. The
 hashes are keyed hashes (:class:`otpvoice.core.keys.NumberHasher`), so no key contains a number, an
 address or a reference.
-The fields of each record are described in the Lua file that writes it. Speech and the
-``encrypted_number`` of a verification cannot be read without the key ring. Speech has a key of its
-own, because it must expire with its code even if no function runs. That also keeps records small
-enough for Redis's compact encoding (``hash-max-listpack-value``, 64 bytes).
+The fields of each record are described in the Lua file that writes it. A field that has its default
+(``DEFAULTS``) is left out. The encrypted speech and number of a verification cannot be read without
+the key ring. Its end deletes the speech and the digest of its code; so does the first sweep after
+its time. The speech is stored in pieces, because a hash whose values have at most 64 bytes
+(``hash-max-listpack-value``) takes less than half the memory.
 """
 
 from collections.abc import Mapping
@@ -94,9 +96,24 @@ _FORMS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 """By name: ``{forbidden: Lua class of characters, max_length}``, or ``{words: allowed ones}``."""
 
 
+DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "verification": {
+            "route": "obd",
+            "locale": "default",
+            "code_length": "6",
+            "checks_left": "5",
+            "queue_margin": "60000",
+        },
+        "call": {"route": "obd", "locale": "default"},
+    }
+)
+"""By kind of record: the values of fields that are left out, whatever the settings."""
+
+
 def _schema(required: str = "", **names_by_form: str) -> dict[str, object]:
     forms = {name: _FORMS[form] for form, names in names_by_form.items() for name in names.split()}
-    return {"required": required.split(), "forms": forms}
+    return {"required": required.split(), "forms": forms, "defaults": {}}
 
 
 _GAP: Final = ("gap_until", "gap_calls", "gap_last")
@@ -125,11 +142,12 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             flags="heard test live_test",
         )
         | {
+            "defaults": DEFAULTS["call"],
             "requires": {
                 "dialing": ("holder", "lease_until"),
                 "placed": ("sent_at", "live_until"),
                 "unknown": ("sent_at", "live_until"),
-            }
+            },
         },
         "verification": _schema(
             "client number encrypted_number status created_at expires_at version code_length"
@@ -140,13 +158,14 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             integers="created_at expires_at ended_at version code_length checks_left queue_margin"
             " redials stored_responses",
             flags="own_code test live_test counted events deliver_only",
-        ),
+        )
+        | {"defaults": DEFAULTS["verification"]},
         "number": _schema(integers=f"{' '.join(_GAP)} blocked_until canceled_call_at")
         | {
             "prefixes": {
-                "verification ": _FORMS["integers"],
+                "vrf_": _FORMS["integers"],
                 "pending ": _FORMS["words"],
-                "call ": _FORMS["times"],
+                "call_": _FORMS["times"],
             },
             "requires": dict.fromkeys(_GAP, _GAP),
         },
@@ -165,8 +184,9 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
 A record in another format was written by something else, or by a release that is too far away.
 The functions quarantine it before they use it (``_records.lua``).
 
-``forms`` has them by name, ``prefixes`` by the beginning of the name up to a space; other fields
-may hold anything. ``requires`` maps a field or a status to the fields that it requires.
+``forms`` has them by name, ``prefixes`` by the first word of the name with the space or underscore
+behind it; other fields may hold anything. ``defaults`` are :data:`DEFAULTS`. ``requires`` maps a
+field or a status to the fields that it requires.
 """
 
 

@@ -116,6 +116,8 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "event_ttl_ms": DAY_MS,
         "event_max_pending": 10_000,
         "silent_events": {"call.queued", "call.dialing"},
+        # Redis's default for the longest value in a hash with the compact encoding.
+        "max_compact_length": 64,
         # Counting
         "counter_buckets": 60,
         "conversion_min_ended": 20,

@@ -44,7 +44,6 @@ def test_forget_erases_verifications_calls_and_refusals(
         assert api.get(f"/v1/verifications/{each['id']}").status_code == 404
         assert run_as_operator(environ, "find", each["id"]).exit_code == 1
     assert keys(redis, "verification") == [f"{{otpvoice}}:verification:{other['id']}"]
-    assert keys(redis, "speech") == [f"{{otpvoice}}:speech:{other['id']}"]
     assert keys(redis, "call") == [f"{{otpvoice}}:call:{other['calls'][0]['id']}"]
     assert keys(redis, "refusals") == []
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, RING, StoreDriver
+from support.service import stored_speech
 
 from otpvoice.core.keys import KeyRing
 from otpvoice.core.store_port import Idempotency, StoreResult
@@ -297,12 +298,12 @@ def test_key_rotation_adds_no_checks(store: RedisStore) -> None:
 @pytest.mark.parametrize("end", ["approved", "guessed", "canceled", "superseded", "expired"])
 def test_end_deletes_speech_and_digests(driver: StoreDriver, redis: Redis, end: str) -> None:
     """In the same function; the encrypted number stays for receipts."""
-    begun = driver.create_answered(reference="a")
+    begun = driver.create_answered(reference="a", own_code=True)
     key = Keys().of("verification", begun.id)
     driver.check(begun, "111111")
     secrets = {b"digest", b"request_digest", b"wrong_digests"}
     assert secrets < set(redis.hkeys(key))
-    assert redis.exists(Keys().of("speech", begun.id))
+    assert stored_speech(redis, begun.id)
     ends: dict[str, Callable[[], object]] = {
         "approved": lambda: driver.check(begun, CODE),
         "guessed": lambda: [driver.check(begun, f"22222{n}") for n in range(4)],
@@ -313,5 +314,5 @@ def test_end_deletes_speech_and_digests(driver: StoreDriver, redis: Redis, end: 
     ends[end]()
     fields = set(redis.hkeys(key))
     assert not secrets & fields
-    assert not redis.exists(Keys().of("speech", begun.id))
+    assert not stored_speech(redis, begun.id)
     assert b"encrypted_number" in fields

@@ -24,9 +24,9 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     other = driver.create(RAVI)
     refusing(driver.try_create(client="shop"))
     assert driver.admin.forget(PHONE, "root") == 3
-    kinds = ("verification", "speech", "call", "provider", "refusals")
+    kinds = ("verification", "call", "provider", "refusals")
     left = [key for kind in kinds for key in redis.scan_iter(f"*:{kind}:*")]
-    assert len(left) == 3
+    assert len(left) == 2
     assert driver.get(other).status is Status.PENDING
     assert driver.store.get(pending.id, "bank").outcome == "not_found"
     assert driver.admin.find_by_number(PHONE, "root") == []
@@ -121,7 +121,7 @@ def test_window_of_erased_number_lasts_to_its_end(redis: Redis) -> None:
 def test_forget_erases_more_than_the_newest_verifications(
     driver: StoreDriver, redis: Redis
 ) -> None:
-    """With calls, speech and the provider's ids."""
+    """With calls and the provider's ids."""
     for n in range(25):
         driver.create(reference=f"login-{n}")
     claim = driver.dial()
@@ -130,7 +130,7 @@ def test_forget_erases_more_than_the_newest_verifications(
 
     assert driver.admin.forget(PHONE, "asha's friend") == 25
     left = sorted(key.decode().split(":")[1] for key in redis.scan_iter() if b"ref" not in key)
-    assert left.count("verification") == left.count("call") == left.count("speech") == 1
+    assert left.count("verification") == left.count("call") == 1
     assert "provider_call" not in left
     assert driver.admin.find_by_number(PHONE, "x") == []
     assert driver.check(other, CODE).outcome == "right"

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 from store.conftest import Sent
-from store.driver import CODE, NUMBERS, StoreDriver
-from support.service import ENDLESS_KEYS
+from store.driver import CODE, NUMBERS, RAVI, RING, StoreDriver
+from support.service import ENDLESS_KEYS, stored_speech
 
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.store_port import Idempotency
-from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store import Keys
+from otpvoice.core.verification import CallStatus, Route, Verification
+from otpvoice.store import DEFAULTS, Keys
 from otpvoice.store.redis_store import RedisStore
 
 PENDING = 200
@@ -44,6 +46,32 @@ def test_memory_of_a_pending_verification_is_bounded(
     print(f"{used // PENDING} bytes")
     valkey = "valkey_version" in redis.info("server")
     assert used / PENDING <= (BUDGET if valkey else BUDGET_OF_REDIS_7)
+
+
+@pytest.mark.parametrize("name", ["Asha", "श्री" * 10])
+def test_speech_is_stored_in_pieces_and_claimed_whole(
+    driver: StoreDriver, redis: Redis, name: str
+) -> None:
+    """With the longest name, the record keeps Redis's compact encoding."""
+    begun = driver.create(name=name)
+    assert redis.object("encoding", Keys().of("verification", begun.id)) == b"listpack"
+    spoken = decrypt_speech(RING, begun.id, driver.claim().encrypted_speech)
+    assert spoken == (CODE, name)
+
+
+def test_fields_with_their_default_are_left_out(driver: StoreDriver, redis: Redis) -> None:
+    """Other values are stored, and both are read alike."""
+    usual = driver.create()
+    other = driver.create(RAVI, code="12345678", max_checks=3, ttl=60, route=Route.C2C, locale="hi")
+    of_usual, of_other = (
+        {*redis.hkeys(Keys().of("verification", each.id))} for each in (usual, other)
+    )
+    assert of_other - of_usual == {name.encode() for name in DEFAULTS["verification"]}
+    assert (usual.code_length, usual.checks_left, usual.queue_margin) == (6, 5, 60_000)
+    for begun in (usual, other):
+        assert driver.get(begun) == replace(begun, now=driver.get(begun).now)
+    assert [call.locale for call in driver.get(usual).calls] == ["default"]
+    assert [call.route for call in driver.get(other).calls] == [Route.C2C]
 
 
 def test_ended_verification_leaves_only_records(driver: StoreDriver, redis: Redis) -> None:
@@ -210,12 +238,12 @@ def test_search_finds_each_form_of_a_secret(redis: Redis, at: int) -> None:
 
 
 def test_equal_codes_are_stored_as_different_bytes(driver: StoreDriver, redis: Redis) -> None:
-    ids = [driver.create(f"+91981234567{n}").id for n in range(2)]
+    ids = [driver.create(f"+91981234567{n}", own_code=True).id for n in range(2)]
     for field in ("digest", "request_digest", "encrypted_number"):
         first, second = (redis.hget(Keys().of("verification", each), field) for each in ids)
         assert first
         assert first != second
-    first, second = (redis.get(Keys().of("speech", each)) for each in ids)
+    first, second = (stored_speech(redis, each) for each in ids)
     assert first != second
 
 

@@ -96,7 +96,7 @@ def test_record_of_a_number_drops_old_calls(redis: Redis) -> None:
         driver.advance_time(DAY + 1)
         [key] = redis.scan_iter("*:number:*")
         fields: dict[Any, Any] = redis.hgetall(key)
-        sizes.add(sum(field.startswith(b"call ") for field in fields))
+        sizes.add(sum(field.startswith(b"call_") for field in fields))
     assert sizes == {1}
 
 

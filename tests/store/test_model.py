@@ -301,7 +301,10 @@ class Machine(RuleBasedStateMachine):
         """The queue has the queued calls, the leases those being dialed. Other keys expire."""
         queue, dialing = INDEXES[:2]
         by_status = {s: {c.id for c in self.model.calls() if c.status is s} for s in C}
-        waiting = {client: self.members(f"{queue}:{client}") for client in ("login", "bank")}
+        waiting = {
+            client: {f"call_{bare_id}" for bare_id in self.members(f"{queue}:{client}")}
+            for client in ("login", "bank")
+        }
         assert waiting["login"] | waiting["bank"] == by_status[C.QUEUED]
         assert self.members(queue) == {client for client in waiting if waiting[client]}
         assert self.members(dialing) == by_status[C.DIALING]

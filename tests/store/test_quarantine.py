@@ -87,7 +87,6 @@ def test_counter_with_bad_field_starts_again(
         "live:login",
         "dialers",
         "audit_log",
-        "speech",
         "number_lock",
         "waiting_for_number",
     ],
@@ -96,8 +95,6 @@ def test_key_of_another_type_is_quarantined(driver: StoreDriver, redis: Redis, k
     """It is replaced at its next use."""
     begun = driver.create()
     name = f"{PREFIX}{key}"
-    if key == "speech":
-        name += f":{begun.id}"
     if key in {"number_lock", "waiting_for_number"}:
         name += f":{begun.calls[0].bridge}:{NUMBERS.hash(ASHA)}"
     redis.delete(name)
@@ -142,12 +139,12 @@ def test_queue_member_without_record_leaves_the_queue(
 def test_call_with_undecodable_id_is_quarantined(driver: StoreDriver, redis: Redis) -> None:
     """Its bytes reach no log and no response."""
     begun = driver.create()
-    strange = PREFIX.encode() + b"call:\xff\xfe"
+    strange = PREFIX.encode() + b"call:call_\xff\xfe"
     redis.copy(f"{PREFIX}call:{begun.calls[0].id}", strange)  # type: ignore[arg-type]
     redis.zadd(f"{PREFIX}queue:login", {b"\xff\xfe": time.time() * 1000 - 100})
     run_dialer(driver)
-    assert [each.record for each in quarantine_of(driver).records] == ["call:??"]
-    assert redis.exists(PREFIX.encode() + b"quarantined:call:\xff\xfe")
+    assert [each.record for each in quarantine_of(driver).records] == ["call:call_??"]
+    assert redis.exists(PREFIX.encode() + b"quarantined:call:call_\xff\xfe")
 
 
 def test_undecodable_refusals_are_quarantined(driver: StoreDriver, redis: Redis) -> None:
@@ -194,7 +191,7 @@ def test_no_value_of_a_record_is_reported(driver: StoreDriver, redis: Redis) -> 
 
 def test_recent_counts_end_after_a_quarter_of_an_hour(driver: StoreDriver, redis: Redis) -> None:
     """``/readyz`` and the metrics recover; doctor lists the record for a week."""
-    redis.set(f"{PREFIX}call:broken", "x", ex=1000)
+    redis.set(f"{PREFIX}call:call_broken", "x", ex=1000)
     for index, member in (("queue", "login"), ("queue:login", "broken")):
         redis.zadd(f"{PREFIX}{index}", {member: 1})
     assert driver.seconds_until_due() == -1

@@ -45,9 +45,11 @@ def test_sweep_expires_verifications(driver: StoreDriver, redis: Redis) -> None:
         CallStatus.EXPIRED,
         CallReason.ENDED_FIRST,
     )
-    assert redis.zrange(EXPIRING, 0, -1) == [kept.id.encode()]
+    assert redis.zrange(EXPIRING, 0, -1) == [kept.id.removeprefix("vrf_").encode()]
     assert redis.zrange(QUEUE, 0, -1) == [b"login"]
-    assert redis.zrange(f"{QUEUE}:login", 0, -1) == [kept.calls[0].id.encode()]
+    assert redis.zrange(f"{QUEUE}:login", 0, -1) == [
+        kept.calls[0].id.removeprefix("call_").encode()
+    ]
 
 
 def test_lapsed_claim_returns_to_the_queue(driver: StoreDriver) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from redis import Redis
 from support.processes import TIMEOUT_S, wait_until
 
 from otpvoice.core.requests import CreateRequest
@@ -57,6 +58,13 @@ WIDE_LIMITS = {
     "OTPVOICE_LIMITS_WRONG_CODE_BREAKER": "off",
 }
 """Limits that never apply: tests call few numbers again and again, without approvals."""
+
+
+def stored_speech(redis: Redis, verification_id: str) -> bytes:
+    """Return the encrypted speech of a verification; empty when it has none."""
+    fields: dict[Any, Any] = redis.hgetall(Keys().of("verification", verification_id))
+    pieces = sorted(name for name in fields if name.startswith(b"speech"))
+    return b"".join(fields[name] for name in pieces)
 
 
 class SandboxPhones:

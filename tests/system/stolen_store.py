@@ -15,14 +15,14 @@ from typing import Any
 
 from api.api_client import VERIFICATIONS, ApiClient, ManualDialer
 from redis import Redis
-from support.service import BRIDGE, INDEXES
+from support.service import BRIDGE, INDEXES, stored_speech
 from support.valkey import Valkey
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
-from otpvoice.store import TAG, Keys
+from otpvoice.store import TAG
 from otpvoice.store.redis_store import RedisStore
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake2b")
@@ -274,7 +274,7 @@ class TargetService:
 
     def code_of(self, verification_id: str) -> str:
         """Open what is to be spoken."""
-        sealed: Any = self.redis.get(Keys().of("speech", verification_id))
+        sealed = stored_speech(self.redis, verification_id)
         return decrypt_speech(self.ring, verification_id, sealed)[0]
 
     def submit_wrong_codes(self, verification_id: str, number: str, own_code: bool) -> ShortCode:

@@ -25,7 +25,7 @@ local PREFIX
 local QUEUE          -- zset  client -> time at which its first call is due (ms)
 local DIALING        -- zset  call id -> end of its lease (ms)
 local LIVE           -- zset  call id -> time until which it may ring or be connected (ms)
-local EXPIRING       -- zset  verification id -> end of its life (ms)
+local EXPIRING       -- zset  bare verification id -> end of its life (ms)
 local WAKE           -- list  a token for each reason to read the queue now
 local DIALERS        -- zset  dialer id -> its last heartbeat (ms)
 local STATUS_QUERIES -- zset  call id -> time at which to query its status (ms)
@@ -76,6 +76,9 @@ local function load_hash(key)
   local flat = redis.call('HGETALL', key)
   return #flat > 0 and record_of(flat) or nil
 end
+
+-- Return an id without `vrf_` or `call_`: the form in indexes that have ids of one kind.
+local function bare(id) return (id:gsub('^%a+_', '')) end
 
 -- Append to a reply {name, value, ...} the fields that a record has. `names`: name in the reply -> name of the field
 local function append_fields(reply, record, names)

@@ -1,4 +1,4 @@
--- Calls and their status.
+-- Calls and their status. The record of a call has the bare id of its verification.
 
 function Calls.key(id) return PREFIX .. 'call:' .. id end
 function Calls.provider_key(provider_id) return PREFIX .. 'provider_call:' .. provider_id end
@@ -8,7 +8,7 @@ function Calls.ids(verification) return string.gmatch(verification.calls or '', 
 
 function Calls.load(id)
   local call = Records.load('call', id)
-  if call then call.id = id end
+  if call and not call.id then call.id, call.verification = id, 'vrf_' .. call.verification end
   return call
 end
 
@@ -151,14 +151,13 @@ end
 function Calls.queue(verification, spec, due)
   local key, route = Verifications.key(verification.id), spec.route or verification.route
   local has_own_locale = not spec.locale or spec.locale == verification.locale
-  local fields = { 'verification', verification.id, 'number', verification.number, 'client', verification.client,
-    'status', 'queued', 'route', route, 'locale', spec.locale or verification.locale, 'bridge', spec.bridge,
-    'due_at', due }
-  local optional = { flow = spec.flow or has_own_locale and verification.flow or nil,
+  local call = Records.create('call', spec.id, {
+    verification = bare(verification.id), number = verification.number,
+    client = verification.client, status = 'queued', route = route, locale = spec.locale or verification.locale,
+    bridge = spec.bridge, due_at = due, flow = spec.flow or has_own_locale and verification.flow or nil,
     caller_id = spec.caller_id ~= '+' .. spec.bridge and spec.caller_id or nil,
-    live_test = verification.live_test, test = verification.test, tried = spec.tried, own_gap = spec.own_gap }
-  for field, value in pairs(optional) do fields[#fields + 1], fields[#fields + 2] = field, value end
-  Records.create('call', spec.id, fields)
+    live_test = verification.live_test, test = verification.test, tried = spec.tried, own_gap = spec.own_gap })
+  call.verification = verification.id
   Capacity.reserve(verification, spec.id, due)
   redis.call('PEXPIRE', Calls.key(spec.id), spec.kept_ms or redis.call('PTTL', key))
   if not spec.kept_ms then

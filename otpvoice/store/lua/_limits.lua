@@ -79,6 +79,9 @@ end
 
 function Limits.attempts_exhausted(verification) return attempts_limit(verification)[2] > 0 end
 
+-- A prefix has few numbers, so half of a number's hash is enough.
+local function member_of(number) return number:sub(1, 11) end
+
 -- A prefix holds each number at the time of its last call without an approval. A number inside needs no new capacity.
 -- `last`: that time
 local function prefix_retry_at(prefix, quota, last)
@@ -124,7 +127,7 @@ function Limits.of_call(of, at, call)
   times = Numbers.call_times(calls, released, true)
   for _, quota in ipairs(POLICY.calls_per_number) do add(quota.label, Windows.retry_at(times, quota)) end
   local by_prefix, by_address = keys.prefix and POLICY.unverified_per_prefix or {}, of.ip and POLICY.calls_per_ip or {}
-  local last = by_prefix[1] and Windows.time_of(Limits.prefix_key(keys.prefix), number)
+  local last = by_prefix[1] and Windows.time_of(Limits.prefix_key(keys.prefix), member_of(number))
   for _, quota in ipairs(by_prefix) do add(quota.label, prefix_retry_at(keys.prefix, quota, last)) end
   local called_at = by_address[1] and Windows.time_of(Limits.address_key(of.ip), call)
   for _, quota in ipairs(by_address) do
@@ -164,8 +167,8 @@ function Capacity.reserve_prefix(number)
   local newest = math.max(times[#times] or 0, tonumber(Numbers.load(number).canceled_call_at or '0'))
   if loaded['prefix of ' .. number] == newest then return end
   loaded['prefix of ' .. number] = newest
-  if newest == 0 then return redis.call('ZREM', Limits.prefix_key(prefix), number) end
-  Windows.add(Limits.prefix_key(prefix), number, newest, POLICY.unverified_per_prefix)
+  if newest == 0 then return redis.call('ZREM', Limits.prefix_key(prefix), member_of(number)) end
+  Windows.add(Limits.prefix_key(prefix), member_of(number), newest, POLICY.unverified_per_prefix)
 end
 
 -- Move a call between the buckets of its client's counters; nil: into or out of them.
@@ -198,7 +201,7 @@ function Capacity.release(of, id, by_request)
   local before = Numbers.call(of.number, id)
   if not before then return end
   move_between_counters(of.client, before.at, nil)
-  Numbers.remove(of.number, 'call ' .. id)
+  Numbers.remove(of.number, id)
   if by_request and before.is_unapproved then
     local canceled_call_at = tonumber(Numbers.load(of.number).canceled_call_at or '0')
     Numbers.set(of.number, { canceled_call_at = math.max(before.at, canceled_call_at) })

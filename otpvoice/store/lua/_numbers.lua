@@ -8,9 +8,9 @@
 --                                   reference and "=" for an empty one
 --   canceled_call_at                due time of a canceled call that was never sent, unless its verification was
 --                                   approved: the number keeps its capacity in its prefix
---   call <id>                       when it is or was due, or was sent; "+" before it: it does not count as a call
+--   call_<…>                        the id of a call: when it is or was due, or was sent; "+" before it: it does not count as a call
 --                                   without an approval
---   verification <id>               when it was created; the newest that have ended
+--   vrf_<…>                         the id of a verification: when it was created; the newest that have ended
 
 function Numbers.key(number) return PREFIX .. 'number:' .. number end
 
@@ -89,7 +89,7 @@ end
 
 -- Return {at, is_unapproved} of one call of the number, or nil.
 function Numbers.call(number, id)
-  local value = id and Numbers.load(number)['call ' .. id]
+  local value = id and Numbers.load(number)[id]
   return value and parse_call(value)
 end
 
@@ -97,14 +97,13 @@ end
 function Numbers.calls(number)
   local calls = {}
   for field, value in pairs(Numbers.load(number)) do
-    local id = field:match('^call (.+)')
-    if id then calls[id] = parse_call(value) end
+    if field:find('^call_') then calls[field] = parse_call(value) end
   end
   return calls
 end
 
 function Numbers.index_call(number, id, at, is_unapproved)
-  Numbers.set(number, { ['call ' .. id] = (is_unapproved and '' or '+') .. string.format('%d', at) })
+  Numbers.set(number, { [id] = (is_unapproved and '' or '+') .. string.format('%d', at) })
 end
 
 -- Return when the calls were due or sent, in order, without the call `excluded`.
@@ -119,7 +118,7 @@ end
 
 function Numbers.remove_calls_before(number, moment)
   for id, call in pairs(Numbers.calls(number)) do
-    if call.at <= moment then Numbers.remove(number, 'call ' .. id) end
+    if call.at <= moment then Numbers.remove(number, id) end
   end
 end
 
@@ -129,8 +128,7 @@ end
 function Numbers.verifications(number)
   local ids, created = {}, {}
   for field, value in pairs(Numbers.load(number)) do
-    local kind, word = field:match('^(%a+) (.+)')
-    local id = kind == 'pending' and value or kind == 'verification' and word
+    local id = field:find('^vrf_') and field or field:find('^pending ') and value
     if id then ids[#ids + 1], created[id] = id, tonumber(value) or math.huge end
   end
   table.sort(ids, function(a, b) return created[a] > created[b] end)
@@ -181,10 +179,10 @@ end
 function Numbers.index_ended(verification)
   local number = verification.number
   retain(verification, remove_pending(verification))
-  Numbers.set(number, { ['verification ' .. verification.id] = verification.created_at })
+  Numbers.set(number, { [verification.id] = verification.created_at })
   for i, id in ipairs(Numbers.verifications(number)) do
-    if i > POLICY.number_max_ended and Numbers.load(number)['verification ' .. id] then
-      Numbers.remove(number, 'verification ' .. id)
+    if i > POLICY.number_max_ended and Numbers.load(number)[id] then
+      Numbers.remove(number, id)
     end
   end
 end

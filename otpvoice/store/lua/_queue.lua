@@ -1,7 +1,7 @@
 -- The queue. Each client has a queue of its own, so no backlog delays another client's calls.
 --
 -- queue           zset  client -> time at which its first call is due (ms)
--- queue:<client>  zset  call id -> time at which it is due (ms)
+-- queue:<client>  zset  bare call id -> time at which it is due (ms)
 -- live:<client>   zset  call id -> time until which it may ring or be connected (ms), as in `live`
 
 function Queue.key(client) return PREFIX .. 'queue:' .. (client or '') end
@@ -10,7 +10,7 @@ function Queue.live_key(client) return PREFIX .. 'live:' .. (client or '') end
 -- Return the id of a client's first call and when it is due, or nil.
 function Queue.first(client)
   local first = redis.call('ZRANGE', Queue.key(client), 0, 0, 'WITHSCORES')
-  return first[1], tonumber(first[2])
+  return first[1] and 'call_' .. first[1], tonumber(first[2])
 end
 
 -- Return when the first call of all is due, or nil.
@@ -22,7 +22,7 @@ function Queue.index(client)
 end
 
 local function put(id, client, due)
-  redis.call('ZADD', Queue.key(client), due, id)
+  redis.call('ZADD', Queue.key(client), due, bare(id))
   redis.call('PEXPIRE', Queue.key(client), POLICY.client_queue_ttl_ms)
 end
 
@@ -33,14 +33,14 @@ function Queue.put(id, client, due)
 end
 
 function Queue.remove(id, client)
-  if redis.call('ZREM', Queue.key(client), id) == 1 then Queue.index(client) end
+  if redis.call('ZREM', Queue.key(client), bare(id)) == 1 then Queue.index(client) end
 end
 
 -- Make calls that are still queued due now, or when the pause ends that the provider requested.
 function Queue.bring_forward(ids)
   for _, id in ipairs(ids) do
     local client, not_before = unpack(redis.call('HMGET', Calls.key(id), 'client', 'not_before'))
-    if client and redis.call('ZSCORE', Queue.key(client), id) then
+    if client and redis.call('ZSCORE', Queue.key(client), bare(id)) then
       Queue.put(id, client, math.max(NOW, tonumber(not_before or '') or NOW))
     end
   end

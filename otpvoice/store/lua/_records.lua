@@ -42,9 +42,9 @@ function Records.quarantine(key, reason)
     redis.call('RENAME', key, PREFIX .. 'quarantined:' .. name)
     redis.call('PEXPIRE', PREFIX .. 'quarantined:' .. name, POLICY.quarantine_ttl_ms)
   end
-  for _, index in ipairs({ DIALING, STATUS_QUERIES, EXPIRING }) do redis.call('ZREM', index, id) end
+  for _, index in ipairs({ DIALING, STATUS_QUERIES, EXPIRING }) do redis.call('ZREM', index, id, bare(id)) end
   for _, client in ipairs(redis.call('ZRANGE', QUEUE, 0, -1)) do
-    redis.call('ZREM', Queue.key(client), id) -- a claim corrects the head of this queue
+    redis.call('ZREM', Queue.key(client), bare(id)) -- a claim corrects the head of this queue
   end
   report(name, reason)
 end
@@ -68,7 +68,7 @@ local function find_fault(kind, record)
   local fault = missing(record, schema.required)
   for field, value in pairs(record) do
     if fault then return fault end
-    local form = forms[field] or prefixes and prefixes[field:match('^%a+ ')]
+    local form = forms[field] or prefixes and prefixes[field:match('^%a+[ _]')]
     if form and not is_well_formed(value, form) then return 'unreadable ' .. (field:match('^[%w_]+') or 'field') end
     local required = requires and requires[field == 'status' and value or field]
     fault = required and missing(record, required)
@@ -85,8 +85,10 @@ local function keep_block(key, record)
   return { blocked_until = record.blocked_until }
 end
 
--- Return a record that was read; nil when it was quarantined. A run validates it once and keeps it.
+-- Return a record that was read, with the defaults that it leaves out; nil when it was quarantined. A run validates it
+-- once and keeps it.
 local function validated(kind, key, record)
+  for field, value in pairs(POLICY.records[kind].defaults) do record[field] = record[field] or value end
   local fault = not loaded[key] and find_fault(kind, record)
   if not fault then
     loaded[key] = record
@@ -125,12 +127,17 @@ function Records.set(key, flat)
   for i = 1, #flat, 2 do record[flat[i]] = text_of(flat[i + 1]) end
 end
 
--- Write a new record and return it. `flat`: {field, value, ...}
-function Records.create(kind, id, flat)
-  local key = PREFIX .. kind .. ':' .. id
-  loaded[key] = { id = id }
-  Records.set(key, flat)
-  return loaded[key]
+-- Write a new record, without what is default, and return it whole.
+function Records.create(kind, id, record)
+  local key, defaults, flat = PREFIX .. kind .. ':' .. id, POLICY.records[kind].defaults, {}
+  for field, value in pairs(record) do
+    value = text_of(value)
+    record[field] = value
+    if value ~= defaults[field] then flat[#flat + 1], flat[#flat + 2] = field, value end
+  end
+  redis.call('HSET', key, unpack(flat))
+  record.id, loaded[key] = id, record
+  return record
 end
 
 function Records.unset(key, ...)

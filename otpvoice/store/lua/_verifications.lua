@@ -1,8 +1,27 @@
 -- Verifications.
 
 function Verifications.key(id) return PREFIX .. 'verification:' .. id end
-function Verifications.speech_key(id) return PREFIX .. 'speech:' .. id end
+-- text reference:<reference_hash>   the newest verifications of a reference: their ids, each with a space behind it
 function Verifications.reference_key(reference_hash) return PREFIX .. 'reference:' .. reference_hash end
+
+-- The encrypted speech is stored in pieces `speech1`, `speech2`, ..., short enough for the compact encoding of hashes.
+
+function Verifications.put_speech(record, speech)
+  local length = POLICY.max_compact_length
+  for i = 1, math.ceil(#speech / length) do record['speech' .. i] = speech:sub((i - 1) * length + 1, i * length) end
+end
+
+-- Return the pieces, and their fields.
+local function speech_pieces(verification)
+  local pieces, fields = {}, {}
+  while verification['speech' .. #pieces + 1] do
+    fields[#fields + 1] = 'speech' .. #pieces + 1
+    pieces[#pieces + 1] = verification[fields[#fields]]
+  end
+  return pieces, fields
+end
+
+function Verifications.speech(verification) return table.concat((speech_pieces(verification))) end
 
 -- Return the status of a call that was not sent when its verification ended.
 function Verifications.unsent_call_status(verification)
@@ -13,9 +32,9 @@ end
 function Verifications.close(verification, status, reason, at)
   local key = Verifications.key(verification.id)
   Records.set(key, { 'status', status, 'ended_at', at, reason and 'reason' or nil, reason })
-  Records.unset(key, 'digest', 'request_digest', 'wrong_digests')
-  redis.call('DEL', Verifications.speech_key(verification.id))
-  redis.call('ZREM', EXPIRING, verification.id)
+  local _, speech_fields = speech_pieces(verification)
+  Records.unset(key, 'digest', 'request_digest', 'wrong_digests', unpack(speech_fields))
+  redis.call('ZREM', EXPIRING, bare(verification.id))
   Numbers.index_ended(verification)
   -- The code of a test number is in the settings, so it proves nothing about the number.
   local releases = status == 'approved' and not verification.test

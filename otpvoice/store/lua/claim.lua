@@ -134,7 +134,7 @@ local function lease_to_holder(call, verification, route)
   redis.call('ZADD', DIALING, lease_until, call.id)
   if not verification.test then NumberLock.acquire(call, lease_until) end
   local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
-    'encrypted_speech', redis.call('GET', Verifications.speech_key(verification.id)) or '' }
+    'encrypted_speech', Verifications.speech(verification) }
   append_fields(reply, verification, { client = 'client', number_hash = 'number', encrypted_number = 'encrypted_number',
     is_test = 'test', is_live_test = 'live_test' })
   return append_fields(reply, call, { route = 'route', locale = 'locale', bridge = 'bridge', flow_id = 'flow',

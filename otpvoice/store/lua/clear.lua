@@ -9,7 +9,7 @@ Numbers.remove(number, 'gap_until', 'gap_calls', 'gap_last', 'canceled_call_at')
 for id, indexed in pairs(Numbers.calls(number)) do
   local call = Calls.load(id)
   if not call or Calls.has_ended(call.status) then
-    Numbers.remove(number, 'call ' .. id)
+    Numbers.remove(number, id)
   elseif call.sent_at then
     Numbers.index_call(number, id, indexed.at, false)
   end

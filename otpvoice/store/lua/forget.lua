@@ -14,7 +14,7 @@ local function erase(verification)
     redis.call('DEL', Calls.key(call.id))
   end
   redis.call('DEL', Verifications.key(verification.id))
-  Numbers.remove(number, 'verification ' .. verification.id)
+  Numbers.remove(number, verification.id)
   erased = erased + 1
 end
 

@@ -19,9 +19,9 @@ local function record_heartbeat()
   redis.call('PEXPIRE', DIALERS, remembered_ms)
 end
 
-local function expire_verification(id)
-  Verifications.load(id)
-  redis.call('ZREM', EXPIRING, id)
+local function expire_verification(bare_id)
+  Verifications.load('vrf_' .. bare_id)
+  redis.call('ZREM', EXPIRING, bare_id)
 end
 
 -- A holder whose lease expired before its sent mark has sent nothing. After the mark, the result is unknown.
