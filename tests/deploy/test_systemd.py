@@ -64,3 +64,14 @@ def test_unit_is_valid_and_hardened(name: str, tmp_path: Path) -> None:
         check=False,
     )
     assert judged.returncode == 0, judged.stdout[-300:]
+
+
+def test_api_may_keep_its_workers_to_processors() -> None:
+    """A group that is forbidden contains the call; the line after it allows the call again."""
+    filters = option_values("api", "SystemCallFilter")
+    assert filters == ["@system-service", "~@privileged @resources", "sched_setaffinity"]
+    analyze = find_program("systemd-analyze")
+    group = subprocess.run(
+        [analyze, "syscall-filter", "@resources"], capture_output=True, text=True, check=True
+    )
+    assert "sched_setaffinity" in group.stdout.split()
