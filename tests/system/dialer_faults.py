@@ -134,9 +134,8 @@ def dialer_fault_bench(
 ) -> Iterator[DialerFaultBench]:
     """Create a bench on an emptied store."""
     redis.flushdb()
-    config = replace(
-        sandbox_config(environ, ""), webhooks={}, subscription=None, gets_per_minute=10**6
-    )
+    config = sandbox_config(environ, "http://127.0.0.1")
+    config = replace(config, webhooks={}, subscription=None, gets_per_minute=10**6)
     with RunningSandbox(config) as sandbox, closing(connect(environ["OTPVOICE_REDIS_URL"])) as own:
         variables = {**environ, **_CALM, "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
         settings = load(variables).settings

@@ -182,7 +182,7 @@ def test_serve_with_sleeping_log_reader_is_as_fast_as_without_log(environ: dict[
     with closing(pipe()) as log, serving(environ, log) as served:
         slept = _p99(served.url)
         print(f"p99 {usual * 1000:.1f} ms with a log, {slept * 1000:.1f} ms with a sleeping reader")
-        assert slept < 3 * usual + 0.1
+        assert slept < 3 * usual + 1  # seconds: a write that waits for the reader never ends
 
 
 def test_api_reports_lost_lines_when_the_log_is_writable_again(environ: dict[str, str]) -> None:
