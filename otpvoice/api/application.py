@@ -111,6 +111,7 @@ class Api(flask.Flask):
         self._endpoints: dict[str | None, ApiEndpoint] = {}
         self._routes: defaultdict[str, list[_Route]] = defaultdict(list)
         self._errors = ErrorResponses(public_url, self.url_map)
+        self._log = _LOG.bind()  # once, and not for each line
         self.before_request(self._before)
         self.after_request(self._after)
         self.register_error_handler(Exception, self._handle)
@@ -211,7 +212,7 @@ class Api(flask.Flask):
             endpoint.count(self._metrics, client, request.outcome)
             if request.limit:
                 self._metrics.refusals(client, request.limit).inc()
-        _LOG.info(
+        self._log.info(
             request.log_event,
             method=request.method,
             route=rule,
