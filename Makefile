@@ -17,8 +17,8 @@ example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, un
 example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated; ARGS=--once ends after it
 	@$(BIN)/python examples sms $(ARGS)
 
-test: lint  ## lint, types, import contracts, tests in three processes; ARGS goes to pytest
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: lint  ## lint, types, import contracts, tests in four processes; ARGS goes to pytest
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size full --svg FILE": more of it
 	@$(BIN)/python benchmarks/run.py $(ARGS)
