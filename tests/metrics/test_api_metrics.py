@@ -195,7 +195,7 @@ def test_scrape_reads_queue_dialers_and_daily_usage(
     assert before.value("calls_per_day_used_ratio", client="login") == pytest.approx(0.25)
     store.sweep("a dialer")
     due = time.time() * 1000 - 20_000
-    store.redis.zadd("{otpvoice}:queue:login", {call: due})
+    store.redis.zadd("{otpvoice}:queue:login", {call.removeprefix("call_"): due})
     store.redis.zadd("{otpvoice}:queue", {"login": due})
     after = metered_app.scrape()
     assert after.value("dialers") == 1
