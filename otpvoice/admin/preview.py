@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from otpvoice.core.service import queue_margin_s
 from otpvoice.core.speech import (
     DEFAULT_FLOW,
     CodeFormat,
@@ -17,7 +16,7 @@ from otpvoice.core.speech import (
     seconds_until_code,
     speech_seconds,
 )
-from otpvoice.core.verification import Route
+from otpvoice.core.verification import Route, queue_margin_s
 from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Provider
 from otpvoice.settings import Settings
 

@@ -55,9 +55,6 @@ _Address = Annotated[
 ]
 
 
-_CODE_ERROR: Final = FieldError("/code", "must be a string of 4 to 10 ASCII digits")
-
-
 class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request's JSON object. Unknown members are errors, so that a typo is found."""
 
@@ -114,11 +111,11 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     def field_errors(self) -> list[FieldError]:
         """Return errors of code, locale, reference and ip."""
-        errors = _locale_errors(self.locale)
-        if self.code is not None and not CODE_PATTERN.fullmatch(self.code):
-            errors.append(_CODE_ERROR)
-        if self.reference is not None and not self.reference.isprintable():
-            errors.append(FieldError("/reference", "must be printable characters"))
+        errors = [
+            *_locale_errors(self.locale),
+            *_code_errors(self.code),
+            *_reference_errors(self.reference),
+        ]
         try:
             client_network(self.ip)
         except ValueError:
@@ -133,7 +130,34 @@ class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     def field_errors(self) -> list[FieldError]:
         """Return the error of a malformed code."""
-        return [] if CODE_PATTERN.fullmatch(self.code) else [_CODE_ERROR]
+        return _code_errors(self.code)
+
+
+class NumberRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
+    """``POST /v1/approvals`` and ``/v1/lookups``: the newest verification of a number."""
+
+    to: Annotated[_Number, Meta(description="The number, E.164.")]
+    reference: Annotated[
+        Annotated[str, Meta(max_length=MAX_REFERENCE)] | None,
+        Meta(
+            description="The `reference` of the create. Without it, the newest verification of the "
+            "number is meant, whatever its reference."
+        ),
+    ] = None
+
+    def field_errors(self) -> list[FieldError]:
+        """Return the error of a malformed reference."""
+        return _reference_errors(self.reference)
+
+
+class NumberCheckRequest(NumberRequest, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``POST /v1/checks``."""
+
+    code: Annotated[_Code, Meta(description="The code as the user typed it: `code_length` digits.")]
+
+    def field_errors(self) -> list[FieldError]:
+        """Return errors of reference and code."""
+        return [*_reference_errors(self.reference), *_code_errors(self.code)]
 
 
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +177,18 @@ class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
 class EmptyRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST …/cancel`` and ``…/approve``: no members."""
+
+
+def _code_errors(code: str | None) -> list[FieldError]:
+    if code is None or CODE_PATTERN.fullmatch(code):
+        return []
+    return [FieldError("/code", "must be a string of 4 to 10 ASCII digits")]
+
+
+def _reference_errors(reference: str | None) -> list[FieldError]:
+    if reference is None or reference.isprintable():
+        return []
+    return [FieldError("/reference", "must be printable characters")]
 
 
 def _locale_errors(locale: str | None) -> list[FieldError]:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -16,22 +16,27 @@ from otpvoice.core.keys import (
     encrypt_number,
     encrypt_speech,
 )
-from otpvoice.core.phone import Number, NumberRules, parse_allowed_number
-from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, client_network
+from otpvoice.core.phone import Number, NumberRules, parse_allowed_number, parse_number
+from otpvoice.core.requests import (
+    CallRequest,
+    CheckRequest,
+    CreateRequest,
+    NumberCheckRequest,
+    NumberRequest,
+    client_network,
+)
 from otpvoice.core.speech import Flow, choose_flow, clean_name, generate_code
 from otpvoice.core.store_port import (
     Idempotency,
     LimitKeys,
     NewCall,
+    NewestOf,
     NewVerification,
     Store,
     StoreResult,
     error_for,
 )
-from otpvoice.core.verification import EndReason, Route, Status, Verification
-
-_MIN_QUEUE_MARGIN_S: Final = 15
-"""A call rings and speaks about this long."""
+from otpvoice.core.verification import EndReason, Route, Status, Verification, queue_margin_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,9 @@ class Verifications:
     """The operations of clients and apps, without HTTP and without Redis.
 
     Every operation raises ``StoreUnavailable`` if the store cannot serve. Those on an existing
-    verification raise ``NotFound``, and ``VerificationClosed`` if it has ended. With
-    ``idempotency``, a repeated request returns the first outcome, and raises
-    ``IdempotencyMismatch`` if its body differs.
+    verification raise ``NotFound``, and ``VerificationClosed`` if it has ended; those by number
+    also ``InvalidNumber``. With ``idempotency``, a repeated request returns the first outcome, and
+    raises ``IdempotencyMismatch`` if its body differs.
     """
 
     store: Store
@@ -182,13 +187,40 @@ class Verifications:
 
     def cancel(self, client: str, verification_id: str) -> Result:
         """End a verification without approval. A call that was sent is not stopped."""
-        end = (Status.CANCELED, EndReason.REQUESTED)
-        return self._result(self.store.close_verification(verification_id, client, *end), "ended")
+        return self._close(client, verification_id, Status.CANCELED, EndReason.REQUESTED)
 
     def approve(self, client: str, verification_id: str) -> Result:
         """End a verification that the client has approved by other means."""
-        end = (Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
-        return self._result(self.store.close_verification(verification_id, client, *end), "ended")
+        return self._close(client, verification_id, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+
+    def look_up(self, client: str, request: NumberRequest) -> Result:
+        """Return the newest verification of a number."""
+        return self._result(self.store.get(self._newest_of(request), client), "found")
+
+    def check_by_number(
+        self, client: str, request: NumberCheckRequest, idempotency: Idempotency | None = None
+    ) -> Result:
+        """Compare a code with that of the number's newest verification, as :meth:`check` does."""
+        newest = self._newest_of(request)
+        digests = self.ring.digests("create", client, newest.number_hash, request.code)
+        stored = self.store.check(newest, client, len(request.code), digests, idempotency)
+        return self._result(stored, "right", "wrong")
+
+    def approve_by_number(self, client: str, request: NumberRequest) -> Result:
+        """End a number's newest verification, which the client has approved by other means."""
+        newest = self._newest_of(request)
+        return self._close(client, newest, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+
+    def _newest_of(self, request: NumberRequest) -> NewestOf:
+        number_hash = self.number_hasher.hash(parse_number(request.to).e164)
+        reference_hash = self.number_hasher.hash_attribute("reference", request.reference or "")
+        return NewestOf(number_hash, request.reference, reference_hash)
+
+    def _close(
+        self, client: str, verification: str | NewestOf, status: Status, reason: EndReason
+    ) -> Result:
+        stored = self.store.close_verification(verification, client, status, reason)
+        return self._result(stored, "ended")
 
     def _new_verification(
         self, client: str, request: CreateRequest, idempotency: Idempotency | None = None
@@ -275,11 +307,6 @@ def _check_request(request: CreateRequest, profile: ClientProfile, max_delay_s: 
         raise InvalidRequest.for_field("/call_after", detail)
     if profile.deliver_only and request.code is None:
         raise InvalidRequest.for_field("/code", "is missing: this client supplies its own codes")
-
-
-def queue_margin_s(min_remaining_life_s: int, ttl_s: int) -> float:
-    """Return how long a code must live after its call is due."""
-    return max(_MIN_QUEUE_MARGIN_S, min(min_remaining_life_s, ttl_s / 2))
 
 
 def _new_call(

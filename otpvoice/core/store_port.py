@@ -91,6 +91,16 @@ class NewVerification(Struct, frozen=True):
     """The provider's id of the flow, stored for dialers without the client's settings."""
 
 
+class NewestOf(Struct, frozen=True):
+    """Means the newest verification of a client and a number, pending or ended."""
+
+    number_hash: str
+    reference: str | None = None
+    """Only verifications with this reference; None: with any or none."""
+    reference_hash: str = ""
+    """Empty without a reference."""
+
+
 class StoreResult(Struct, frozen=True):
     """The outcome of a store operation, and the verification after it."""
 
@@ -106,7 +116,7 @@ class Store(Protocol):
     """Atomic operations, each of which takes effect at most once.
 
     Every operation raises ``StoreUnavailable``. Those with ``idempotency`` can also return
-    ``idempotency_mismatch``.
+    ``idempotency_mismatch``. A ``verification`` is an id, or the newest of a number.
     """
 
     def create(self, new: NewVerification) -> StoreResult:
@@ -116,18 +126,18 @@ class Store(Protocol):
         ``retry_after_ms``), ``over_capacity``, ``calls_unavailable``.
         """
 
-    def get(self, verification_id: str, client: str) -> StoreResult:
+    def get(self, verification: str | NewestOf, client: str) -> StoreResult:
         """Return a verification, expiring it if it is over. Outcomes: ``found``, ``not_found``."""
 
     def check(
         self,
-        verification_id: str,
+        verification: str | NewestOf,
         client: str,
         length: int,
         digests: list[bytes],
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
-        """Compare a code's digests.
+        """Compare a code's digests: of its id and code, or of client, number hash and code.
 
         Outcomes: ``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``; not compared
         and not counted: ``no_call_yet`` (a generated code, and no call was sent) and
@@ -135,7 +145,7 @@ class Store(Protocol):
         """
 
     def close_verification(
-        self, verification_id: str, client: str, status: Status, reason: EndReason
+        self, verification: str | NewestOf, client: str, status: Status, reason: EndReason
     ) -> StoreResult:
         """End a verification.
 

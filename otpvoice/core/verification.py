@@ -15,6 +15,14 @@ from msgspec import Struct
 
 from otpvoice.core.limits import WRONG_CODES, setting_name
 
+_MIN_QUEUE_MARGIN_S: Final = 15
+"""A call rings and speaks about this long."""
+
+
+def queue_margin_s(min_remaining_life_s: int, ttl_s: int) -> float:
+    """Return how long a code must live after its call is due."""
+    return max(_MIN_QUEUE_MARGIN_S, min(min_remaining_life_s, ttl_s / 2))
+
 
 def format_utc(time_ms: int) -> str:
     """Format milliseconds since 1970 as ``2026-01-01T00:00:00Z`` (RFC 3339)."""

@@ -9,7 +9,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import structs
 
-from otpvoice.core.store_port import Idempotency, NewCall, NewVerification, StoreResult
+from otpvoice.core.store_port import (
+    Idempotency,
+    NewCall,
+    NewestOf,
+    NewVerification,
+    StoreResult,
+)
 from otpvoice.core.verification import (
     Call,
     CallReason,
@@ -99,13 +105,13 @@ class VerificationStore(BaseStore):
         arguments |= _call_arguments(arguments.pop("call"))
         return self._call_step("create", new.id, new.client, new.idempotency, **arguments)
 
-    def get(self, verification_id: str, client: str) -> StoreResult:
+    def get(self, verification: str | NewestOf, client: str) -> StoreResult:
         """Return a verification."""
-        return self._call_step("get", verification_id, client)
+        return self._call_step("get", verification, client)
 
     def check(
         self,
-        verification_id: str,
+        verification: str | NewestOf,
         client: str,
         length: int,
         digests: list[bytes],
@@ -113,15 +119,15 @@ class VerificationStore(BaseStore):
     ) -> StoreResult:
         """Count, compare and consume one code."""
         return self._call_step(
-            "check", verification_id, client, idempotency, code_length=length, digest=digests
+            "check", verification, client, idempotency, code_length=length, digest=digests
         )
 
     def close_verification(
-        self, verification_id: str, client: str, status: Status, reason: EndReason
+        self, verification: str | NewestOf, client: str, status: Status, reason: EndReason
     ) -> StoreResult:
         """Cancel or approve a verification."""
         return self._call_step(
-            "close_verification", verification_id, client, status=status, reason=reason
+            "close_verification", verification, client, status=status, reason=reason
         )
 
     def request_call(
@@ -138,7 +144,7 @@ class VerificationStore(BaseStore):
     def _call_step(
         self,
         function: str,
-        verification_id: str,
+        verification: str | NewestOf,
         client: str,
         idempotency: Idempotency | None = None,
         **arguments: Value,
@@ -147,12 +153,17 @@ class VerificationStore(BaseStore):
 
         A record that cannot be decoded is quarantined, and the verification is not found.
         """
+        meant: dict[str, Value] = (
+            structs.asdict(verification)
+            if isinstance(verification, NewestOf)
+            else {"id": verification}
+        )
         reply = self._call(
             function,
-            id=verification_id,
             client=client,
             idempotency_key=f"{client}:{idempotency.key_hash}" if idempotency else None,
             body_hash=idempotency.body_hash if idempotency else None,
+            **meant,
             **arguments,
         )
         try:

@@ -135,6 +135,22 @@ function Numbers.verifications(number)
   return ids
 end
 
+-- Return the ids of a client's verifications of a number, the newest first. Ended ones may be another client's.
+function Numbers.newest_first(number, client)
+  local created, ids = {}, {}
+  for field, value in pairs(Numbers.load(number)) do
+    local id = field:match('^verification (.+)')
+    if id then created[id] = tonumber(value) end
+  end
+  for _, id in pairs(Numbers.pending(number, client)) do
+    -- A pending verification is newer than the one that it superseded in the same millisecond.
+    created[id] = tonumber(redis.call('HGET', Verifications.key(id), 'created_at') or '0') + 0.5
+  end
+  for id in pairs(created) do ids[#ids + 1] = id end
+  table.sort(ids, function(a, b) return created[a] > created[b] end)
+  return ids
+end
+
 -- Return the field of a reference. A client has at most one pending verification for each reference of a number.
 function Numbers.pending_field(client, reference, reference_hash)
   return 'pending ' .. client .. ' ' .. (reference_hash or reference and '=' or '-')

@@ -69,6 +69,39 @@ function Verifications.load_owned_by(client, id)
   return Verifications.load(id)
 end
 
+-- Return the ids of a reference, the newest first.
+function Verifications.of_reference(reference_hash)
+  local ids = {}
+  local text = reference_hash ~= '' and redis.call('GET', Verifications.reference_key(reference_hash)) or ''
+  for id in text:gmatch('%S+') do ids[#ids + 1] = id end
+  return ids
+end
+
+-- Return the first verification of `ids` that is of the client, the number and the reference in ARGS.
+local function first_requested(ids)
+  for _, id in ipairs(ids) do
+    local client, number, reference = unpack(redis.call('HMGET', Verifications.key(id), 'client', 'number', 'reference'))
+    if client == ARGS.client and number == ARGS.number_hash and (not ARGS.reference or reference == ARGS.reference) then
+      local verification = Verifications.load(id)
+      if verification then return verification end
+    end
+  end
+end
+
+-- Return the client's verification that the arguments mean, or nil.
+--   id                                        this one
+--   number_hash                               the newest of the number
+--   number_hash, reference, reference_hash    the newest of the number and the reference
+function Verifications.requested()
+  local client, number = ARGS.client, ARGS.number_hash
+  if not number then return Verifications.load_owned_by(client, ARGS.id) end
+  if not ARGS.reference then return first_requested(Numbers.newest_first(number, client)) end
+  local field = Numbers.pending_field(client, ARGS.reference, ARGS.reference_hash ~= '' and ARGS.reference_hash)
+  return first_requested({ Numbers.load(number)[field] })
+    or first_requested(Verifications.of_reference(ARGS.reference_hash))
+    or first_requested(Numbers.newest_first(number, client))
+end
+
 -- Return whether a call of the verification may have rung: it was sent and the mark was not removed. A quarantined
 -- call counts as one that rang.
 function Verifications.was_called(verification)

@@ -1,6 +1,8 @@
 -- Count, compare and consume one code. The first correct code wins, and no code wins twice.
 --
--- Arguments  id, client, code_length; digest1, ...: of the code, one for each key of the ring
+-- Arguments  client, and id or number_hash, ...: see Verifications.requested()
+--            code_length; digest1, ...: of the code, one for each key of the ring: of id and code, or with `number_hash`
+--            of client, number and code, as in `request_digests` of a create
 --            idempotency_key, body_hash
 -- Outcomes   right, wrong, either after "replayed "; idempotency_mismatch, wrong_length, closed, not_found;
 --            no_call_yet and "rate_limited <limit>" with retry_after_ms: neither compared nor counted
@@ -8,7 +10,7 @@
 local replay = Idempotency.replay()
 if replay then return replay end
 
-local verification = Verifications.load_owned_by(ARGS.client, ARGS.id)
+local verification = Verifications.requested()
 if not verification then return Verifications.result('not_found') end
 if verification.status ~= 'pending' then return Verifications.result('closed', verification) end
 if verification.code_length ~= ARGS.code_length then return Verifications.result('wrong_length', verification) end
@@ -24,11 +26,13 @@ if not verification.own_code and not verification.test and not Verifications.was
   return Verifications.result('no_call_yet', verification)
 end
 
--- Wrong codes are stored as one text of digests, all of the same length. The same wrong code counts once.
+-- Wrong codes are stored as one text of digests, all of the same length. The same wrong code counts once,
+-- or twice when it comes both by id and by number, whose digests differ.
 local wrong_digests, is_known = verification.wrong_digests or '', false
+local correct = ARGS.number_hash and verification.request_digest or verification.digest
 local digests = list_argument('digest')
 for _, digest in ipairs(digests) do
-  if digest == verification.digest then
+  if digest == correct then
     if not verification.test then Breakers.count_check(false) end
     Verifications.close(verification, 'approved', nil, NOW)
     return Idempotency.result('right', verification)

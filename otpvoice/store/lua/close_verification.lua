@@ -1,9 +1,10 @@
 -- End a verification at its client's request: cancel or approve it.
 --
--- Arguments  id, client, status, reason
+-- Arguments  client, and id or number_hash, ...: see Verifications.requested()
+--            status, reason
 -- Outcomes   ended: now or before, with this status; closed: with another status; not_found
 
-local verification = Verifications.load_owned_by(ARGS.client, ARGS.id)
+local verification = Verifications.requested()
 if not verification then return Verifications.result('not_found') end
 if verification.status == 'pending' then
   Verifications.close(verification, ARGS.status, ARGS.reason, NOW)

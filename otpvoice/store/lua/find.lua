@@ -7,8 +7,7 @@ local ids = { ARGS.id }
 if ARGS.number then
   ids = Numbers.verifications(ARGS.number)
 elseif ARGS.reference then
-  local by_reference = redis.call('GET', Verifications.reference_key(ARGS.reference)) or ''
-  for id in string.gmatch(by_reference, '%S+') do ids[#ids + 1] = id end
+  ids = Verifications.of_reference(ARGS.reference)
 end
 
 local results = {}

@@ -1,7 +1,7 @@
 -- Read a verification.
 --
--- Arguments  id, client
+-- Arguments  client, and id or number_hash, ...: see Verifications.requested()
 -- Outcomes   found, not_found
 
-local verification = Verifications.load_owned_by(ARGS.client, ARGS.id)
+local verification = Verifications.requested()
 return Verifications.result(verification and 'found' or 'not_found', verification)
