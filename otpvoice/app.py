@@ -6,6 +6,7 @@ from flask import Blueprint, Flask
 
 from otpvoice.admin.preview import preview_call
 from otpvoice.api.application import Api, endpoints_of
+from otpvoice.api.by_number import NumberViews
 from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
@@ -48,8 +49,10 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         sorted({profile.bridge for profile in parts.profiles.values()}),
         ExchangeCapture(parts.store, parts.key_ring),
     )
+    for_views = (parts.service, authenticator, receipts, public_url)
     endpoints = [
-        *endpoints_of(VerificationViews(parts.service, authenticator, receipts, public_url)),
+        *endpoints_of(VerificationViews(*for_views)),
+        *endpoints_of(NumberViews(*for_views)),
         *webhooks.endpoints(),
         *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
     ]

@@ -1,27 +1,16 @@
 """``/v1/verifications``: request a call, check its code."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-from msgspec import UNSET
+from typing import Final
 
 from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint
 from otpvoice.api.openapi import APP_AUTH, CLIENT_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import (
-    IDEMPOTENCY_KEY,
-    ApiRequest,
-    Authenticator,
-    Principal,
-)
-from otpvoice.api.response import ApiResponse, json_response
+from otpvoice.api.request import ApiRequest
+from otpvoice.api.response import ApiResponse
+from otpvoice.api.verification_responses import VerificationResponses, metric_outcome
 from otpvoice.core import errors
-from otpvoice.core.keys import mask_number
-from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest, EmptyRequest
-from otpvoice.core.service import Result, Verifications
-from otpvoice.core.store_port import Idempotency
-from otpvoice.logs.context import bind_fields
 
 _CALL_ERRORS: Final = (
     errors.RateLimited,
@@ -42,14 +31,8 @@ _LINKS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationViews:
+class VerificationViews(VerificationResponses):
     """Views of the verification resource."""
-
-    service: Verifications
-    authenticator: Authenticator
-    receipts: ReceiptSigner
-    public_url: str
-    """Base of the URLs in responses."""
 
     @api_endpoint(
         Operation(
@@ -80,9 +63,9 @@ class VerificationViews:
     def create(self, request: ApiRequest) -> ApiResponse:
         principal = self.authenticator.authenticate(request)
         body = request.parse_body(CreateRequest)
-        created = self.service.create(principal.client, body, self._idempotency(request, principal))
+        created = self.service.create(principal.client, body, self.idempotency(request, principal))
         verification = created.verification
-        outcome = _outcome(created)
+        outcome = metric_outcome(created)
         request.record(
             "verification.created" if outcome == "created" else "verification.repeated",
             outcome=outcome,
@@ -91,7 +74,7 @@ class VerificationViews:
         token = self.authenticator.tokens.issue(
             verification.client, verification.id, verification.expires_at
         )
-        response = self._respond(
+        response = self.respond(
             created,
             principal,
             schemas.CreatedVerification,
@@ -116,7 +99,7 @@ class VerificationViews:
     def get(self, request: ApiRequest, verification_id: str) -> ApiResponse:
         principal = self.authenticator.authenticate(request, verification_id)
         found = self.service.get(principal.client, verification_id)
-        return self._respond(found, principal)
+        return self.respond(found, principal)
 
     @api_endpoint(
         Operation(
@@ -145,20 +128,9 @@ class VerificationViews:
         principal = self.authenticator.authenticate(request, verification_id)
         body = request.parse_body(CheckRequest)
         checked = self.service.check(
-            principal.client, verification_id, body, self._idempotency(request, principal)
+            principal.client, verification_id, body, self.idempotency(request, principal)
         )
-        valid, verification = checked.outcome == "right", checked.verification
-        request.record(
-            "verification.repeated" if checked.is_replayed else "verification.checked",
-            outcome=_outcome(checked),
-            status=verification.status,
-            valid=valid,
-        )
-        # The receipt depends on the verification alone, so a replay returns the same one.
-        receipt = self.receipts.sign(verification, checked.number) if valid else UNSET
-        return self._respond(
-            checked, principal, schemas.CheckedVerification, valid=valid, receipt=receipt
-        )
+        return self.respond_to_check(request, checked, principal)
 
     @api_endpoint(
         Operation(
@@ -185,14 +157,14 @@ class VerificationViews:
         if body.route and principal.is_app:
             raise errors.InvalidRequest.for_field("/route", "cannot be set by apps")
         result = self.service.request_call(
-            principal.client, verification_id, body, self._idempotency(request, principal)
+            principal.client, verification_id, body, self.idempotency(request, principal)
         )
         request.record(
             "verification.repeated" if result.is_replayed else "verification.call_requested",
-            outcome=_outcome(result),
+            outcome=metric_outcome(result),
             status=result.verification.status,
         )
-        return self._respond(result, principal, http_status=202)
+        return self.respond(result, principal, http_status=202)
 
     @api_endpoint(
         Operation(
@@ -213,7 +185,7 @@ class VerificationViews:
         request.parse_body(EmptyRequest)
         result = self.service.cancel(principal.client, verification_id)
         request.record("verification.canceled", status=result.verification.status)
-        return self._respond(result, principal)
+        return self.respond(result, principal)
 
     @api_endpoint(
         Operation(
@@ -235,41 +207,4 @@ class VerificationViews:
         request.parse_body(EmptyRequest)
         result = self.service.approve(principal.client, verification_id)
         request.record("verification.approved_elsewhere", status=result.verification.status)
-        return self._respond(result, principal)
-
-    def _idempotency(self, request: ApiRequest, principal: Principal) -> Idempotency | None:
-        if not request.has_header("Idempotency-Key"):
-            return None
-        key = request.header("Idempotency-Key")
-        if not IDEMPOTENCY_KEY.fullmatch(key):
-            raise errors.InvalidRequest(
-                "Idempotency-Key must be 1 to 255 visible ASCII characters."
-            )
-        # An app has keys of its own, so that it cannot replay a request of its client.
-        holder = f"{principal.client} app" if principal.is_app else principal.client
-        operation = f"{request.method} {request.path}"
-        return self.service.request_fingerprint(holder, operation, key, request.body)
-
-    def _respond(
-        self,
-        result: Result,
-        principal: Principal,
-        schema: type[schemas.Verification] = schemas.Verification,
-        http_status: int = 200,
-        **members: Any,
-    ) -> ApiResponse:
-        verification, number = result.verification, result.number
-        masked = mask_number(number)
-        # For all further log lines of this request, including that of its response.
-        bind_fields(verification=verification.id, to=masked, number=self.service.log_id(number))
-        visible = masked if principal.is_app else number
-        body = schema.of(verification, visible, self.public_url, **members)
-        response = json_response(body, http_status)
-        if result.is_replayed:
-            response.headers["Idempotent-Replayed"] = "true"
-        return response
-
-
-def _outcome(result: Result) -> str:
-    """Return the outcome for the metric: a replay is counted as one, whatever it returns."""
-    return "replayed" if result.is_replayed else result.outcome
+        return self.respond(result, principal)

@@ -148,7 +148,7 @@ def test_docs_search_finds_operations(page: Page, served: ApiProcess) -> None:
     page.goto(url_of(served, "/docs"))
     for phrase, found in (
         ("cancel", ["cancel_verification"]),
-        ("POST checks", ["check_code"]),
+        ("POST checks", ["check_code", "check_code_by_number"]),
         ("receipts verify", ["get_receipt_keys"]),
         ("nothing of the kind", []),
     ):

@@ -19,7 +19,13 @@ from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROB
 from otpvoice.api.request import IDEMPOTENCY_KEY
 from otpvoice.app import create_app
 from otpvoice.core.phone import E164
-from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
+from otpvoice.core.requests import (
+    CallRequest,
+    CheckRequest,
+    CreateRequest,
+    NumberCheckRequest,
+    NumberRequest,
+)
 from otpvoice.store.redis_store import RedisStore
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -266,7 +272,9 @@ def test_bounds_match_the_accepted_values(
         assert_problem(api.create_response(**{member: value}), 422, "invalid_request")
 
 
-@pytest.mark.parametrize("kind", [CreateRequest, CheckRequest, CallRequest])
+@pytest.mark.parametrize(
+    "kind", [CreateRequest, CheckRequest, CallRequest, NumberRequest, NumberCheckRequest]
+)
 def test_document_and_api_reject_unknown_members(document: dict[str, Any], kind: type) -> None:
     """The schema is as strict as the API."""
     schema = document["components"]["schemas"][kind.__name__]

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from api.api_client import UNKNOWN, VERIFICATIONS, ApiClient, assert_problem
 from support.processes import wait_until
+from support.service import ASHA
 from support.timing import finishes_within
 from support.valkey import Valkey
 from werkzeug.test import TestResponse
@@ -24,6 +25,9 @@ REQUESTS: dict[str, Callable[[ApiClient], TestResponse]] = {
     "call": lambda api: api.post(f"{VERIFICATIONS}/{UNKNOWN}/calls"),
     "cancel": lambda api: api.post(f"{VERIFICATIONS}/{UNKNOWN}/cancel"),
     "approve": lambda api: api.post(f"{VERIFICATIONS}/{UNKNOWN}/approve"),
+    "check by number": lambda api: api.post("/v1/checks", {"to": ASHA, "code": "123456"}),
+    "approve by number": lambda api: api.post("/v1/approvals", {"to": ASHA}),
+    "lookup": lambda api: api.post("/v1/lookups", {"to": ASHA}),
     "callback": lambda api: api.send_callback(id="call_x", status="BUSY"),
     "ready": lambda api: api.client.get("/readyz"),
 }
