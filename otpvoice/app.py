@@ -13,6 +13,8 @@ from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import DocsViews
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
+from otpvoice.api.twilio_verify.errors import format_error
+from otpvoice.api.twilio_verify.views import PREFIX, TwilioVerifyViews
 from otpvoice.api.verifications import VerificationViews
 from otpvoice.api.webhooks import WebhookViews
 from otpvoice.container import Container
@@ -63,6 +65,11 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app = Api(public_url, settings.server.cors_origins, metrics)
     app.extensions[STORE] = parts.store
     app.add_endpoints(endpoints)
+    if settings.twilio_verify.enabled:
+        app.add_endpoints(
+            endpoints_of(TwilioVerifyViews(parts.service, KeyHashes(key_hashes), public_url))
+        )
+        app.set_error_format(PREFIX, format_error)
     if has_console:
         app.register_blueprint(_create_console(parts))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))

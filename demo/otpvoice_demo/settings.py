@@ -49,6 +49,9 @@ flows.default = {{ id = "24", text = "Hello {{Name}}, your otp for login is {{ot
 flows.hi = {{ id = "25", text = "नमस्ते {{Name}}, लॉगिन के लिए आपका कोड है {{otp}}" }}
 webhook_secret = "{webhook_secret}"
 
+[twilio_verify]
+enabled = true
+
 [limits]
 call_gap = "{call_gap_s}s"
 """

@@ -21,7 +21,7 @@ import structlog
 from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
-from otpvoice.api.error_responses import ErrorResponses
+from otpvoice.api.error_responses import ErrorFormat, ErrorResponses
 from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
@@ -125,6 +125,10 @@ class Api(flask.Flask):
             rule = operation.flask_rule
             self._routes[method].append(_Route(_path_pattern(operation.path), rule, each))
             self.add_url_rule(rule, operation.name, _flask_view(each.view), methods=[method])
+
+    def set_error_format(self, prefix: str, error_format: ErrorFormat) -> None:
+        """Respond to errors of paths that begin with ``prefix`` in a format of their own."""
+        self._errors.set_format(prefix, error_format)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""

@@ -1,7 +1,7 @@
 """Responses to errors: every error becomes a problem document."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Final
 
@@ -13,7 +13,6 @@ from werkzeug.routing import Map
 from otpvoice import logs
 from otpvoice.api import schemas
 from otpvoice.api.errors import (
-    INTERNAL_ERROR,
     NO_SUCH_PATH,
     internal_problem,
     problem_for,
@@ -37,6 +36,9 @@ _MIN_SIMILARITY: Final = 0.6
 _PRIVATE_PREFIX: Final = "/console"
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
+ErrorFormat = Callable[[ApiRequest, schemas.ProblemDocument], ApiResponse]
+"""Makes the response of an error."""
+
 
 class ErrorResponses:
     """Makes the response to every error.
@@ -49,17 +51,37 @@ class ErrorResponses:
     def __init__(self, public_url: str, url_map: Map) -> None:
         self._public_url = public_url
         self._url_map = url_map
+        self._formats: dict[str, ErrorFormat] = {}
+
+    def set_format(self, prefix: str, error_format: ErrorFormat) -> None:
+        """Set the format of the errors of all paths that begin with ``prefix``."""
+        self._formats[prefix] = error_format
 
     def respond(self, request: ApiRequest, error: Exception) -> ApiResponse:
-        """Return a problem document. Raises nothing."""
+        """Return a problem document, or the path's own format of it. Raises nothing."""
         try:
             if isinstance(error, OtpvoiceError):
                 return self._domain_error(request, error)
             if isinstance(error, HTTPException) and not isinstance(error, InternalServerError):
                 return self._http_error(request, error)
         except Exception as failure:  # noqa: BLE001 - reported as the unexpected error that it is
-            return _unexpected_error(request, failure)
-        return _unexpected_error(request, getattr(error, "original_exception", None) or error)
+            error = failure
+        # The place is logged without the message, which may quote a secret.
+        cause = getattr(error, "original_exception", None) or error
+        _LOG.error("request.failed", **logs.describe(cause))
+        return self._format(request, internal_problem(request.id))
+
+    def _format(
+        self, request: ApiRequest, problem: schemas.ProblemDocument, limit: str = ""
+    ) -> ApiResponse:
+        request.record(outcome=problem.code, limit=limit)
+        formats = (
+            each for prefix, each in self._formats.items() if request.path.startswith(prefix)
+        )
+        response = next(formats, _problem_response)(request, problem)
+        if problem.retry_after is not UNSET:
+            response.headers["Retry-After"] = str(problem.retry_after)
+        return response
 
     def _domain_error(self, request: ApiRequest, error: OtpvoiceError) -> ApiResponse:
         verification = None
@@ -71,8 +93,7 @@ class ErrorResponses:
             verification = schemas.Verification.of(error.verification, visible, self._public_url)
         problem = problem_for(error, request.id, verification)
         limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
-        request.record(outcome=problem.code, limit=limit)
-        return _problem_response(problem if is_client else without_limit(problem))
+        return self._format(request, problem if is_client else without_limit(problem), limit)
 
     def _http_error(self, request: ApiRequest, error: HTTPException) -> ApiResponse:
         detail, headers = "", {}
@@ -84,24 +105,13 @@ class ErrorResponses:
             useful = [each for each in methods if each not in {"HEAD", "OPTIONS"}]
             detail = f"This path does not accept the method. Use {' or '.join(useful)}."
             headers["Allow"] = ", ".join(methods)
-        problem = problem_for_http(error, request.id, detail)
-        request.record(outcome=problem.code)
-        response = _problem_response(problem)
+        response = self._format(request, problem_for_http(error, request.id, detail))
         response.headers |= headers
         return response
 
 
-def _unexpected_error(request: ApiRequest, error: BaseException) -> ApiResponse:
-    # The place is logged without the message, which may quote a secret.
-    _LOG.error("request.failed", **logs.describe(error))
-    request.record(outcome=INTERNAL_ERROR.code)
-    return _problem_response(internal_problem(request.id))
-
-
-def _problem_response(problem: schemas.ProblemDocument) -> ApiResponse:
+def _problem_response(_: ApiRequest, problem: schemas.ProblemDocument) -> ApiResponse:
     response = json_response(problem, problem.status, "application/problem+json")
-    if problem.retry_after is not UNSET:
-        response.headers["Retry-After"] = str(problem.retry_after)
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -124,11 +124,13 @@ class ApiRequest:
         ``//metrics`` and ``/%6detrics`` also match ``/metrics``, so they could bypass a proxy that
         blocks that path. Escapes are allowed in parameters only.
         """
-        before, _, parameter = route.partition("<")
-        after = parameter.partition(">")[2]
         target = self.environ.get("RAW_URI", route)
         path = _SCHEME_AND_AUTHORITY.sub("", target).partition("?")[0].partition("#")[0] or "/"
-        return (path.startswith(before) and path.endswith(after)) if parameter else path == route
+        segments, parts = path.split("/"), route.split("/")
+        return len(segments) == len(parts) and all(
+            part.startswith("<") or part == segment
+            for segment, part in zip(segments, parts, strict=True)
+        )
 
     @property
     def body(self) -> bytes:

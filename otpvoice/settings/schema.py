@@ -172,6 +172,12 @@ class Console(Section, frozen=True, kw_only=True):
     currency: Annotated[str, types.CURRENCY] = "INR"
 
 
+class TwilioVerify(Section, frozen=True, kw_only=True):
+    """``[twilio_verify]``: the API of Twilio Verify, for clients with one of Twilio's SDKs."""
+
+    enabled: bool = False
+
+
 class Log(Section, frozen=True, kw_only=True):
     """``[log]``: log lines of all processes."""
 
@@ -192,6 +198,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     dialer: Dialer
     limits: Limits
     console: Console
+    twilio_verify: TwilioVerify
     test_numbers: types.TestNumbers
     """Each E.164 number with its fixed code. The ``repr`` hides both."""
     log: Log
