@@ -73,7 +73,7 @@ def running_service(environ: Mapping[str, str], folder: Path, **changes: str) ->
     """Run a service on an emptied store during the block. ``changes``: further variables."""
     with closing(connect(environ["OTPVOICE_REDIS_URL"])) as redis:
         redis.flushdb()
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://{changes.get('OTPVOICE_SERVER_BIND') or f'127.0.0.1:{free_port()}'}"
     with RunningSandbox(sandbox_config(environ, url)) as sandbox, ExitStack() as processes:
         variables = {
             **environ,

@@ -1,0 +1,78 @@
+"""The code blocks of pages in docs/integrations, run with the arguments that a server passes."""
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.processes import TIMEOUT_S, find_program, skip_or_fail
+from support.service import LOGIN_KEY, RunningService
+
+DOCS = Path(__file__).parents[2] / "docs" / "integrations"
+_BLOCK = re.compile(r"^(?:`([\w.-]+)`:\n\n)?```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_NODE = Path(__file__).parent / "node"
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """The snippets of the pages, whose requests go to a running service."""
+
+    service: RunningService
+    folder: Path
+    """For the files of a page."""
+
+    def block(self, page: str, name: str) -> str:
+        """Return the block after the line that gives its file name, or else of that language."""
+        text = (DOCS / f"{page}.md").read_text("utf-8")
+        blocks = [(file or language, code) for file, language, code in _BLOCK.findall(text)]
+        found: list[str] = [code for each, code in blocks if each == name]
+        assert found, f"{page}.md has no block {name}, only {[each for each, _ in blocks]}"
+        return (
+            found[0]
+            .replace("https://otp.example.com", self.service.url)
+            .replace("ovk_…", LOGIN_KEY)
+        )
+
+    def add_file(self, page: str, name: str) -> Path:
+        """Write a block to the file that it names."""
+        path = self.folder / name
+        path.write_text(self.block(page, name), "utf-8")
+        return path
+
+    def run_node(self, module: Path, expression: str, given: object = None) -> dict[str, Any]:
+        """Evaluate an expression with the module's exports as ``m`` and ``given`` as ``input``.
+
+        Returns:
+            ``result``, or the ``error``'s message; and ``calls`` of recorded functions.
+        """
+        completed = subprocess.run(
+            [find_program("node"), self.folder / "call.mjs", module, expression],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            env={
+                "PATH": os.environ["PATH"],
+                "OTPVOICE_URL": self.service.url,
+                "OTPVOICE_API_KEY": LOGIN_KEY,
+            },
+        )
+        assert completed.returncode == 0, completed.stderr
+        outcome: dict[str, Any] = json.loads(completed.stdout)
+        return outcome
+
+    def install_packages(self) -> None:
+        """Install the locked packages that the snippets import, next to their files."""
+        npm = find_program("npm")
+        for name in ("package.json", "package-lock.json"):
+            (self.folder / name).write_bytes((_NODE / name).read_bytes())
+        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+        completed = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=110, check=False
+        )
+        if completed.returncode:
+            skip_or_fail(f"npm cannot install the locked packages: {completed.stderr[-500:]}")
