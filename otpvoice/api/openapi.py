@@ -299,6 +299,8 @@ def _schemas(operations: Iterable[Operation]) -> _Json:
     for schema in components.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"])
+        if all(isinstance(word, str) for word in schema.get("enum", [0])):
+            schema["type"] = "string"  # generators of typed clients expect it
     return components
 
 
