@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 # Several hundred processes of the tests would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JS := clients/javascript
+NODE_MODULES := $(JS)/node_modules/.installed
 
-.PHONY: demo example-login example-sms test bench lint map lock clean
+.PHONY: demo example-login example-sms test bench lint map types javascript lock clean
 
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
@@ -17,7 +19,8 @@ example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, un
 example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated; ARGS=--once ends after it
 	@$(BIN)/python examples sms $(ARGS)
 
-test: lint  ## lint, types, import contracts, tests in four processes; ARGS goes to pytest
+# Where Node is missing, the tests of the JavaScript client are left out.
+test: lint $(if $(shell command -v npm),$(NODE_MODULES))  ## lint, types, import contracts, tests in four processes; ARGS goes to pytest
 	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size full --svg FILE": more of it
@@ -32,6 +35,15 @@ lint: $(VENV)/.test
 
 map: $(VENV)/.test  ## draw the modules and their imports into docs/architecture.md
 	$(BIN)/python scripts/module_map.py
+
+types: $(VENV)/.test $(NODE_MODULES)  ## generate the JavaScript client's types from the OpenAPI document
+	$(BIN)/python scripts/javascript_types.py
+
+javascript: $(NODE_MODULES)  ## install the tools of the JavaScript client's tests
+
+$(NODE_MODULES): $(JS)/package.json $(JS)/package-lock.json
+	@npm ci --prefix $(JS) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 # The locks name every package with its hash. Editable, so that a change is seen at once.
 $(VENV)/.demo: requirements/demo.txt pyproject.toml clients/python/pyproject.toml
@@ -55,4 +67,4 @@ lock:  ## resolve pyproject.toml anew into requirements/
 	$(LOCK) -c requirements/demo.txt --extra test -o requirements/test.txt pyproject.toml requirements/build.in
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(JS)/node_modules $(JS)/types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

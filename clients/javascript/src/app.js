@@ -1,0 +1,103 @@
+// For pages and React Native: one verification, with its client token.
+
+import { Transport, idempotencyKey } from './transport.js'
+import { watch } from './watch.js'
+
+export { asciiDigits } from './digits.js'
+export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from './errors.js'
+
+/**
+ * @typedef {import('./types.js').Call} Call
+ * @typedef {import('./types.js').CheckedVerification} CheckedVerification
+ * @typedef {import('./types.js').ClientOptions} ClientOptions
+ * @typedef {import('./types.js').OnceOptions} OnceOptions
+ * @typedef {import('./types.js').RequestOptions} RequestOptions
+ * @typedef {import('./types.js').Verification} Verification
+ */
+
+/**
+ * @typedef {object} Access what your backend sends to the app, of the response to its create
+ * @property {string} url
+ * @property {string} client_token
+ */
+
+/**
+ * Client for one verification. All methods reject with an `OtpvoiceError` (`errors.js`), and retry
+ * what got no response. A retry never makes a second call or counts a second check.
+ */
+export class VerificationClient {
+  #transport
+
+  /**
+   * @param {Access} access `url` and `client_token`; other members are ignored
+   * @param {ClientOptions} [options]
+   * @throws {TypeError} an invalid `url` or `client_token`
+   */
+  constructor({ url, client_token }, options) {
+    this.#transport = new Transport(url, client_token, options)
+  }
+
+  /**
+   * Fetches the current state. The number is masked.
+   *
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Verification>}
+   */
+  get({ signal } = {}) {
+    return this.#transport.send({ method: 'GET', path: '', signal })
+  }
+
+  /**
+   * Yields each state, at the interval that the service sets, until the verification has ended or the
+   * signal is aborted. It pauses while the page is hidden.
+   *
+   * @param {RequestOptions} [options]
+   * @returns {AsyncGenerator<Verification, void, void>}
+   */
+  watch({ signal } = {}) {
+    return watch((each) => this.get({ signal: each }), signal)
+  }
+
+  /**
+   * Checks a code. `valid` is the result, and a valid code returns the `receipt` for your backend.
+   *
+   * @param {string} code ASCII digits: see `asciiDigits`
+   * @param {OnceOptions} [options]
+   * @returns {Promise<CheckedVerification>}
+   */
+  async check(code, options) {
+    const checked = await this.#postOnce('/checks', { code }, options)
+    return { ...checked, valid: checked.valid === true }
+  }
+
+  /**
+   * Requests a call with the same code: a further one, or a delayed one now.
+   *
+   * @param {{ locale?: string | null }} [members] `locale`: the language of the call (BCP 47)
+   * @param {OnceOptions} [options]
+   * @returns {Promise<Verification>}
+   */
+  call(members = {}, options) {
+    return this.#postOnce('/calls', members, options)
+  }
+
+  /**
+   * Ends the verification without proof. A placed call cannot be stopped.
+   *
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Verification>}
+   */
+  cancel({ signal } = {}) {
+    return this.#transport.send({ method: 'POST', path: '/cancel', body: {}, signal })
+  }
+
+  /**
+   * @param {string} path
+   * @param {object} body
+   * @param {OnceOptions} [options]
+   */
+  async #postOnce(path, body, { idempotencyKey: key, signal } = {}) {
+    const request = { path, body, signal, idempotencyKey: idempotencyKey(key) }
+    return this.#transport.send({ method: 'POST', ...request })
+  }
+}
