@@ -13,6 +13,7 @@ from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import DocsViews
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
+from otpvoice.api.twilio_verify.by_name import VerificationsByName
 from otpvoice.api.twilio_verify.errors import format_error
 from otpvoice.api.twilio_verify.views import PREFIX, TwilioVerifyViews
 from otpvoice.api.verifications import VerificationViews
@@ -66,9 +67,10 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.extensions[STORE] = parts.store
     app.add_endpoints(endpoints)
     if settings.twilio_verify.enabled:
-        app.add_endpoints(
-            endpoints_of(TwilioVerifyViews(parts.service, KeyHashes(key_hashes), public_url))
+        twilio = TwilioVerifyViews(
+            parts.service, VerificationsByName(parts.service), KeyHashes(key_hashes), public_url
         )
+        app.add_endpoints(endpoints_of(twilio))
         app.set_error_format(PREFIX, format_error)
     if has_console:
         app.register_blueprint(_create_console(parts))

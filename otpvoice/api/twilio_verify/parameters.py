@@ -1,4 +1,4 @@
-"""Parameters of a request: form members or a query, and Basic credentials."""
+"""What a request has: form members or a query, and Basic credentials."""
 
 import base64
 import re

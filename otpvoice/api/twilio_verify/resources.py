@@ -17,13 +17,13 @@ _SID: Final = re.compile(r"VE([0-9a-f]{32})", re.ASCII)
 
 
 class Owner(NamedTuple):
-    """The SIDs that the caller uses for its account and its service. They choose nothing."""
+    """The SIDs that the caller uses for its account and its service. They have no effect."""
 
     account_sid: str | None
     service_sid: str | None
 
 
-def verification_id(sid: str) -> str:
+def parse_sid(sid: str) -> str:
     """Return the id of the verification that a SID (``VE…``) names.
 
     Raises:
@@ -80,11 +80,11 @@ class VerificationResource(Struct, frozen=True, kw_only=True):
             status=verification.status,
             valid=verification.status is Status.APPROVED,
             send_code_attempts=[
-                SentCode(time=format_utc(_called_at(call)), attempt_sid=_attempt_sid(call))
+                SentCode(time=format_utc(called_at(call)), attempt_sid=attempt_sid(call))
                 for call in verification.calls
             ],
             date_created=format_utc(verification.created_at),
-            date_updated=format_utc(_updated_at(verification)),
+            date_updated=format_utc(updated_at(verification)),
             url=f"{base_url}/Services/{owner.service_sid}/Verifications/{sid}",
         )
 
@@ -120,20 +120,21 @@ class CheckResource(Struct, frozen=True, kw_only=True):
             status="approved" if valid else "pending",
             valid=valid,
             date_created=format_utc(verification.created_at),
-            date_updated=format_utc(_updated_at(verification)),
+            date_updated=format_utc(updated_at(verification)),
         )
 
 
-def _attempt_sid(call: Call) -> str:
+def attempt_sid(call: Call) -> str:
+    """Return the SID of a call."""
     return call.id.replace("call_", "VL", 1)
 
 
-def _called_at(call: Call) -> int:
+def called_at(call: Call) -> int:
     """Return when a call was sent; of a queued call, when it is due."""
     return call.sent_at or call.due_at
 
 
-def _updated_at(verification: Verification) -> int:
+def updated_at(verification: Verification) -> int:
     """Return the time of the last change that a verification and its calls have a time of."""
     moments = [verification.created_at, verification.ended_at]
     for call in verification.calls:

@@ -1,5 +1,6 @@
 """Operations of Twilio Verify v2 as operations of the service."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,28 +11,32 @@ from otpvoice.api.errors import Unauthorized
 from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest, Principal
 from otpvoice.api.response import ApiResponse, json_response
-from otpvoice.api.twilio_verify.parameters import Parameters, parse_credentials, parse_form
-from otpvoice.api.twilio_verify.resources import (
-    CheckResource,
-    Owner,
-    VerificationResource,
-    verification_id,
+from otpvoice.api.twilio_verify.attempts import Attempt, AttemptFilter, AttemptPage, Summary
+from otpvoice.api.twilio_verify.by_name import VerificationsByName, parse_name
+from otpvoice.api.twilio_verify.parameters import (
+    Parameters,
+    parse_credentials,
+    parse_form,
+    parse_query,
 )
-from otpvoice.core.errors import (
-    InvalidRequest,
-    NoCallYet,
-    NotFound,
-    OtpvoiceError,
-    VerificationClosed,
-)
+from otpvoice.api.twilio_verify.resources import CheckResource, Owner, VerificationResource
+from otpvoice.core.errors import InvalidRequest, NoCallYet, NotFound, OtpvoiceError
 from otpvoice.core.keys import KeyHashes, mask_number
-from otpvoice.core.requests import CheckRequest, CreateRequest
+from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.speech import CODE_PATTERN
 from otpvoice.core.verification import Status, Verification
 
 PREFIX: Final = "/twilio/"
-_SERVICE: Final = "/twilio/v2/Services/{service}"
+_BASE: Final = "/twilio/v2"
+_SERVICE: Final = f"{_BASE}/Services/{{service}}"
+_ATTEMPTS: Final = f"{_BASE}/Attempts"
+_SUMMARY: Final = f"{_ATTEMPTS}/Summary"
+_END_EVENTS: Final[Mapping[str, str]] = {
+    Status.CANCELED: "verification.canceled",
+    Status.APPROVED: "verification.approved_elsewhere",
+}
+"""Log events, by the ``Status`` of an update."""
 _MIN_CODE_LENGTH, _MAX_CODE_LENGTH = 4, 10
 """As Twilio documents the parameter ``Code``."""
 
@@ -49,6 +54,7 @@ class TwilioVerifyViews:
     """Views under ``/twilio/v2``."""
 
     service: Verifications
+    by_name: VerificationsByName
     keys: KeyHashes
     """Of API keys, by client."""
     public_url: str
@@ -76,14 +82,15 @@ class TwilioVerifyViews:
         """Check a code. One that cannot be right is not compared and not counted."""
         client, owner = self._authenticate(request, service)
         form = parse_form(request)
-        code, sid = form.require("Code"), form.require("VerificationSid")
+        code = form.require("Code")
         if not _MIN_CODE_LENGTH <= len(code) <= _MAX_CODE_LENGTH:
             raise InvalidRequest.for_field("/Code", "must be 4 to 10 characters")
+        name = self.by_name.named_by(client, form.get("VerificationSid"), form.get("To"))
         if not CODE_PATTERN.fullmatch(code):
-            found = self._find_pending(client, sid)
+            found = self.by_name.find_pending(client, name)
             return self._respond_to_check(found.verification, found.number, owner, valid=False)
         try:
-            checked = self.service.check(client, verification_id(sid), CheckRequest(code=code))
+            checked = self.by_name.check(client, name, code)
         except (InvalidRequest, NoCallYet) as error:  # another length; no call was sent
             verification, number = _evidence(error)
             return self._respond_to_check(verification, number, owner, valid=False)
@@ -100,27 +107,46 @@ class TwilioVerifyViews:
     def fetch(self, request: ApiRequest, service: str, sid: str) -> ApiResponse:
         """Return a pending verification."""
         client, owner = self._authenticate(request, service)
-        return self._respond(self._find_pending(client, sid), owner)
+        return self._respond(self.by_name.find_pending(client, parse_name(sid)), owner)
 
     @api_endpoint(_operation("update_verification", "post", f"{_SERVICE}/Verifications/{{sid}}"))
     def update(self, request: ApiRequest, service: str, sid: str) -> ApiResponse:
         """Cancel or approve a verification."""
         client, owner = self._authenticate(request, service)
         status = parse_form(request).require("Status")
-        if status == Status.CANCELED:
-            end, event = self.service.cancel, "verification.canceled"
-        elif status == Status.APPROVED:
-            end, event = self.service.approve, "verification.approved_elsewhere"
-        else:
+        if status not in _END_EVENTS:
             raise InvalidRequest.for_field("/Status", "must be canceled or approved")
-        try:
-            ended = end(client, verification_id(sid))
-        except VerificationClosed as error:
-            raise NotFound from error
-        request.record(event, status=ended.verification.status)
+        ended = self.by_name.end(client, parse_name(sid), Status(status))
+        request.record(_END_EVENTS[status], status=ended.verification.status)
         return self._respond(ended, owner)
 
-    def _authenticate(self, request: ApiRequest, service: str | None) -> tuple[str, Owner]:
+    @api_endpoint(_operation("list_attempts", "get", _ATTEMPTS))
+    def attempts(self, request: ApiRequest) -> ApiResponse:
+        """Return the calls of one verification."""
+        attempts = self._attempts(request, "ChannelData.To")
+        return json_response(AttemptPage.of(attempts, f"{self.public_url}{_ATTEMPTS}"))
+
+    @api_endpoint(_operation("summarize_attempts", "get", _SUMMARY))
+    def summary(self, request: ApiRequest) -> ApiResponse:
+        """Return how many calls of one verification led to its approval."""
+        attempts = self._attempts(request, "DestinationPrefix")
+        return json_response(Summary.of(attempts, f"{self.public_url}{_SUMMARY}"))
+
+    def _attempts(self, request: ApiRequest, number_parameter: str) -> list[Attempt]:
+        """Return the attempts that a query asks for."""
+        client, owner = self._authenticate(request)
+        query = parse_query(request)
+        owner = owner._replace(service_sid=query.get("VerifyServiceSid"))
+        selection = AttemptFilter(query)
+        sid, number = query.get("VerificationSid"), query.get(number_parameter)
+        try:
+            name = self.by_name.named_by(client, sid, number, number_parameter)
+            found = self.by_name.find(client, name)
+        except NotFound:
+            return []
+        return [*selection.select(found, owner, f"{self.public_url}{_BASE}")]
+
+    def _authenticate(self, request: ApiRequest, service: str | None = None) -> tuple[str, Owner]:
         """Return the client, and its names for its account and service.
 
         Raises:
@@ -134,15 +160,9 @@ class TwilioVerifyViews:
         request.principal = Principal(client)
         return client, Owner(user if user.startswith("AC") else None, service)
 
-    def _find_pending(self, client: str, sid: str) -> Result:
-        found = self.service.get(client, verification_id(sid))
-        if found.verification.status is not Status.PENDING:
-            raise NotFound
-        return found
-
     def _respond(self, result: Result, owner: Owner, http_status: int = 200) -> ApiResponse:
         self._bind(result.verification, result.number)
-        body = VerificationResource.of(result, owner, f"{self.public_url}{PREFIX}v2")
+        body = VerificationResource.of(result, owner, f"{self.public_url}{_BASE}")
         return json_response(body, http_status)
 
     def _respond_to_check(

@@ -12,6 +12,7 @@ ACCOUNT: Final = "AC" + "1" * 32
 SERVICE: Final = "VA" + "2" * 32
 BASE: Final = "/twilio/v2"
 VERIFICATIONS: Final = f"{BASE}/Services/{SERVICE}/Verifications"
+ATTEMPTS: Final = f"{BASE}/Attempts"
 CHECK: Final = f"{BASE}/Services/{SERVICE}/VerificationCheck"
 UNKNOWN_SID: Final = "VE" + "0" * 32
 """A well-formed SID without a verification."""
@@ -58,6 +59,10 @@ class TwilioClient:
     def check(self, verification: dict[str, Any], code: str) -> TestResponse:
         """Check a code by the verification's SID."""
         return self.post(CHECK, VerificationSid=verification["sid"], Code=code)
+
+    def check_number(self, to: str, code: str) -> TestResponse:
+        """Check a code by number."""
+        return self.post(CHECK, To=to, Code=code)
 
     def fetch(self, name: str) -> TestResponse:
         """Fetch a verification by SID or number."""
