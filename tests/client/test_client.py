@@ -67,6 +67,55 @@ def test_check_returns_validity_and_checks_left(client: Client) -> None:
     assert right.verification.has_ended
 
 
+def test_check_by_number_checks_the_newest_or_that_of_its_reference(client: Client) -> None:
+    """Wrong, right, and closed with the verification; typed as a check by id."""
+    older = client.create(ASHA, code=CODE, reference="older")
+    newer = client.create(ASHA, code="710293", reference="newer")
+    wrong = client.check_by_number(ASHA, CODE)
+    assert (wrong.valid, wrong.verification.id, wrong.verification.checks_left) == (
+        *(False, newer.id),
+        4,
+    )
+    right = client.check_by_number(ASHA, CODE, reference="older")
+    assert (bool(right), right.verification.id) == (True, older.id)
+    assert right.receipt
+    with pytest.raises(VerificationClosed) as closed:
+        client.check_by_number(ASHA, CODE, reference="older")
+    assert closed.value.verification == right.verification == client.get(older.id)
+
+
+def test_check_by_number_with_own_key_is_checked_once(client: Client) -> None:
+    """Also after the verification has ended."""
+    client.create(ASHA, code=CODE)
+    first = client.check_by_number(ASHA, CODE, idempotency_key="check-1")
+    assert client.check_by_number(ASHA, CODE, idempotency_key="check-1") == first
+    with pytest.raises(ValueError, match="idempotency_key"):
+        client.check_by_number(ASHA, CODE, idempotency_key="two words")
+
+
+def test_look_up_and_approve_by_number(client: Client, url: str) -> None:
+    """Pending and ended; unknown, malformed and another client's numbers raise."""
+    created = client.create(ASHA, reference="login-81", call_after=200)
+    for found in (client.look_up(ASHA), client.look_up(ASHA, reference="login-81")):
+        assert found == client.get(created.id)
+    approved = client.approve_by_number(ASHA, reference="login-81")
+    assert (approved.id, approved.status) == (created.id, "approved")
+    assert client.approve_by_number(ASHA) == client.look_up(ASHA) == approved
+    unknown: list[Callable[[], object]] = [
+        lambda: client.look_up("+919876543211"),
+        lambda: client.look_up(ASHA, reference="login-82"),
+        lambda: client.approve_by_number("+919876543211"),
+        lambda: client.check_by_number("+919876543211", CODE),
+        lambda: Client(url, BANK_KEY).look_up(ASHA),
+    ]
+    for send in unknown:
+        with pytest.raises(NotFound):
+            send()
+    with pytest.raises(NumberRefused) as refused:
+        client.look_up("09876543210")
+    assert refused.value.code == "invalid_number"
+
+
 def test_call_makes_a_delayed_call_due(client: Client) -> None:
     created = client.create(ASHA, code=CODE, call_after=200)
     coming = client.call(created.id, route="c2c", locale="hi")

@@ -102,6 +102,18 @@ def test_retried_check_is_counted_once(
     assert len(requests) >= 2
 
 
+def test_retried_check_by_number_returns_its_first_result(
+    client: Client, served: ApiProcess
+) -> None:
+    """A right code is valid; with one key for all attempts."""
+    created = client.create(ASHA, code=CODE)
+    with faulty_network(served, drop_reply) as (backend, requests):
+        checked = backend.check_by_number(ASHA, CODE)
+    assert (checked.valid, checked.verification) == (True, client.get(created.id))
+    assert len(requests) == 2
+    assert len(idempotency_keys(requests) - {None}) == 1
+
+
 def test_retried_call_adds_no_second_call(client: Client, served: ApiProcess, redis: Redis) -> None:
     created = client.create(ASHA, code=CODE, call_after=200)
     with faulty_network(served, drop_reply) as (backend, _):

@@ -21,6 +21,7 @@ from otpvoice_client.transport import Transport
 
 T = TypeVar("T")
 
+_VERIFICATIONS: Final = "/verifications"
 _MAX_WAIT: Final = 660.0
 """Seconds; a verification lives for ten minutes at most."""
 _DEFAULT_POLL_INTERVAL: Final = 2
@@ -111,7 +112,7 @@ class Client:
         """
         body: dict[str, Any] = {"to": to, "name": name, "locale": locale, "code": code, "ip": ip}
         body |= {"call_after": call_after, "ttl": ttl, "route": route, "reference": reference}
-        return self._post_once("", body, idempotency_key, parse_verification)
+        return self._post_once(_VERIFICATIONS, body, idempotency_key, parse_verification)
 
     def get(self, verification_id: str) -> Verification:
         """Return the current state of a verification."""
@@ -158,8 +159,7 @@ class Client:
         Raises:
             VerificationClosed: the verification has ended in another way.
         """
-        path = f"{_verification_path(verification_id)}/cancel"
-        return self._transport.send("POST", path, parse_verification, timeout=self._timeout)
+        return self._post(f"{_verification_path(verification_id)}/cancel", None, parse_verification)
 
     def approve(self, verification_id: str) -> Verification:
         """End a verification whose number you proved by other means, such as the SMS.
@@ -170,7 +170,54 @@ class Client:
             VerificationClosed: the verification has ended in another way.
         """
         path = f"{_verification_path(verification_id)}/approve"
-        return self._transport.send("POST", path, parse_verification, timeout=self._timeout)
+        return self._post(path, None, parse_verification)
+
+    def look_up(self, to: str, *, reference: str | None = None) -> Verification:
+        """Return the newest verification that you created for a number, pending or ended.
+
+        For a caller that keeps no id, as are :meth:`check_by_number` and
+        :meth:`approve_by_number`.
+
+        Args:
+            to: the number, E.164.
+            reference: the ``reference`` of the create, to mean the newest one with it.
+
+        Raises:
+            NotFound: you created none that is still retained.
+            NumberRefused: the number is invalid.
+        """
+        return self._post("/lookups", {"to": to, "reference": reference}, parse_verification)
+
+    def check_by_number(
+        self,
+        to: str,
+        code: str,
+        *,
+        reference: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> CheckResult:
+        """Check a code of the verification that :meth:`look_up` returns.
+
+        Raises:
+            NotFound: you created none that is still retained.
+            NumberRefused: the number is invalid.
+
+        It also raises what :meth:`check` raises.
+        """
+        body = {"to": to, "code": code, "reference": reference}
+        return self._post_once("/checks", body, idempotency_key, parse_check_result)
+
+    def approve_by_number(self, to: str, *, reference: str | None = None) -> Verification:
+        """Approve the verification that :meth:`look_up` returns; see :meth:`approve`.
+
+        Without a ``reference``, a retry may find a verification that began after the first attempt.
+
+        Raises:
+            NotFound: you created none that is still retained.
+            NumberRefused: the number is invalid.
+            VerificationClosed: the verification has ended in another way.
+        """
+        return self._post("/approvals", {"to": to, "reference": reference}, parse_verification)
 
     def watch(self, verification_id: str, *, timeout: float = _MAX_WAIT) -> Iterator[Verification]:
         """Poll a verification at the service's interval until it ends, and yield each state.
@@ -224,11 +271,25 @@ class Client:
         key = uuid.uuid4().hex if idempotency_key is None else idempotency_key
         if not _IDEMPOTENCY_KEY.fullmatch(key):
             raise ValueError("an idempotency_key must be 1 to 255 visible ASCII characters")
-        body = {name: value for name, value in members.items() if value is not None}
+        return self._post(path, members, parse, key)
+
+    def _post(
+        self,
+        path: str,
+        members: dict[str, Any] | None,
+        parse: Callable[[JsonObject], T],
+        idempotency_key: str | None = None,
+    ) -> T:
+        body = members and {name: value for name, value in members.items() if value is not None}
         return self._transport.send(
-            "POST", path, parse, timeout=self._timeout, body=body, idempotency_key=key
+            *("POST", path, parse),
+            timeout=self._timeout,
+            body=body,
+            idempotency_key=idempotency_key,
         )
 
 
 def _verification_path(verification_id: str) -> str:
-    return f"/{quote(verification_id, safe='')}"  # it may come from a browser's form
+    return (
+        f"{_VERIFICATIONS}/{quote(verification_id, safe='')}"  # it may come from a browser's form
+    )

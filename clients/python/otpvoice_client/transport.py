@@ -65,7 +65,7 @@ class Transport:
             raise ValueError("the url must begin with http:// or https://")
         if not _VISIBLE.fullmatch(credential):
             raise ValueError("the credential must be visible ASCII characters without spaces")
-        self._verifications = f"{url.rstrip('/')}/v1/verifications"
+        self._base = f"{url.rstrip('/')}/v1"
         self._credential = credential
         self._attempt_timeout = attempt_timeout
         self._adapter = _DeadlineAdapter(pool_maxsize=_MAX_CONNECTIONS)
@@ -85,7 +85,7 @@ class Transport:
 
         Args:
             method: the HTTP method.
-            path: the path under ``/v1/verifications``.
+            path: the path under ``/v1``.
             parse: turns the JSON of a 2xx response into the result.
             timeout: seconds for all attempts with the delays between them. If a ``Retry-After``
                 does not fit into it, the error is raised at once.
@@ -97,7 +97,7 @@ class Transport:
         """
         deadline = time.monotonic() + timeout
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        request = requests.Request(method, f"{self._verifications}{path}", headers, json=body)
+        request = requests.Request(method, f"{self._base}{path}", headers, json=body)
 
         def attempt() -> T:
             left = min(self._attempt_timeout, deadline - time.monotonic())
