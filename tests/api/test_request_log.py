@@ -50,8 +50,16 @@ ROUTES = {
     "/v1/verifications/<verification_id>/calls",
     "/v1/verifications/<verification_id>/cancel",
     "/v1/verifications/<verification_id>/approve",
+    "/v1/checks",
+    "/v1/approvals",
+    "/v1/lookups",
     "/webhooks/mobtexting",
     "/webhooks/mobtexting/<path_token>",
+}
+BY_NUMBER: dict[str, dict[str, str]] = {
+    "/v1/lookups": {},
+    "/v1/checks": {"code": CODE},
+    "/v1/approvals": {"reference": "canary-reference"},
 }
 
 
@@ -103,6 +111,12 @@ class Talk:
         self.send("POST", f"{one}/checks", {"code": CODE})
         self.send("POST", f"{one}/cancel")
         self.send("POST", f"{one}/approve")
+        for path, members in BY_NUMBER.items():
+            self.send("POST", path, {"to": NUMBER, **members})
+            self.send("POST", path, {"to": "+919812345679", **members})
+            self.send("POST", path, {"to": f"{NUMBER};ext=canary-body", **members})
+            self.send("POST", f"{path}?to={NUMBER}&code={CODE}", {"canary-body": NUMBER})
+            self.send("GET", f"{path}/{quote(NUMBER)}")
         for wrong in (f"{NUMBER}99", NUMBER.removeprefix("+"), f"{NUMBER};ext=canary-body"):
             self.send("POST", VERIFICATIONS, create | {"to": wrong})
         self.send("POST", VERIFICATIONS, create | {"canary-body": NUMBER})

@@ -113,6 +113,26 @@ def test_checks_are_counted_by_outcome(metered_app: MeteredApp) -> None:
     assert found.value("approval_seconds_count", client="login") == 1
 
 
+def test_checks_by_number_are_counted_as_checks(metered_app: MeteredApp) -> None:
+    """With the same outcomes; a malformed number has its problem's code."""
+    metered_app.create()
+    body = {"to": ASHA, "code": CODE}
+    metered_app.post("/v1/checks", body | {"code": "000000"})
+    for _ in range(2):
+        metered_app.post("/v1/checks", body, **{"Idempotency-Key": "right"})
+    metered_app.post("/v1/checks", body)
+    metered_app.post("/v1/checks", body | {"to": "+12"})
+    metered_app.post("/v1/checks", body | {"to": "+919876543211"})
+    found = metered_app.scrape().totals_by("checks_total", "client", "outcome")
+    assert found == {
+        ("login", outcome): 1
+        for outcome in (
+            *("wrong", "right", "replayed", "verification_closed", "invalid_number"),
+            "not_found",
+        )
+    }
+
+
 def test_options_are_counted_with_the_status_that_is_sent(metered_app: MeteredApp) -> None:
     """Flask's automatic response to OPTIONS is sent without content."""
     assert metered_app.http.options(VERIFICATIONS).status_code == 204

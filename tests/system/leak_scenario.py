@@ -87,6 +87,13 @@ class Life:
         self.talk.request("POST", f"{one}/checks", {"code": OWN_CODE})
         self.talk.request("POST", f"{one}/cancel", {"code": OWN_CODE}, f"X: {OWN_CODE}")
         self.talk.request("POST", f"{one}/approve")
+        for path in ("checks", "approvals", "lookups"):
+            by_number = {"to": ASHA, "code": OWN_CODE} if path == "checks" else {"to": ASHA}
+            self.talk.request("POST", f"/v1/{path}", by_number)
+            self.talk.request("POST", f"/v1/{path}?to={quote(ASHA)}&code={OWN_CODE}", by_number)
+            self.talk.request(
+                "POST", f"/v1/{path}", {"to": f"{ASHA}99", OWN_CODE: 1}, echoes=OWN_CODE
+            )
 
     def proves_numbers_with_codes_of_ours(self) -> None:
         """By either route, one to the end and one given up; the codes are learnt at the phone."""

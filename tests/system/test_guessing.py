@@ -20,6 +20,8 @@ WORKERS = 2
 AT_ONCE = 16
 RIGHT = "471199"
 ROUNDS = 25
+WAYS = ["id", "number", "id number"]
+"""How a verification is meant: by its id, by its number, or by both in turns."""
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +50,22 @@ def begins(line: RecordingClient, n: int = 0) -> str:
     return verification_id
 
 
-def at_once(line: RecordingClient, verification_id: str, codes: list[str]) -> list[TimedResponse]:
-    """Hands them in from many threads, the first ones at the same moment."""
+def at_once(
+    line: RecordingClient, verification_id: str, codes: list[str], ways: str = "id"
+) -> list[TimedResponse]:
+    """Hands them in from many threads, the first ones at the same moment.
+
+    ``ways``: ``id``, ``number`` or both, which take turns.
+    """
     start = Barrier(min(AT_ONCE, len(codes)))
+    by = ways.split()
 
     def check(n: int) -> TimedResponse:
         if n < start.parties:
             start.wait(10)
-        return line.check(verification_id, codes[n])
+        if by[n % len(by)] == "id":
+            return line.check(verification_id, codes[n])
+        return line.request("POST", "/v1/checks", {"to": nth_number(0), "code": codes[n]})
 
     with ThreadPoolExecutor(start.parties) as pool:
         return list(pool.map(check, range(len(codes))))
@@ -96,10 +106,18 @@ def test_parallel_wrong_codes_are_compared_up_to_max_checks(
     assert min(busy) > 0
 
 
-def test_parallel_correct_codes_succeed_once(line: RecordingClient) -> None:
+@pytest.mark.parametrize("ways", WAYS)
+def test_parallel_correct_codes_succeed_once(line: RecordingClient, ways: str) -> None:
     """Exactly one of 200 responses is valid. All others find the verification closed."""
-    answers = at_once(line, begins(line), [RIGHT] * 200)
+    answers = at_once(line, begins(line), [RIGHT] * 200, ways)
     assert kinds(answers) == {VALID: 1, CLOSED: 199}
+
+
+@pytest.mark.parametrize("ways", WAYS[1:])
+def test_parallel_guesses_by_number_share_max_checks(line: RecordingClient, ways: str) -> None:
+    """With those by id, too."""
+    answers = at_once(line, begins(line), [f"{n:06}" for n in range(500_000, 500_100)], ways)
+    assert kinds(answers) == {WRONG: 5, CLOSED: 95}
 
 
 def test_parallel_correct_and_wrong_codes_have_one_outcome(line: RecordingClient) -> None:
@@ -131,6 +149,32 @@ STEPS: list[tuple[str, dict[str, str] | None]] = [
 ]
 
 
+Reported = tuple[int, list[tuple[str, str]], bytes]
+
+
+def reported(answer: requests.Response) -> Reported:
+    """Return all that a response shows, except for the date."""
+    headers = [(k, v) for k, v in answer.headers.items() if k != "Date"]
+    return answer.status_code, headers, answer.content
+
+
+@pytest.mark.parametrize("path", ["/v1/checks", "/v1/approvals", "/v1/lookups"])
+def test_number_of_another_client_looks_unknown(line: RecordingClient, path: str) -> None:
+    """The same 404 as for a number without any verification."""
+    theirs = begins(line)
+    head = {"Authorization": f"Bearer {BANK_KEY}", "Request-Id": "the-same-one"}
+
+    def asks(to: str) -> Reported:
+        body = {"to": to} | ({"code": RIGHT} if path == "/v1/checks" else {})
+        return reported(requests.post(f"{line.url}{path}", json=body, headers=head, timeout=10))
+
+    known, unknown = asks(nth_number(0)), asks(nth_number(1))
+    assert known[0] == 404
+    assert known == unknown
+    left = line.get_verification(theirs).body
+    assert (left["status"], left["checks_left"], left["version"]) == ("pending", 5, 1)
+
+
 @pytest.mark.parametrize(("step", "body"), STEPS)
 def test_verification_of_another_client_looks_unknown(
     line: RecordingClient, step: str, body: dict[str, str] | None
@@ -139,13 +183,11 @@ def test_verification_of_another_client_looks_unknown(
     theirs = begins(line)
     head = {"Authorization": f"Bearer {BANK_KEY}", "Request-Id": "the-same-one"}
 
-    def asks(name: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    def asks(name: str) -> Reported:
         path = f"{line.url}/v1/verifications/{name}" + (f"/{step}" if step else "")
-        answer = requests.request(
-            "POST" if step else "GET", path, json=body, headers=head, timeout=10
+        return reported(
+            requests.request("POST" if step else "GET", path, json=body, headers=head, timeout=10)
         )
-        reported = [(k, v) for k, v in answer.headers.items() if k != "Date"]
-        return answer.status_code, reported, answer.content
 
     known, unknown = asks(theirs), asks("vrf_" + "0" * 32)
     assert known[0] == 404
