@@ -30,9 +30,14 @@ _SCRIPT: Final = """
   }
   const ancestors = (element) => {
     const found = []
-    for (let each = element; each; each = each.parentElement) found.push(getComputedStyle(each))
+    for (let each = element; each; each = each.parentElement ?? each.getRootNode().host) {
+      found.push(getComputedStyle(each))
+    }
     return found
   }
+  // All elements, those in open shadow roots too.
+  const within = (root) => [...root.querySelectorAll('*:not(svg *, :disabled, script)')]
+    .flatMap((each) => [each, ...(each.shadowRoot ? within(each.shadowRoot) : [])])
   // The nearest opaque background, or null for images and translucent colours.
   const backgroundOf = (styles) => {
     for (const { backgroundColor, backgroundImage } of styles) {
@@ -58,7 +63,7 @@ _SCRIPT: Final = """
   }
   const hasText = ({ childNodes }) =>
     [...childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())
-  const illegible = () => [...document.body.querySelectorAll('*:not(svg *, :disabled, script)')]
+  const illegible = () => within(document.body)
     .filter((each) => hasText(each) && each.checkVisibility())
     .filter((each) => contrast(each) < needed(getComputedStyle(each)))
     .map((each) => `${each.textContent.trim().slice(0, 40)}: ${contrast(each).toFixed(2)}`)

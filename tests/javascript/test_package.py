@@ -87,15 +87,16 @@ def _run(*command: str | Path, folder: Path) -> str:
 
 
 def test_tarball_is_imported_by_node(node: Node, installed: Path) -> None:
-    """Each of its modules."""
+    """The element, too, so that a server may render its page."""
     program = installed / "imports.js"
     program.write_text(IMPORTS)
-    names = [f"otpvoice-client{path}" for path in ("", "/app", "/texts")]
+    names = [f"otpvoice-client{path}" for path in ("", "/app", "/element", "/texts")]
     output = node.run(program, *names, folder=installed)
     errors = ["ApiError", "ConnectionFailed", "OtpvoiceError", "UnexpectedResponse"]
     assert json.loads(output) == [
         sorted(["Client", *errors]),
         sorted(["VerificationClient", "asciiDigits", *errors]),
+        ["OtpvoiceCode"],
         ["isKnown", "texts", "textsFor"],
     ]
 

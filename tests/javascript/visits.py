@@ -1,0 +1,81 @@
+"""A visitor of a page with the element."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.api_client import ManualDialer
+from javascript.node import MODULES
+from playwright.sync_api import Page, expect
+from support.service import ASHA
+
+from otpvoice.store.redis_store import RedisStore
+from otpvoice_client import Client
+
+CODE: Final = "482913"
+_AXE: Final = """
+async () => (await axe.run(document)).violations.map(
+  ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => target + failureSummary)}`,
+)
+"""
+
+
+@dataclass
+class Visit:
+    """A visitor of the page, whose verification has the code ``CODE``."""
+
+    page: Page
+    store: RedisStore
+    dialer: ManualDialer
+    client: Client
+    url: str
+    """Address of the service."""
+    verification_id: str = ""
+
+    def start(self, **members: Any) -> None:
+        """Create a verification and start the element with it."""
+        created = self.client.create(ASHA, **{"code": CODE, **members})
+        self.verification_id = created.id
+        self.start_with(created.client_token)
+
+    def start_with(self, token: str | None) -> None:
+        """Start the element for the verification with a token."""
+        url = f"{self.url}/v1/verifications/{self.verification_id}"
+        self.page.evaluate("(access) => start(access)", {"url": url, "client_token": token})
+
+    def enter(self, code: str) -> None:
+        """Type a code into the focused field and press Enter."""
+        field = self.page.get_by_role("textbox")
+        expect(field).to_be_focused()
+        field.fill(code)
+        self.page.keyboard.press("Enter")
+
+    def press(self, button: str) -> None:
+        """Press a button as soon as it is enabled."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def expect_text(self, *texts: str) -> None:
+        """Expect all texts to become visible."""
+        for text in texts:
+            expect(self.page.get_by_text(text).first).to_be_visible()
+
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """Wait for an event ``otpvoice-<kind>``, and return its detail."""
+        event = f"events.find(({{ type }}) => type === 'otpvoice-{kind}')"
+        self.page.wait_for_function(f"() => {event} !== undefined")
+        detail: dict[str, Any] = self.page.evaluate(f"() => {event}.detail ?? {{}}")
+        return detail
+
+    def set_attribute(self, name: str, value: str) -> None:
+        """Set an attribute of the element."""
+        element = self.page.locator("otpvoice-code")
+        element.evaluate(
+            "(element, [name, value]) => element.setAttribute(name, value)", [name, value]
+        )
+
+    def assert_accessible(self) -> None:
+        """Assert that axe-core finds no violation, in both colour schemes."""
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text("utf-8"))
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            assert self.page.evaluate(_AXE) == [], scheme
