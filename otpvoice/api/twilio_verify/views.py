@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from structlog.contextvars import bind_contextvars
-
 from otpvoice.api.application import api_endpoint
 from otpvoice.api.errors import Unauthorized
 from otpvoice.api.openapi import Operation
@@ -26,6 +24,7 @@ from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.speech import CODE_PATTERN
 from otpvoice.core.verification import Status, Verification
+from otpvoice.logs.context import bind_fields
 
 PREFIX: Final = "/twilio/"
 _BASE: Final = "/twilio/v2"
@@ -156,7 +155,7 @@ class TwilioVerifyViews:
         client = self.keys.holder_of(key)
         if client is None:
             raise Unauthorized("The password is not a known API key.")
-        bind_contextvars(client=client)
+        bind_fields(client=client)
         request.principal = Principal(client)
         return client, Owner(user if user.startswith("AC") else None, service)
 
@@ -173,7 +172,7 @@ class TwilioVerifyViews:
 
     def _bind(self, verification: Verification, number: str) -> None:
         """Name the verification in all further log lines of this request."""
-        bind_contextvars(
+        bind_fields(
             verification=verification.id,
             to=mask_number(number),
             number=self.service.log_id(number),
