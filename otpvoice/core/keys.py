@@ -30,8 +30,10 @@ _TOKEN_GRACE_S: Final = 600
 
 _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
-_DIGEST_BYTES: Final = 16
-"""128 bits distinguish all codes. The key keeps them secret, not the length."""
+_HASH_BYTES: Final = 16
+_CODE_DIGEST_BYTES: Final = 8
+"""The key keeps a code secret, not the length. A wrong code is taken for the right one with
+probability 2**-64; NIST SP 800-107, section 5.3.4, asks for 2**-32 where attempts are limited."""
 _ATTRIBUTE_HASH_BYTES: Final = 8
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
@@ -146,12 +148,12 @@ class KeyRing:
         raise DecryptionError(f"no key of the ring decrypts {context}")
 
     def digests(self, *parts: str) -> list[bytes]:
-        """Return 16 bytes of HMAC-SHA256 for each ring key, the signing key's first.
+        """Return 8 bytes of HMAC-SHA256 for each ring key, the signing key's first.
 
         The parts are joined by NUL, which no part contains.
         """
         message = "\0".join(parts).encode()
-        return [mac(message)[:_DIGEST_BYTES] for mac in self._code_macs]
+        return [mac(message)[:_CODE_DIGEST_BYTES] for mac in self._code_macs]
 
 
 class NumberHasher:
@@ -285,7 +287,7 @@ def decrypt_number(ring: KeyRing, verification_id: str, ciphertext: bytes) -> st
 
 
 def _encode(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest[:_DIGEST_BYTES]).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(digest[:_HASH_BYTES]).rstrip(b"=").decode()
 
 
 def _subkey(key: bytes, purpose: bytes) -> bytes:

@@ -7,7 +7,7 @@ from redis import Redis
 from store import by_number
 from store.builders import driver_with_limits, parse_quotas
 from store.conftest import Sent
-from store.driver import CODE, NUMBERS, RAVI, RING, StoreDriver, number_identity
+from store.driver import CODE, RAVI, RING, StoreDriver, number_identity
 from store.limit_cases import ADDRESS, GENEROUS, NO_GAP
 from support.service import ASHA
 
@@ -155,19 +155,6 @@ def test_forgotten_number_has_no_verification(driver: StoreDriver) -> None:
     driver.admin.forget(number_identity(ASHA), "root")
     for reference in (None, "one", "ended"):
         assert by_number.look_up(driver, reference=reference).outcome == "not_found"
-
-
-def test_records_of_the_version_before_are_found(driver: StoreDriver, redis: Redis) -> None:
-    """The record of a number needs no further field, so those that exist serve as they are."""
-    pending = driver.create(reference="pending", own_code=True)
-    ended = driver.create(reference="ended", own_code=True)
-    driver.cancel(ended)
-    fields = {*redis.hkeys(Keys().of("number", NUMBERS.hash(ASHA)))}
-    assert {field.split()[0] for field in fields} <= {
-        *(b"pending", b"verification", b"scopes", b"call", b"canceled_call_at")
-    }
-    for each in (pending, ended):
-        assert meant(by_number.look_up(driver, reference=each.reference)) == each.id
 
 
 # What happens to it -------------------------------------------------------------------------------

@@ -139,8 +139,7 @@ end
 function Numbers.newest_first(number, client)
   local created, ids = {}, {}
   for field, value in pairs(Numbers.load(number)) do
-    local id = field:match('^verification (.+)')
-    if id then created[id] = tonumber(value) end
+    if field:find('^vrf_') then created[field] = tonumber(value) end
   end
   for _, id in pairs(Numbers.pending(number, client)) do
     -- A pending verification is newer than the one that it superseded in the same millisecond.

@@ -25,7 +25,6 @@ local request_digests = list_argument('request_digests')
 local spec = { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale, bridge = ARGS.bridge,
   caller_id = ARGS.caller_id, flow = ARGS.call_locale and ARGS.flow }
 
--- A generated code is never sent again, so its record has no digest of the request.
 local function has_code(verification)
   for _, digest in ipairs(request_digests) do
     if verification.request_digest == digest then return true end
@@ -90,7 +89,7 @@ Limits.count_create(new)
 
 local key, expires_at, kept_ms = Verifications.key(ARGS.id), NOW + ARGS.ttl_ms, ARGS.ttl_ms + ARGS.retention_ms
 local record = { status = 'pending', created_at = NOW, expires_at = expires_at, version = 1, calls = spec.id,
-  queue_margin = ARGS.queue_margin_ms, request_digest = ARGS.own_code and request_digests[1] or nil }
+  queue_margin = ARGS.queue_margin_ms, request_digest = request_digests[1] }
 for _, name in ipairs(FIELDS) do record[STORED_AS[name] or name] = ARGS[name] end
 if Breakers.is_wrong_code_open() then record.checks_left = math.min(POLICY.wrong_code_checks, ARGS.max_checks) end
 Verifications.put_speech(record, ARGS.encrypted_speech)
