@@ -147,6 +147,27 @@ def parse_written_number(text: str, region: str | None) -> Number:
     return found.popitem()[1]
 
 
+def parse_sent_number(text: str, region: str | None) -> Number:
+    """Parse a number as another program stores it: E.164 with or without ``+``, or national.
+
+    Args:
+        text: the number. Signs, ``00`` and ``tel:`` are accepted, as in
+            :func:`parse_written_number`. Nobody can be asked, so no number is ambiguous.
+        region: numbers without calling code are national ones of this region (ISO 3166 alpha-2) if
+            they exist there; None if the program sends no national numbers.
+
+    Raises:
+        InvalidNumber: no such number exists. The message does not repeat it.
+    """
+    plain = _normalize(text)
+    if _NUMBER_CHARACTERS.fullmatch(plain):
+        international = "+" + re.sub(r"[^0-9]", "", plain)
+        for candidate in (*_candidates(plain, region), international):
+            with suppress(InvalidNumber):
+                return parse_number(candidate)
+    raise InvalidNumber(f"Not a phone number: {_format_hint(region)}.")
+
+
 def _normalize(text: str) -> str:
     """Return ``text`` in ASCII digits and signs, without direction marks and ``tel:``."""
     composed = unicodedata.normalize("NFKC", text)

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.phone import parse_number, parse_written_number, single_region
+from otpvoice.core.phone import (
+    parse_number,
+    parse_sent_number,
+    parse_written_number,
+    single_region,
+)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +107,31 @@ def test_single_region_of_several_or_none_is_none() -> None:
     """Only a single region determines numbers without calling code."""
     assert single_region(["IN"]) == "IN"
     assert single_region(["IN", "US"]) is single_region([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "expected"),
+    [
+        ("919876543210", None, "+919876543210"),
+        (" +91 (0) 98765-43210 ", None, "+919876543210"),
+        ("9876543210", "IN", "+919876543210"),
+        ("14155552671", "IN", "+14155552671"),
+        ("6584163511", "IN", "+916584163511"),
+        ("6584163511", None, "+6584163511"),
+        ("+6584163511", "IN", "+6584163511"),
+        ("00919876543210", "US", "+919876543210"),
+    ],
+)
+def test_parse_sent_number_prefers_the_national_number(
+    text: str, region: str | None, expected: str
+) -> None:
+    """Of the region, if the program sends national numbers; otherwise ``+`` is missing."""
+    assert parse_sent_number(text, region).e164 == expected
+
+
+@pytest.mark.parametrize("text", ["", "+", "Asha", "9876543210", "+9876543210", "1" * 80, "++91"])
+def test_parse_sent_number_without_a_match_raises(text: str) -> None:
+    """The message does not repeat it."""
+    with pytest.raises(InvalidNumber) as error:
+        parse_sent_number(text, None)
+    assert not text.strip("+") or text not in str(error.value)
