@@ -11,6 +11,9 @@ from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import DocsViews
+from otpvoice.api.hooks import IDENTITY_SERVERS
+from otpvoice.api.hooks.base import HookCredentials
+from otpvoice.api.hooks.views import Hook, HookViews
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.twilio_verify.by_name import VerificationsByName
@@ -57,6 +60,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         *endpoints_of(VerificationViews(*for_views)),
         *endpoints_of(NumberViews(*for_views)),
         *webhooks.endpoints(),
+        *endpoints_of(HookViews(parts.service, _create_hooks(parts))),
         *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
     ]
     has_console = bool(secrets.admin_key_sha256)
@@ -76,6 +80,22 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         app.register_blueprint(_create_console(parts))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app
+
+
+def _create_hooks(parts: Container) -> dict[str, Hook]:
+    """Return the hook of each client that has one."""
+    return {
+        name: Hook(
+            server=IDENTITY_SERVERS[client.hook],
+            credentials=HookCredentials(client.hook_secret, KeyHashes({name: client.key_sha256})),
+            default_region=client.default_region,
+            call_after_s=client.call_after,
+            calls_for_texts=client.hook_texts == "call",
+            code_life_s=parts.profiles[name].ttl_s,
+        )
+        for name, client in parts.settings.clients.items()
+        if client.hook
+    }
 
 
 def _create_console(parts: Container) -> Blueprint:

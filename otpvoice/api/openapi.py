@@ -72,6 +72,7 @@ _SHELL_CREDENTIALS: Final = {
 _SHELL_PARAMETERS: Final = {
     "{verification_id}": "$VERIFICATION_ID",
     "{path_token}": "$PATH_TOKEN",
+    "{client}": "$CLIENT",
     "{file}": "swagger-ui.css",
 }
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")

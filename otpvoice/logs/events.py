@@ -57,6 +57,9 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "verification.call_requested": Event(_API, "info", f"{_RESPONSE} status", "Replaces `http`: a further call was requested."),
         "verification.canceled": Event(_API, "info", f"{_RESPONSE} status", "Replaces `http`: the client canceled the verification."),
         "verification.approved_elsewhere": Event(_API, "info", f"{_RESPONSE} status", "Replaces `http`: the client reported that it proved the number by other means."),
+        "hook.refused": Event(_API, "info", _RESPONSE, "Replaces `http`: a request of an identity server was refused. `reason` is the `code` of the error (errors.md); `http_status` is what that server understands, which may be 200."),
+        "hook.ignored": Event(_API, "info", _RESPONSE, "Replaces `http`: a message of an identity server caused no call. `reason` is `no_code`, `text_message` (see `hook_texts`), `stale_code` or `other_message`."),
+        "hook.unauthorized": Event(_API, "warning", "", "A request to `/hooks/<client>` with a wrong signature or API key; the response was 401. `client` is the one in the path."),
         "request.failed": Event(_API, "error", "", "An internal error; the response is 500 with this `request_id`. Report it."),
         "request.malformed": Event(_API, "warning", "http_status", "The bytes received are not a valid HTTP request; `error` names the violation."),
         # Callbacks

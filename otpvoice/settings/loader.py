@@ -187,7 +187,8 @@ class _Loader:
         """Parse a list. Text is a list of one member; from a variable it is split."""
         items = raw.value
         if isinstance(items, str):
-            parts = re.split(r"[,\n]", items) if raw.is_text else [items]
+            separator = field_type(annotation).separator
+            parts = re.split(separator, items) if raw.is_text else [items]
             items = [part.strip() for part in parts if part.strip()]
         if not isinstance(items, list):
             return self._report_format(annotation, name, raw)

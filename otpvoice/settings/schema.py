@@ -18,6 +18,7 @@ from otpvoice.core.service import ClientProfile
 from otpvoice.core.speech import CodeFormat
 from otpvoice.core.verification import Route
 from otpvoice.settings import types
+from otpvoice.settings.hook_kinds import HookKind
 from otpvoice.settings.types import WHSEC_PREFIX, FieldType, field_type
 
 T = TypeVar("T")
@@ -95,6 +96,14 @@ class Client(Section, frozen=True, kw_only=True):
     deliver_only: bool = False
     event_url: Annotated[str, types.EVENT_URL] = ""
     event_secret: tuple[Annotated[str, types.EVENT_SECRET], ...] = ()
+    hook: HookKind | None = None
+    hook_secret: tuple[Annotated[str, types.HOOK_SECRET], ...] = ()
+    """Standard Webhooks secrets without the ``v1,`` that Supabase writes before them."""
+    hook_texts: Literal["ignore", "call"] = "ignore"
+    """What to do with a message that the identity server wants to be sent as a text message."""
+    default_region: Annotated[str, types.REGION] | None = None
+    """Of national numbers in requests of the identity server."""
+    call_after: Annotated[Seconds, Meta(ge=0, le=300)] = 0
 
 
 class Provider(Section, frozen=True, kw_only=True):

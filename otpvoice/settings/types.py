@@ -30,6 +30,8 @@ from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_statu
 WHSEC_PREFIX: Final = "whsec_"
 """An event secret is this prefix and base64 (Standard Webhooks)."""
 _REST: Final = f"what follows {WHSEC_PREFIX}"
+_SIGNATURE_VERSION: Final = "v1,"
+"""Supabase writes the version of the signature before the secret."""
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_WORD_LENGTH: Final = 40
@@ -59,6 +61,8 @@ class FieldType:
     """The hash of a credential: not secret, but it must not be the sample's."""
     required_key: str = ""
     """A table must have it."""
+    separator: str = r"[,\n]"
+    """Separates the members of a list in text."""
 
     def parse_text(self, text: str) -> object:
         """Parse text. Raises ``ValueError`` with the reason, if the format does not say it."""
@@ -265,6 +269,13 @@ EVENT_SECRET: Final = _secret(
     f'"{WHSEC_PREFIX}<base64 of 24 to 64 bytes>"',
     lambda text: decode_base64(text.removeprefix(WHSEC_PREFIX), _REST, 24, 64) and text,
     f"{WHSEC_PREFIX}.*",
+)
+# Supabase's secrets contain a comma: v1,whsec_<base64>.
+HOOK_SECRET: Final = _secret(
+    _VISIBLE,
+    lambda text: text.removeprefix(_SIGNATURE_VERSION),
+    "[!-~]+",
+    separator=r"(?<!^v1)(?<![\s,]v1),|\n",
 )
 KEY: Final = _secret("base64 of exactly 32 bytes", parse_key)
 NAMED_KEY: Final = _secret('"<id>:<base64 of exactly 32 bytes>"', parse_ring_key)

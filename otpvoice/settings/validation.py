@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
-from otpvoice.settings.schema import Settings, credential_fields
-from otpvoice.settings.types import WHSEC_PREFIX
+from otpvoice.core.verification import queue_margin_s
+from otpvoice.settings.hook_kinds import SIGNING_KINDS, STANDARD_WEBHOOKS
+from otpvoice.settings.schema import Client, Settings, credential_fields
+from otpvoice.settings.types import EVENT_SECRET, WHSEC_PREFIX
 
 FieldProblem = tuple[str, str]
 """The dotted name of a setting, and what is wrong with it."""
@@ -17,6 +19,7 @@ FieldProblem = tuple[str, str]
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
 _NEEDS_TLS: Final = "production needs an https:// URL"
+_HOOK_FIELDS: Final = frozenset({"hook_secret", "hook_texts", "default_region", "call_after"})
 _SAMPLE: Final = "SAMPLE-REPLACE-ME"
 """Every secret of the sample file begins with it, also in base64; event secrets have no hyphens."""
 _SAMPLE_HASH: Final = "0" * 64
@@ -82,6 +85,38 @@ def _client_errors(settings: Settings) -> Iterator[FieldProblem]:
             yield f"clients.{name}.event_url", "is missing: event_secret has nothing to sign"
         if client.event_url and settings.server.production and not _is_private(client.event_url):
             yield f"clients.{name}.event_url", _NEEDS_TLS
+        ttl_s = client.ttl or settings.verification.ttl
+        max_delay_s = ttl_s - queue_margin_s(settings.verification.min_remaining_life, ttl_s)
+        for field, detail in _hook_errors(client, max_delay_s):
+            yield f"clients.{name}.{field}", detail
+
+
+def _hook_errors(client: Client, max_delay_s: float) -> Iterator[FieldProblem]:
+    if client.hook is None:
+        for field in structs.fields(Client):
+            is_set = getattr(client, field.name) != field.default
+            if field.name in _HOOK_FIELDS and is_set:
+                yield field.name, "has no use without hook, the kind of identity server"
+        return
+    if client.hook not in SIGNING_KINDS and client.hook_secret:
+        text = "does not sign its requests. Configure it to send this client's API key"
+        yield "hook_secret", f"has no use: {client.hook} {text}"
+    if client.hook in SIGNING_KINDS and not client.hook_secret:
+        yield "hook_secret", f"is missing: {client.hook} signs its requests with it"
+    if client.hook in STANDARD_WEBHOOKS:
+        yield from _malformed_hook_secrets(client)
+    if client.call_after > max_delay_s:
+        text = "or the code expires before the call can speak it (see ttl, min_remaining_life)"
+        yield "call_after", f"must be at most {max_delay_s:g}, {text}"
+
+
+def _malformed_hook_secrets(client: Client) -> Iterator[FieldProblem]:
+    for i, secret in enumerate(client.hook_secret):
+        try:
+            EVENT_SECRET.parse_text(secret)
+        except ValueError as error:
+            detail = f"must be {EVENT_SECRET.expected_format}, as {client.hook} shows it"
+            yield f"hook_secret[{i}]", f"{detail}: {error}" if str(error) else detail
 
 
 def _has_webhook_secret(settings: Settings) -> bool:

@@ -110,7 +110,7 @@ def _event_position(module: str, call: ast.Call) -> int | None:
     if isinstance(call.func, ast.Attribute) and _is_logger(call.func.value):
         return 0 if call.func.attr in LEVELS else 1 if call.func.attr == "log" else None
     is_setter = ast.unparse(call.func) in SETTERS
-    return 0 if is_setter and re.match(r"(api|dialer)/\w+\.py", module) else None
+    return 0 if is_setter and re.match(r"(api|api/hooks|dialer)/\w+\.py", module) else None
 
 
 def log_calls() -> list[LogCall]:

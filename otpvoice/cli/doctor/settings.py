@@ -182,6 +182,7 @@ def _secret_remedy(name: str) -> str:
         "event_secret": (
             'replace it, here and at the receiver: echo "whsec_$(openssl rand -base64 32)"'
         ),
+        "hook_secret": "create another one in the identity server, and set it here",
     }
     return remedies.get(field, "replace it: otpvoice keys new CLIENT --secrets prints new secrets")
 
