@@ -105,7 +105,7 @@ def python_packages(major: int) -> Path:
 
 
 def node_modules() -> Path:
-    """Return the folder of the SDK for Node."""
+    """Return the folder of the SDKs for Node."""
     npm = find_program("npm")
 
     def install(folder: Path) -> list[str | Path]:
@@ -123,10 +123,13 @@ def run_python(service: RunningService, major: int, script: Path, first_number: 
     return run_script([sys.executable, script], service, first_number, PYTHONPATH=path)
 
 
-def run_node(service: RunningService, script: Path, first_number: int) -> list[str]:
-    """Run a script with the SDK for Node."""
+def run_node(
+    service: RunningService, script: Path, first_number: int, package: str = "twilio"
+) -> list[str]:
+    """Run a script with an SDK for Node."""
     node, modules = find_program("node"), str(node_modules())
-    return run_script([node, script], service, first_number, NODE_PATH=modules)
+    variables = {"NODE_PATH": modules, "TWILIO_PACKAGE": package}
+    return run_script([node, script], service, first_number, **variables)
 
 
 @pytest.mark.parametrize("major", [6, 7, 8, 9])
@@ -143,9 +146,13 @@ def test_asynchronous_python_sdk(service: RunningService) -> None:
     assert output.endswith("passed")
 
 
-def test_node_sdk(service: RunningService) -> None:
+@pytest.mark.parametrize(("major", "package"), [(4, "twilio4"), (5, "twilio5"), (6, "twilio")])
+def test_node_sdk(service: RunningService, major: int, package: str) -> None:
     """The same in JavaScript."""
-    assert run_node(service, SCRIPTS / "verify.cjs", 919876520000) == ["twilio 6.3.1 passed"]
+    first_number = 919876520000 + major * 1000
+    (output,) = run_node(service, SCRIPTS / "verify.cjs", first_number, package)
+    assert output.startswith(f"twilio {major}.")
+    assert output.endswith("passed")
 
 
 def test_python_code_of_the_page(service: RunningService, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from api.api_client import ManualDialer
+from api.api_client import ManualDialer, StartApi
 from api.twilio_verify.twilio_client import (
     ACCOUNT,
     CHECK,
@@ -221,3 +221,23 @@ def test_expired_verification_is_404(twilio: TwilioClient, store: RedisStore) ->
     store.clock_offset_ms += 301_000
     assert_error(twilio.check(created, CODE), 404, 20404)
     assert_error(twilio.fetch(created["sid"]), 404, 20404)
+
+
+def test_requests_are_counted_as_those_of_the_native_api(start_api: StartApi) -> None:
+    """By client and outcome; responses by route."""
+    twilio = TwilioClient(start_api(twilio_verify_enabled="true").app)
+    created = twilio.create(CustomCode=CODE)
+    twilio.create(CustomCode=CODE)
+    twilio.check(created, WRONG)
+    twilio.post(VERIFICATIONS, To="+12125550123", Channel="call")
+    metrics = twilio.app.test_client().get("/metrics").text
+    route = "/twilio/v2/Services/<service>/Verifications"
+    for sample in (
+        'otpvoice_creates_total{client="login",outcome="created"} 1.0',
+        'otpvoice_creates_total{client="login",outcome="existing"} 1.0',
+        'otpvoice_creates_total{client="login",outcome="number_not_allowed"} 1.0',
+        'otpvoice_checks_total{client="login",outcome="wrong"} 1.0',
+        f'otpvoice_http_requests_total{{route="{route}",status="201"}} 2.0',
+        f'otpvoice_http_requests_total{{route="{route}",status="403"}} 1.0',
+    ):
+        assert sample in metrics, sample

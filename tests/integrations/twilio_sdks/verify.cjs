@@ -2,8 +2,8 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const twilio = require("twilio");
-const { version } = require("twilio/package.json");
+const twilio = require(process.env.TWILIO_PACKAGE);
+const { version } = require(`${process.env.TWILIO_PACKAGE}/package.json`);
 const { spokenCode } = require("./phones.cjs");
 
 const { OTPVOICE_URL, OTPVOICE_API_KEY, OTPVOICE_SLOW_KEY } = process.env;
