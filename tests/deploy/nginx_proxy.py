@@ -103,7 +103,9 @@ def install(folder: Path, certificate: Path, port: int, plain_port: int, *apis: 
 @contextmanager
 def run_nginx(folder: Path, certificate: Path, *apis: int) -> Iterator[NginxProxy]:
     """Run the shipped nginx in front of APIs on these ports."""
-    nginx, port, plain_port = find_program("nginx"), free_port(), free_port()
+    nginx, port = find_program("nginx"), free_port()
+    while (plain_port := free_port()) == port:  # nothing listens there yet
+        pass
     conf = install(folder, certificate, port, plain_port, *apis)
     command = [nginx, "-c", str(conf), "-g", f"daemon off; pid {folder}/pid;"]
     with Process(command, folder / "start.log") as process:
