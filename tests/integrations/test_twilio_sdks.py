@@ -15,22 +15,27 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from integrations.snippets import Snippets
 from support.processes import environment, find_program, free_port, skip_or_fail
-from support.service import BANK_KEY, LOGIN_KEY, RunningService
+from support.service import BANK_KEY, LOGIN_KEY
 from support.stack import running_service
 
+from otpvoice_demo.stack import Stack
+
 SCRIPTS = Path(__file__).parent / "twilio_sdks"
-PAGE = "twilio-verify"
+PAGE = SCRIPTS.parents[2] / "docs" / "integrations" / "twilio-verify.md"
 TESTS = SCRIPTS.parents[1]
 INSTALLED = Path(sys.prefix) / "twilio-sdks"
 TIMEOUT_S = 110
 
 
+Variables = dict[str, str]
+"""What the scripts need of a service, as environment variables."""
+
+
 @pytest.fixture(scope="module")
 def service(
     environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningService]:
+) -> Iterator[Variables]:
     """Run a service, whose client ``bank`` may request one call a minute."""
     bind = f"127.0.0.1:{free_port()}"
     with running_service(
@@ -42,7 +47,24 @@ def service(
         OTPVOICE_LIMITS_CALL_GAP="60",
         OTPVOICE_CLIENTS_BANK_CALLS_PER_CLIENT="1/1m",
     ) as stack:
-        yield stack.service
+        yield {
+            "OTPVOICE_URL": stack.service.url,
+            "OTPVOICE_API_KEY": LOGIN_KEY,
+            "OTPVOICE_SLOW_KEY": BANK_KEY,
+            "SANDBOX_URL": stack.service.sandbox.url,
+        }
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Variables]:
+    """Run the demo stack, which the page assumes."""
+    with Stack(free_port()) as stack:
+        yield {
+            "OTPVOICE_URL": stack.url,
+            "OTPVOICE_API_KEY": stack.api_key,
+            "OTPVOICE_SLOW_KEY": "",
+            "SANDBOX_URL": stack.sandbox_url,
+        }
 
 
 def install_once(lock: Path, install: Callable[[Path], list[str | Path]]) -> Path:
@@ -68,21 +90,12 @@ def install_once(lock: Path, install: Callable[[Path], list[str | Path]]) -> Pat
     return folder
 
 
-def run_script(
-    command: list[str | Path], service: RunningService, first_number: int, **variables: str
-) -> list[str]:
-    """Run a script against the service, and return its output; a failure shows it."""
+def run_script(command: list[str | Path], variables: Variables) -> list[str]:
+    """Run a script, and return the lines of its output; a failure shows them."""
+    others = {k: v for k, v in environment().items() if not k.startswith("TWILIO_")}
     done = subprocess.run(
         command,
-        env={
-            **{k: v for k, v in environment().items() if not k.startswith("TWILIO_")},
-            "OTPVOICE_URL": service.url,
-            "OTPVOICE_API_KEY": LOGIN_KEY,
-            "OTPVOICE_SLOW_KEY": BANK_KEY,
-            "SANDBOX_URL": service.sandbox.url,
-            "FIRST_NUMBER": str(first_number),
-            **variables,
-        },
+        env=others | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -116,67 +129,75 @@ def node_modules() -> Path:
     return install_once(SCRIPTS / "package-lock.json", install) / "node_modules"
 
 
-def run_python(service: RunningService, major: int, script: Path, first_number: int) -> list[str]:
-    """Run a script with an SDK for Python."""
-    folders = [str(python_packages(major)), str(TESTS)]
-    path = os.pathsep.join(folders)
-    return run_script([sys.executable, script], service, first_number, PYTHONPATH=path)
+def run_python(service: Variables, major: int, script: Path, first_number: int = 0) -> list[str]:
+    """Run a script with an SDK for Python. It calls numbers from the first one on."""
+    path = os.pathsep.join([str(python_packages(major)), str(TESTS)])
+    own = {"PYTHONPATH": path, "FIRST_NUMBER": str(first_number)}
+    return run_script([sys.executable, script], service | own)
 
 
-def run_node(
-    service: RunningService, script: Path, first_number: int, package: str = "twilio"
-) -> list[str]:
-    """Run a script with an SDK for Node."""
-    node, modules = find_program("node"), str(node_modules())
-    variables = {"NODE_PATH": modules, "TWILIO_PACKAGE": package}
-    return run_script([node, script], service, first_number, **variables)
+def run_node(service: Variables, package: str, script: Path, first_number: int = 0) -> list[str]:
+    """Run a script with an SDK for Node. It calls numbers from the first one on."""
+    own = {
+        "NODE_PATH": str(node_modules()),
+        "TWILIO_PACKAGE": package,
+        "FIRST_NUMBER": str(first_number),
+    }
+    return run_script([find_program("node"), script], service | own)
+
+
+def code_of_the_page(language: str, number: str) -> tuple[str, list[str]]:
+    """Return the page's code, which calls ``number``, and the output that its comments name."""
+    (code,) = re.findall(
+        rf"^```{language}\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert code.count("+919876543210") in {1, 2}
+    output = re.findall(r"(?:print|console\.log)\(.*(?:#|//) (\w+)$", code, re.MULTILINE)
+    assert output == ["pending", "approved"]
+    return code.replace("+919876543210", number), output
 
 
 @pytest.mark.parametrize("major", [6, 7, 8, 9])
-def test_python_sdk(service: RunningService, major: int) -> None:
+def test_python_sdk(service: Variables, major: int) -> None:
     """Create, check, fetch, update, attempts and errors, with the newest release of a version."""
     (output,) = run_python(service, major, SCRIPTS / "verify.py", 919876500000 + major * 1000)
     assert output.startswith(f"twilio {major}.")
     assert output.endswith("passed")
 
 
-def test_asynchronous_python_sdk(service: RunningService) -> None:
+def test_asynchronous_python_sdk(service: Variables) -> None:
     """With aiohttp."""
     (output,) = run_python(service, 9, SCRIPTS / "verify_async.py", 919876510000)
     assert output.endswith("passed")
 
 
 @pytest.mark.parametrize(("major", "package"), [(4, "twilio4"), (5, "twilio5"), (6, "twilio")])
-def test_node_sdk(service: RunningService, major: int, package: str) -> None:
+def test_node_sdk(service: Variables, major: int, package: str) -> None:
     """The same in JavaScript."""
     first_number = 919876520000 + major * 1000
-    (output,) = run_node(service, SCRIPTS / "verify.cjs", first_number, package)
+    (output,) = run_node(service, package, SCRIPTS / "verify.cjs", first_number)
     assert output.startswith(f"twilio {major}.")
     assert output.endswith("passed")
 
 
-def test_python_code_of_the_page(service: RunningService, tmp_path: Path) -> None:
+def test_python_code_of_the_page(demo: Variables, tmp_path: Path) -> None:
     """The phone rings, and the code that it hears is accepted."""
     number = "+919876530001"
-    code = Snippets(service, tmp_path).block(PAGE, "python").replace("+919876543210", number)
+    code, output = code_of_the_page("python", number)
     script = tmp_path / "login.py"
     script.write_text(
         "from integrations.twilio_sdks.scenario import spoken_code\n"
         f"typed_in = lambda: spoken_code({number!r})\n{code}"
     )
-    assert run_python(service, 9, script, 0) == re.findall(
-        r"^print\(.*# (\w+)$", code, re.MULTILINE
-    )
+    assert run_python(demo, 9, script) == output
 
 
-def test_node_code_of_the_page(service: RunningService, tmp_path: Path) -> None:
+def test_node_code_of_the_page(demo: Variables, tmp_path: Path) -> None:
     """The same in JavaScript."""
     number = "+919876530002"
-    code = Snippets(service, tmp_path).block(PAGE, "js").replace("+919876543210", number)
-    script = tmp_path / "login.cjs"
+    code, output = code_of_the_page("js", number)
     phones = SCRIPTS / "phones.cjs"
     typed_in = f"const typedIn = () => require({str(phones)!r}).spokenCode({number!r});"
+    script = tmp_path / "login.cjs"
     script.write_text(f"{code}\n{typed_in}\nlogin();\n")
-    assert run_node(service, script, 0) == re.findall(
-        r"console\.log\(.*// (\w+)$", code, re.MULTILINE
-    )
+    assert run_node(demo, "twilio", script) == output
