@@ -126,7 +126,7 @@ export class Client {
    * @param {OnceOptions} [options]
    * @returns {Promise<CheckedVerification>}
    */
-  async checkNumber(members, options) {
+  async checkByNumber(members, options) {
     return checked(await this.#postOnce('/v1/checks', members, options))
   }
 
@@ -137,7 +137,7 @@ export class Client {
    * @param {RequestOptions} [options]
    * @returns {Promise<Verification>}
    */
-  async approveNumber(members, options) {
+  async approveByNumber(members, options) {
     return this.#post('/v1/approvals', members, options)
   }
 
@@ -148,7 +148,7 @@ export class Client {
    * @param {RequestOptions} [options]
    * @returns {Promise<Verification>}
    */
-  async lookUpNumber(members, options) {
+  async lookUp(members, options) {
     return this.#post('/v1/lookups', members, options)
   }
 

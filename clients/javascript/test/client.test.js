@@ -53,13 +53,13 @@ test('call brings a delayed call forward, cancel and approve end a verification'
 test('a caller that keeps no id names the number', async () => {
   const to = newNumber()
   const { id } = await client.create({ to, code: CODE, call_after: 200, reference: 'login-83' })
-  assert.equal((await client.lookUpNumber({ to })).id, id)
-  assert.equal((await client.checkNumber({ to, code: mistyped(CODE) })).valid, false)
-  const right = await client.checkNumber({ to, code: CODE, reference: 'login-83' })
+  assert.equal((await client.lookUp({ to })).id, id)
+  assert.equal((await client.checkByNumber({ to, code: mistyped(CODE) })).valid, false)
+  const right = await client.checkByNumber({ to, code: CODE, reference: 'login-83' })
   assert.deepEqual([right.valid, right.id], [true, id])
-  await assert.rejects(client.lookUpNumber({ to, reference: 'other' }), { code: 'not_found' })
+  await assert.rejects(client.lookUp({ to, reference: 'other' }), { code: 'not_found' })
   const sms = await client.create({ to, code: CODE, call_after: 200, reference: 'login-84' })
-  assert.deepEqual((await client.approveNumber({ to })).id, sms.id)
+  assert.deepEqual((await client.approveByNumber({ to })).id, sms.id)
 })
 
 test('an error is a problem document without the number', async () => {
