@@ -2,9 +2,11 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from login_backend import browser_security
 from login_backend.database import Database
@@ -13,6 +15,9 @@ from login_backend.login import login
 from login_backend.receipts import ReceiptVerifier
 from login_backend.settings import Settings
 from otpvoice_client import Client
+
+_ELEMENT: Final = Path(__file__).parents[2] / "clients" / "javascript" / "src"
+"""``<otpvoice-code>`` from this checkout. A product serves a copy of the npm package."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -38,5 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     client = Client(settings.otpvoice_url, settings.api_key)
     verifier = ReceiptVerifier(settings.otpvoice_url, settings.client)
     app.register_blueprint(login(client, verifier, database, settings))
+    app.register_blueprint(
+        Blueprint("element", __name__, static_folder=_ELEMENT, static_url_path="/otpvoice-client")
+    )
     app.register_blueprint(events(settings.event_secret, database))
     return app

@@ -8,6 +8,7 @@ from login_backend.settings import Settings
 
 EVENT_ENDPOINT: Final = "events.receive"
 """The endpoint for the service, which has no session and signs its requests instead."""
+_STATIC_ENDPOINTS: Final = frozenset({"static", "element.static"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -29,7 +30,7 @@ def protect(app: Flask, settings: Settings) -> None:
         response.headers["Content-Security-Policy"] = policy
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if request.endpoint != "static":
+        if request.endpoint not in _STATIC_ENDPOINTS:
             response.headers["Cache-Control"] = "no-store"  # responses have tokens and numbers
         return response
 

@@ -23,11 +23,11 @@ from otpvoice_client import (
     Unavailable,
 )
 
-_TRANSLATIONS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+_TRANSLATIONS: Final[Mapping[str, Mapping[str, str]]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted(Path(__file__).with_name("sentences").glob("*.json"))
 }
-"""Language → its sentences."""
+"""Language → the texts of the page. Those of the element are its own."""
 
 
 def login(
@@ -61,8 +61,8 @@ def _render_page(suggested_number: str) -> str:
     return render_template(
         "page.html",
         language=language,
-        languages={code: texts["page"]["language"] for code, texts in _TRANSLATIONS.items()},
-        sentences=_TRANSLATIONS[language],
+        languages={code: texts["language"] for code, texts in _TRANSLATIONS.items()},
+        texts=_TRANSLATIONS[language],
         suggested=suggested_number,
         number=sessions.logged_in_number(),
         receipt=sessions.receipt(),
@@ -72,8 +72,8 @@ def _render_page(suggested_number: str) -> str:
 def _start(client: Client, region: str) -> ResponseReturnValue:
     """Request a call for ``{"number", "name"}``.
 
-    The response has the verification's URL and client token. The token gives the page access to
-    this one verification until it ends. The API key stays in the backend.
+    The response has the verification's URL, client token and code length. The token gives the page
+    access to this one verification until it ends. The API key stays in the backend.
     """
     # Each login has its own reference, so two logins of one number never share a verification.
     reference = secrets.token_urlsafe(16)
@@ -90,7 +90,11 @@ def _start(client: Client, region: str) -> ResponseReturnValue:
     except (InvalidRequest, NumberRefused, RateLimited, Unavailable) as error:
         return {"code": error.code, "retry_after": error.retry_after}, error.status
     sessions.start_login(verification.to, reference)
-    return {"url": verification.url, "client_token": verification.client_token}
+    return {
+        "url": verification.url,
+        "client_token": verification.client_token,
+        "code_length": verification.code_length,
+    }
 
 
 def _finish(verifier: ReceiptVerifier, database: Database) -> ResponseReturnValue:

@@ -19,9 +19,9 @@ def test_login_with_code_from_call(visitor: Visitor, phone: Phone) -> None:
     with visitor.page.expect_response("**/login") as answer:
         visitor.request_call(f"{local[:5]} {local[5:]}")
     response = answer.value.json()
-    assert response.keys() == {"url", "client_token"}
+    assert response.keys() == {"url", "client_token", "code_length"}
     assert response["client_token"].startswith("vct_")
-    visitor.expect_text("We are calling you from +91 80682 80000.", "The code is valid for 4:5")
+    visitor.expect_text("from +91 80682 80000.", "The code is valid for 4:5")
     visitor.enter_code(phone.wait_for_code())
     visitor.expect_text(LOGGED_IN, f"Your number {phone.number} is verified.")
     visitor.expect_text("call.placed", "call.answered", "verification.approved")

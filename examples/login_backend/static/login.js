@@ -1,117 +1,64 @@
-// The login, from the number to the receipt. The page calls the voice service directly, with a token
-// for this one verification. The backend accepts only the service's receipt.
+// The login, from the number to the receipt. <otpvoice-code> follows the call and checks the code, with
+// a token for this one verification. The backend accepts only the service's receipt.
 
-import { asciiDigits } from './digits.js'
-import { Verification, postToBackend, sleep } from './verification.js'
-import {
-  showCodeError, showEnd, showEvents, showStart, showVerification, showWrongCode, textFor,
-} from './view.js'
+import '/otpvoice-client/element.js'
+import { textsFor } from '/otpvoice-client/texts.js'
+import { followEvents } from './events.js'
 
-const FATAL = ['token_expired', 'unauthorized', 'not_found']
-const POLL_AFTER_S = 2 // unless the service sets another interval
+const form = document.getElementById('start')
+const code = document.querySelector('otpvoice-code')
+const errors = textsFor(document.documentElement.lang).code
 
-let current = null // the current verification
-
-/** Runs an action for a form or button: one at a time, without leaving the page. */
-function on(id, type, action) {
-  const element = document.getElementById(id)
-  element?.addEventListener(type, async (event) => {
-    event.preventDefault()
-    if (element.ariaBusy === 'true') return
-    element.ariaBusy = 'true'
-    try {
-      await action()
-    } finally {
-      element.ariaBusy = 'false'
-    }
-  })
-}
-
-on('start', 'submit', async () => {
-  const value = (id) => document.getElementById(id).value
+form?.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  if (form.ariaBusy === 'true') return
+  form.ariaBusy = 'true'
   try {
     const path = `/login${location.search}` // the query has the chosen language
-    current = new Verification(await postToBackend(path, { number: value('number'), name: value('name') }))
+    const verification = await post(path, Object.fromEntries(new FormData(form)))
+    showPart(code)
+    code.start(verification)
   } catch (error) {
-    return showStart(textFor(error))
+    showStart(error.message)
+  } finally {
+    form.ariaBusy = 'false'
   }
-  poll(current)
 })
 
-on('check', 'submit', async () => {
+// Logs in with the receipt, and loads the page of a logged-in user.
+code?.addEventListener('otpvoice-approved', async ({ detail }) => {
   try {
-    const checked = await current.check(asciiDigits(document.getElementById('code').value))
-    if (checked.valid) return await logIn(checked.receipt)
-    showVerification(checked)
-    if (checked.status === 'pending') showWrongCode(checked)
-  } catch (error) {
-    showError(error)
-  }
-})
-
-on('again', 'click', async () => {
-  await current.call().then(showVerification, showError)
-  document.getElementById('code').focus() // the button is now disabled and loses the focus
-})
-on('cancel', 'click', () => current.cancel().then(showVerification, showError))
-on('restart', 'click', () => showStart())
-
-/** Shows a verification until it ends, at the interval that the service sets. */
-async function poll(verification) {
-  while (verification === current) {
-    let interval = POLL_AFTER_S
-    try {
-      const state = await verification.fetch()
-      if (state.status === 'approved') return // the response to the check has the receipt
-      showVerification(state)
-      if (state.poll_after === null) return
-      interval = state.poll_after
-    } catch (error) {
-      if (FATAL.includes(error.code)) return showEnd(textFor(error))
-      interval = error.retryAfter ?? POLL_AFTER_S // the next request may succeed
-    }
-    await sleepUntilVisible(interval)
-  }
-}
-
-/** Sleeps, or until the user returns to the page, for example after a call on the same phone. */
-async function sleepUntilVisible(seconds) {
-  const done = new AbortController()
-  const returned = new Promise((resolve) => {
-    document.addEventListener('visibilitychange', resolve, { signal: done.signal })
-  })
-  await Promise.race([sleep(seconds), returned])
-  done.abort()
-}
-
-/** Logs in with the receipt, and loads the page of a logged-in user. */
-async function logIn(receipt) {
-  current = null
-  try {
-    await postToBackend('/login/receipt', { receipt })
+    await post('/login/receipt', { receipt: detail.receipt })
     location.replace(location.href)
   } catch (error) {
-    showEnd(textFor(error))
+    showStart(error.message)
   }
+})
+
+code?.addEventListener('otpvoice-restart', () => showStart())
+
+if (code) code.texts = { element: { confirm: code.dataset.confirm } }
+followEvents()
+
+/** Shows the first form, with an error. */
+function showStart(problem = '') {
+  showPart(form)
+  document.getElementById('start-error').textContent = problem
+  document.getElementById('number').focus()
 }
 
-function showError(error) {
-  const state = error.verification
-  // An approval without a receipt does not log in.
-  const isFatal = state?.status === 'approved' || FATAL.includes(error.code)
-  if (isFatal) return showEnd(textFor(error))
-  if (state) showVerification(state)
-  if ((state?.status ?? 'pending') === 'pending') showCodeError(textFor(error))
+function showPart(part) {
+  for (const each of [form, code]) each.hidden = each !== part
+  document.getElementById('languages').hidden = part === code // another language loads another page
 }
 
-/** Shows the events that the backend received. A product does not show them. */
-async function pollEvents() {
-  for (;;) {
-    if (!document.hidden) {
-      const response = await fetch('/login/events').catch(() => null)
-      if (response?.ok) showEvents((await response.json()).events)
-    }
-    await sleep(1)
-  }
+/** Sends a request to the backend, with the session cookie. An error has the text for the user. */
+async function post(path, body) {
+  const headers = { 'Content-Type': 'application/json' }
+  const request = { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error' }
+  const response = await fetch(path, request).catch(() => null)
+  if (response?.status === 204) return {}
+  const document = (await response?.json().catch(() => null)) ?? { code: 'store_unavailable' }
+  if (response?.ok) return document
+  throw new Error(errors[document.code] ?? errors.internal_error)
 }
-pollEvents()
