@@ -313,6 +313,7 @@ def test_limit_is_refused_without_its_name(start_api: StartApi, server: Identity
     response = send(api, server, server.body("+919812345678", "222222"))
     assert_refused(server, response, "rate_limited")
     assert "per_client" not in response.text
+    assert "A limit is reached." in response.text
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
