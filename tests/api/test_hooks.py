@@ -136,6 +136,13 @@ def test_attempt_with_another_code_is_refused(hooks: ApiClient) -> None:
         assert_refused(server, second, "idempotency_mismatch")
 
 
+def test_empty_id_of_an_attempt_identifies_nothing(hooks: ApiClient) -> None:
+    """Two numbers with it are two attempts."""
+    for number in (ASHA, "+919812345678"):
+        response = send(hooks, OKTA, OKTA.body(number, CODE) | {"eventId": ""})
+        assert is_success("okta", response.status_code, response.get_json())
+
+
 def test_okta_receives_the_id_of_the_verification(hooks: ApiClient) -> None:
     """As the transaction's."""
     value = send(hooks, OKTA, OKTA.body(ASHA, CODE)).get_json()["commands"][0]["value"][0]

@@ -9,8 +9,13 @@ import structlog
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api.application import api_endpoint
-from otpvoice.api.errors import Unauthorized, UnreadableBody, problem_for, problem_for_http
-from otpvoice.api.errors import without_limit as hide_limit
+from otpvoice.api.errors import (
+    Unauthorized,
+    UnreadableBody,
+    problem_for,
+    problem_for_http,
+    without_limit,
+)
 from otpvoice.api.hooks.base import HookCredentials, HookMessage, IdentityServer
 from otpvoice.api.openapi import JSON, Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest, Principal
@@ -95,7 +100,7 @@ class HookViews:
             return _response(problem.status, hook.server.refused(problem)[1], problem)
         request.principal = Principal(client)
         try:
-            created = self._create(request, hook)
+            created = self._create(request, client, hook)
         except _IgnoredMessage as reason:
             request.record("hook.ignored", outcome="ignored", reason=str(reason))
             return json_response(hook.server.ignored())
@@ -111,14 +116,13 @@ class HookViews:
         bind_fields(verification=created.verification.id)
         return json_response(hook.server.accepted(created.verification.id))
 
-    def _create(self, request: ApiRequest, hook: Hook) -> Result:
+    def _create(self, request: ApiRequest, client: str, hook: Hook) -> Result:
         """Create the verification that the message wants.
 
         Raises:
             _IgnoredMessage: it wants none.
             OtpvoiceError, RequestEntityTooLarge: it is refused.
         """
-        client = request.principal.client if request.principal else ""
         message = _parse(request, hook)
         if not isinstance(message.number, str):
             raise InvalidNumber("The number must be a string.")
@@ -139,7 +143,8 @@ class HookViews:
             call_after=hook.call_after_s,
         )
         content = f"{number}\0{code}"
-        key = f"id\0{message.attempt}" if isinstance(message.attempt, str) else content
+        has_id = isinstance(message.attempt, str) and message.attempt
+        key = f"id\0{message.attempt}" if has_id else content
         idempotency = self.service.request_fingerprint(
             client, f"{request.method} {request.path}", key, content.encode()
         )
@@ -185,7 +190,7 @@ def _refusal(request: ApiRequest, error: OtpvoiceError | RequestEntityTooLarge) 
     else:
         if isinstance(error, UnreadableBody):
             error = InvalidRequest(str(error))
-        problem = hide_limit(problem_for(error, request.id))
+        problem = without_limit(problem_for(error, request.id))
         if error.verification is not None:
             bind_fields(verification=error.verification.id)
     limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
