@@ -16,7 +16,6 @@ from otpvoice.api.hooks.base import HookCredentials
 from otpvoice.api.hooks.views import Hook, HookViews
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
-from otpvoice.api.twilio_verify.by_name import VerificationsByName
 from otpvoice.api.twilio_verify.errors import format_error
 from otpvoice.api.twilio_verify.views import PREFIX, TwilioVerifyViews
 from otpvoice.api.verifications import VerificationViews
@@ -71,9 +70,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     app.extensions[STORE] = parts.store
     app.add_endpoints(endpoints)
     if settings.twilio_verify.enabled:
-        twilio = TwilioVerifyViews(
-            parts.service, VerificationsByName(parts.service), KeyHashes(key_hashes), public_url
-        )
+        twilio = TwilioVerifyViews(parts.service, KeyHashes(key_hashes), public_url)
         app.add_endpoints(endpoints_of(twilio))
         app.set_error_format(PREFIX, format_error)
     if has_console:

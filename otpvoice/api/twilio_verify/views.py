@@ -53,7 +53,6 @@ class TwilioVerifyViews:
     """Views under ``/twilio/v2``."""
 
     service: Verifications
-    by_name: VerificationsByName
     keys: KeyHashes
     """Of API keys, by client."""
     public_url: str
@@ -130,6 +129,11 @@ class TwilioVerifyViews:
         """Return how many calls of one verification led to its approval."""
         attempts = self._attempts(request, "DestinationPrefix")
         return json_response(Summary.of(attempts, f"{self.public_url}{_SUMMARY}"))
+
+    @property
+    def by_name(self) -> VerificationsByName:
+        """The verifications of the service, by SID or number."""
+        return VerificationsByName(self.service)
 
     def _attempts(self, request: ApiRequest, number_parameter: str) -> list[Attempt]:
         """Return the attempts that a query asks for."""

@@ -60,6 +60,22 @@ def test_repeated_create_returns_the_same_sid(twilio: TwilioClient) -> None:
     assert first["send_code_attempts"] == second["send_code_attempts"]
 
 
+def test_create_after_a_call_adds_an_attempt(
+    twilio: TwilioClient, dialer: ManualDialer, store: RedisStore
+) -> None:
+    """When the first call is no longer live, and its gap is over."""
+    first = twilio.create()
+    dialer.place()
+    store.clock_offset_ms += 200_000
+    store.sweep("a dialer")
+    second = twilio.create()
+    assert second["sid"] == first["sid"]
+    before, after = first["send_code_attempts"], second["send_code_attempts"]
+    assert [each["attempt_sid"] for each in after[:-1]] == [each["attempt_sid"] for each in before]
+    assert len(after) == 2
+    assert after[1]["time"] > after[0]["time"]
+
+
 def test_create_passes_all_parameters_on(twilio: TwilioClient, dialer: ManualDialer) -> None:
     """The call speaks the caller's code and name, in the language."""
     twilio.create(CustomCode=CODE, CustomFriendlyName="Asha", Locale="hi", DeviceIp="203.0.113.9")
