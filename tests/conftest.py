@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from redis import Redis
 from support.service import (
     BANK_KEY,
@@ -28,6 +29,7 @@ from support.service import (
 )
 from support.valkey import Valkey
 
+from otpvoice.logs.context import merge_fields
 from otpvoice.settings import Settings, load
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
@@ -151,3 +153,12 @@ def environ(redis_url: str) -> dict[str, str]:
 def settings(environ: dict[str, str]) -> Settings:
     """Load the settings of ``environ``."""
     return load(environ).settings
+
+
+@pytest.fixture
+def bound_log_fields() -> Iterator[None]:
+    """Add the fields of the request to the lines that structlog prints by default."""
+    processors = structlog.get_config()["processors"]
+    processors.insert(0, merge_fields)
+    yield
+    processors.remove(merge_fields)

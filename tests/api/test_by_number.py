@@ -67,7 +67,8 @@ def test_generated_code_is_compared_after_the_call(api: ApiClient, dialer: Manua
     """Before it: 409 with the object, and nothing is counted."""
     created = api.create()
     body = assert_problem(api.post(CHECKS, {"to": ASHA, "code": "123456"}), 409, "no_call_yet")
-    assert body["verification"] == api.get_verification(created)
+    seen = body["verification"]
+    assert (seen["id"], seen["checks_left"]) == (created["id"], created["checks_left"])
     _, code, _ = dialer.decrypt(dialer.place())
     assert check(api, code)["valid"] is True
 

@@ -595,6 +595,7 @@ def test_pages_of_other_origins_cannot_use_it(start_api: StartApi) -> None:
     assert response.headers["Request-Id"]
 
 
+@pytest.mark.usefixtures("bound_log_fields")
 def test_log_has_the_route_and_no_number(
     hooks: ApiClient, capsys: pytest.CaptureFixture[str]
 ) -> None:

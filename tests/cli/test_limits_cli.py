@@ -2,12 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
 from api.api_client import ApiClient, ManualDialer, assert_problem, settings_with
 from cli.cli_runner import (
     CODE,
@@ -21,7 +19,6 @@ from support.service import ASHA
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
-from otpvoice.logs.context import merge_fields
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_demo.stack import Stack
 
@@ -183,16 +180,7 @@ def test_explain_of_a_free_number_lists_every_limit(
     assert "No request for it was refused in the last day." in output
 
 
-@pytest.fixture
-def _bound_fields() -> Iterator[None]:
-    """Add the fields of the request to the lines that structlog prints by default."""
-    processors = structlog.get_config()["processors"]
-    processors.insert(0, merge_fields)
-    yield
-    processors.remove(merge_fields)
-
-
-@pytest.mark.usefixtures("_bound_fields")
+@pytest.mark.usefixtures("bound_log_fields")
 def test_explain_shows_the_number_s_log_id(
     api: ApiClient, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,6 +114,7 @@ def test_sid_of_another_number_is_404(twilio: TwilioClient) -> None:
     assert_error(twilio.post(CHECK, To=RAVI, VerificationSid=UNKNOWN_SID, Code=CODE), 404, 20404)
 
 
+@pytest.mark.usefixtures("bound_log_fields")
 def test_number_in_a_path_is_in_no_log(
     twilio: TwilioClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
