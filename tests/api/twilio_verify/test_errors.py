@@ -15,6 +15,7 @@ from api.twilio_verify.twilio_client import (
     assert_error,
     basic,
 )
+from flask import Response
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -291,6 +292,18 @@ def test_stopped_store_is_20503(environ: dict[str, str], valkey: Valkey) -> None
     ):
         assert_error(response, 503, 20503)
     client.close()
+
+
+def test_unexpected_error_is_20500(environ: dict[str, str], store: RedisStore) -> None:
+    """It reveals nothing about the cause."""
+    app = create_app(settings_with(environ, twilio_verify_enabled="true"), store)
+
+    @app.get("/twilio/fails")
+    def fails() -> Response:
+        raise ZeroDivisionError("a secret")
+
+    error = assert_error(TwilioClient(app).get("/twilio/fails"), 500, 20500)
+    assert "secret" not in str(error)
 
 
 def test_disabled_facade_is_an_unknown_path(start_api: StartApi) -> None:
