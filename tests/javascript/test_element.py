@@ -46,7 +46,7 @@ def test_element_in_english_accepts_code_of_call(node: Node, visit: Visit) -> No
     """Each state is accessible, in light and dark."""
     del node  # it has the packages of the accessibility checks
     visit.start()
-    visit.expect_text("We will call you shortly.", "The code is valid for 4:5")
+    visit.expect_text("We will call you shortly.", "The code is valid for 4:")
     visit.assert_accessible()
     claim = visit.dialer.place()
     visit.expect_text("Please answer the call", "+91 ••••• •3210 from +91 80682 80000.")
@@ -92,7 +92,7 @@ def test_call_again_within_gap_is_placed_at_its_end(visit: Visit) -> None:
     """The page counts down, and the focus returns to the field."""
     visit.start()
     visit.dialer.record(visit.dialer.place(), CallStatus.BUSY)
-    visit.expect_text("Your phone was busy.", "You can be called again in a moment. In 0:5")
+    visit.expect_text("Your phone was busy.", "You can be called again in a moment. In 0:")
     visit.press("Call me again")
     visit.expect_text("We will call you shortly.", "A call is already on its way to you.")
     expect(visit.page.get_by_role("textbox")).to_be_focused()

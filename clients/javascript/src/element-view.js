@@ -205,7 +205,8 @@ export class ElementView {
   #showCall(call, to) {
     const status = call.status === 'answered' && call.heard === false ? 'unheard' : call.status
     this.#callPart.dataset['call'] = status
-    setText(this.#status, this.#texts.call[status])
+    // A newer service may send further words.
+    setText(this.#status, this.#texts.call[status] ?? this.#texts.call['unknown'])
     const numbers = { to: formatNumber(to), caller: formatNumber(call.caller_id) }
     setText(this.#caller, call.ended_at ? '' : fill(this.#texts.element.calling, numbers))
   }
