@@ -98,6 +98,10 @@ input:disabled { opacity: 0.55; }
   letter-spacing: calc(var(--_step) - 1ch);
 }
 
+@media (forced-colors: active) {
+  :host([boxes]) .field { border: 1px solid; } /* gradients are not drawn */
+}
+
 .life, .again-note { color: var(--_soft); font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 .life { margin-top: 0.35rem; }
 .again-note { min-height: 1.5em; margin-top: 1.5rem; }

@@ -20,7 +20,8 @@ for (const [fault, lose] of Object.entries({ loseResponse, cutResponse, neverRes
     const code = await spokenCode(to)
     assert.equal((await client.check(id, code)).valid, true)
     const keys = proxy.requests.map(({ headers }) => headers['idempotency-key'])
-    assert.deepEqual([keys.length, new Set(keys).size], [2, 1])
+    assert.ok(keys.length >= 2)
+    assert.equal(new Set(keys).size, 1)
     assert.equal((await requestedCalls(to)).length, 1)
   })
 }
