@@ -192,6 +192,7 @@ def test_check_without_response_keeps_its_receipt(visit: Visit, browsing: Browse
     visit.start()
     visit.enter(CODE)
     visit.expect_text("We cannot be reached for a moment. Please try again.")
+    expect(visit.page.get_by_role("textbox")).to_have_attribute("aria-invalid", "false")
     assert '"valid":true' in lost[0].replace(" ", "")
     visit.press("Confirm")
     assert visit.wait_for("approved")["receipt"]

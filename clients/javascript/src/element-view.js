@@ -152,23 +152,24 @@ export class ElementView {
   showWrongCode({ checks_left }) {
     const { element } = this.#texts
     const left = checks_left <= FEW_CHECKS ? fill(element.checks_left, { count: checks_left }) : ''
-    this.showError(`${element.wrong} ${left}`.trim())
+    this.showError(`${element.wrong} ${left}`.trim(), true)
   }
 
   /** Shows that the code has too few or too many digits. */
   showIncompleteCode() {
-    this.showError(fill(this.#texts.element.incomplete, { count: this.codeLength }))
+    this.showError(fill(this.#texts.element.incomplete, { count: this.codeLength }), true)
   }
 
   /**
-   * Shows an error at the field.
+   * Shows an error.
    *
    * @param {string} [text]
+   * @param {boolean} [isCodeInvalid] whether another code has to be typed
    */
-  showError(text = '') {
+  showError(text = '', isCodeInvalid = false) {
     this.#error.textContent = text
-    this.code.setAttribute('aria-invalid', String(text !== ''))
-    if (text) this.code.select()
+    this.code.setAttribute('aria-invalid', String(isCodeInvalid))
+    if (isCodeInvalid) this.code.select()
   }
 
   /**

@@ -279,7 +279,7 @@ export class OtpvoiceCode extends BaseElement {
       return this.#end(state ?? this.#shown, error, text)
     }
     if (state) this.#show(state)
-    if (this.#client) this.#getView().showError(text)
+    if (this.#client) this.#getView().showError(text, code === 'invalid_request')
   }
 
   /**
