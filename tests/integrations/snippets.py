@@ -42,7 +42,9 @@ class Snippets:
         path.write_text(self.block(page, name), "utf-8")
         return path
 
-    def run_node(self, module: Path, expression: str, given: object = None) -> dict[str, Any]:
+    def run_node(
+        self, module: Path, expression: str, given: object = None, **variables: str
+    ) -> dict[str, Any]:
         """Evaluate an expression with the module's exports as ``m`` and ``given`` as ``input``.
 
         Returns:
@@ -59,6 +61,7 @@ class Snippets:
                 "PATH": os.environ["PATH"],
                 "OTPVOICE_URL": self.service.url,
                 "OTPVOICE_API_KEY": LOGIN_KEY,
+                **variables,
             },
         )
         assert completed.returncode == 0, completed.stderr

@@ -1,5 +1,6 @@
 """Each snippet of docs/integrations rings a phone with the right digits."""
 
+import hmac
 import itertools
 import json
 import textwrap
@@ -296,6 +297,36 @@ def test_supertokens_overrides_call_and_approve(snippets: Snippets, number: str)
         expression = "m.reportLogins({ consumeCode: async (input) => input }).consumeCode(input)"
         assert snippets.run_node(module, expression, given)["result"]["status"] == result
         wait_for_approval(snippets, number, status)
+
+
+POST = """m.POST(new Request("https://example.com/", { method: "POST", ...input }))
+    .then((response) => response.status)"""
+
+
+@pytest.mark.parametrize("page", ["logto", "fusionauth"])
+def test_login_webhook_approves_the_number(snippets: Snippets, number: str, page: str) -> None:
+    """A request that is not the identity server's is refused; other events change nothing."""
+    create_delayed(snippets, number)
+    module = snippets.add_file(page, "report-logins.mjs")
+    secret = "secret-of-the-webhook"
+    variables = {"LOGTO_SIGNING_KEY": secret, "WEBHOOK_AUTHORIZATION": secret}
+    statuses = []
+    for kind, key in (("other", secret), ("login", "another"), ("login", secret)):
+        if page == "logto":
+            event = {"login": "PostSignIn"}.get(kind, "PostRegister")
+            user = {"id": "u1", "primaryPhone": number.removeprefix("+")}
+            body = json.dumps({"event": event, "user": user})
+            signature = hmac.digest(key.encode(), body.encode(), "sha256").hex()
+            headers = {"logto-signature-sha-256": signature}
+        else:
+            event = {"login": "user.login.success"}.get(kind, "user.create")
+            body = json.dumps({"event": {"type": event, "user": {"phoneNumber": number}}})
+            headers = {"Authorization": key}
+        given = {"headers": headers, "body": body}
+        outcome = snippets.run_node(module, POST, given, **variables)
+        statuses.append(outcome.get("result", outcome))
+        wait_for_approval(snippets, number, "approved" if len(statuses) == 3 else "pending")
+    assert statuses == [204, 401, 204]
 
 
 def test_firebase_token_needs_a_new_receipt_of_this_login(snippets: Snippets, number: str) -> None:
