@@ -26,7 +26,7 @@ from otpvoice.store import TAG
 from otpvoice.store.redis_store import RedisStore
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake2b")
-DIGEST = 16
+DIGEST = 8
 """Bytes of a digest that are looked at: cut digests are found, and whole ones too."""
 START = 8
 """Bytes of a needle by which it is looked up; all are that long."""
@@ -127,9 +127,9 @@ def stolen_records(space: Mapping[bytes, Sequence[bytes]]) -> dict[str, StolenRe
 
 
 def names_in(space: Mapping[bytes, Sequence[bytes]]) -> set[bytes]:
-    """All parts of keys and all values that may be the name of a number, as digests."""
+    """All parts of keys and all values that may be the name of a number, cut as digests."""
     parts = {part for key, values in space.items() for part in (*key.split(b":"), *values)}
-    return decoded(parts)
+    return {name[:DIGEST] for name in decoded(parts)}
 
 
 def decoded(texts: Iterable[bytes]) -> set[bytes]:
