@@ -20,7 +20,8 @@ from store.quarantine_cases import (
 )
 from support.service import ASHA
 
-from otpvoice.core.verification import Verification
+from otpvoice.core.verification import EndReason, Status, Verification
+from otpvoice.store import Keys
 
 NOTICES = [
     b"not JSON",
@@ -121,6 +122,27 @@ def test_undecodable_audit_entry_is_quarantined(
     assert redis.lrange(f"{PREFIX}quarantined:audit_log", 0, -1) == [notice]
     (listed,) = quarantine_of(driver).records
     assert listed.record == "audit_log"
+
+
+@pytest.mark.parametrize("lost", ["deleted", "unreadable", "of another type"])
+@pytest.mark.parametrize("is_dialed", [True, False])
+def test_number_record_that_replaces_a_lost_one_expires(
+    driver: StoreDriver, redis: Redis, lost: str, *, is_dialed: bool
+) -> None:
+    """With the verification that wrote it, so that operators find it by number."""
+    begun = driver.create()
+    if is_dialed:
+        driver.dial()
+    key = Keys().of("number", NUMBERS.hash(ASHA))
+    if lost == "unreadable":
+        redis.hset(key, "gap_until", "soon")
+    else:
+        redis.delete(key)
+    if lost == "of another type":
+        redis.set(key, "no hash", ex=1000)
+    driver.close(begun, Status.APPROVED, EndReason.APPROVED_ELSEWHERE)
+    kept_ms = redis.pttl(Keys().of("verification", begun.id))
+    assert kept_ms - 5_000 < redis.pttl(key) <= kept_ms
 
 
 @pytest.mark.parametrize("member", [b"call_without_record", b"\xff\xfe", b"", b"a b:c"])

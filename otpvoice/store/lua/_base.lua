@@ -91,6 +91,7 @@ end
 -- Let a key live for at least this long from now, never shorter than before. A run asks for a key's life once.
 local function extend_ttl(key, ttl_ms)
   local known_ms = loaded['ttl ' .. key] or redis.call('PTTL', key)
+  if known_ms == -2 then return end -- there is no such key, and the one that this run may still write has no life yet
   if known_ms < ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
   loaded['ttl ' .. key] = math.max(known_ms, ttl_ms)
 end

@@ -192,9 +192,9 @@ end
 
 -- Move a verification that has ended from the pending to the ended ones.
 function Numbers.index_ended(verification)
-  local number = verification.number
-  retain(verification, remove_pending(verification))
+  local number, reference_hash = verification.number, remove_pending(verification)
   Numbers.set(number, { [verification.id] = verification.created_at })
+  retain(verification, reference_hash) -- the number's record may exist only now
   for i, id in ipairs(Numbers.verifications(number)) do
     if i > POLICY.number_max_ended and Numbers.load(number)[id] then
       Numbers.remove(number, id)
