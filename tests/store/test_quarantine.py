@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
+from store import by_number
 from store.builders import driver_with_limits
 from store.driver import NUMBERS, RAVI, StoreDriver, number_identity
 from store.quarantine_cases import (
@@ -122,6 +123,24 @@ def test_undecodable_audit_entry_is_quarantined(
     assert redis.lrange(f"{PREFIX}quarantined:audit_log", 0, -1) == [notice]
     (listed,) = quarantine_of(driver).records
     assert listed.record == "audit_log"
+
+
+@pytest.mark.parametrize("value", [None, "", "+", "1.5", "many", "nan", b"\xff", "9" * 400])
+@pytest.mark.parametrize("field", ["created_at", "client", "number"])
+def test_verification_with_bad_field_is_passed_over_by_number(
+    driver: StoreDriver, redis: Redis, field: str, value: str | bytes | None
+) -> None:
+    """The one before it is the newest then, and a new one can be created."""
+    older = driver.create(reference="older")
+    driver.advance_time(1)
+    begun = driver.create(reference="newer")
+    break_field(redis, Keys().of("verification", begun.id), field, value)
+    found = by_number.look_up(driver).verification
+    assert found
+    assert found.id == older.id
+    assert by_number.look_up(driver, reference="newer").outcome == "not_found"
+    driver.create(reference="newest")
+    assert (field == "created_at") == (len(quarantine_of(driver).records) == 1)
 
 
 @pytest.mark.parametrize("lost", ["deleted", "unreadable", "of another type"])

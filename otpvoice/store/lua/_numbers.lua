@@ -142,8 +142,10 @@ function Numbers.newest_first(number, client)
     if field:find('^vrf_') then created[field] = tonumber(value) end
   end
   for _, id in pairs(Numbers.pending(number, client)) do
-    -- A pending verification is newer than the one that it superseded in the same millisecond.
-    created[id] = tonumber(redis.call('HGET', Verifications.key(id), 'created_at') or '0') + 0.5
+    -- A pending verification is newer than the one that it superseded in the same millisecond. One with an unreadable
+    -- time comes first, so that it is read and quarantined.
+    local created_at = redis.call('HGET', Verifications.key(id), 'created_at') or ''
+    created[id] = (tonumber(created_at:match('^%d+$') or '') or math.huge) + 0.5
   end
   for id in pairs(created) do ids[#ids + 1] = id end
   table.sort(ids, function(a, b) return created[a] > created[b] end)
