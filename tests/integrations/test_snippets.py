@@ -129,7 +129,7 @@ def auth0_event(snippets: Snippets, number: str, **notification: Any) -> dict[st
         "request": {"ip": "203.0.113.9"},
         "transaction": {"correlation_id": f"correlation-{number}"},
         "user": {"given_name": "Asha", "phone_number": number},
-        "authentication": {"methods": [{"name": "phone"}]},
+        "authentication": {"methods": [{"name": "sms"}]},
         "secrets": {
             "OTPVOICE_URL": snippets.service.url,
             "OTPVOICE_API_KEY": snippets.block("kratos", "kratos.yml")
@@ -173,14 +173,14 @@ def test_auth0_action_drops_what_a_repetition_cannot_change(
 
 
 def test_auth0_login_approves_the_number(snippets: Snippets, number: str) -> None:
-    """The call that waits is then not placed."""
+    """The call that waits is then not placed. A login by another factor proves no number."""
     create_delayed(snippets, number)
     module = snippets.add_file("auth0", "post-login.js")
-    outcome = snippets.run_node(
-        module, "m.onExecutePostLogin(input)", auth0_event(snippets, number)
-    )
-    assert outcome == {"calls": []}
-    wait_for_approval(snippets, number)
+    for kind, status in (("otp", "pending"), ("phone", "approved")):
+        event = auth0_event(snippets, number)
+        event["authentication"]["methods"] = [{"name": "pwd"}, {"name": "mfa", "type": kind}]
+        assert snippets.run_node(module, "m.onExecutePostLogin(input)", event) == {"calls": []}
+        wait_for_approval(snippets, number, status)
 
 
 def cognito(snippets: Snippets, trigger: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -303,8 +303,13 @@ POST = """m.POST(new Request("https://example.com/", { method: "POST", ...input 
     .then((response) => response.status)"""
 
 
-@pytest.mark.parametrize("page", ["logto", "fusionauth"])
-def test_login_webhook_approves_the_number(snippets: Snippets, number: str, page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "login"),
+    [("logto", "PostSignIn"), ("logto", "PostRegister"), ("fusionauth", "user.login.success")],
+)
+def test_login_webhook_approves_the_number(
+    snippets: Snippets, number: str, page: str, login: str
+) -> None:
     """A request that is not the identity server's is refused; other events change nothing."""
     create_delayed(snippets, number)
     module = snippets.add_file(page, "report-logins.mjs")
@@ -313,13 +318,13 @@ def test_login_webhook_approves_the_number(snippets: Snippets, number: str, page
     statuses = []
     for kind, key in (("other", secret), ("login", "another"), ("login", secret)):
         if page == "logto":
-            event = {"login": "PostSignIn"}.get(kind, "PostRegister")
+            event = {"login": login}.get(kind, "PostResetPassword")
             user = {"id": "u1", "primaryPhone": number.removeprefix("+")}
             body = json.dumps({"event": event, "user": user})
             signature = hmac.digest(key.encode(), body.encode(), "sha256").hex()
             headers = {"logto-signature-sha-256": signature}
         else:
-            event = {"login": "user.login.success"}.get(kind, "user.create")
+            event = {"login": login}.get(kind, "user.create")
             body = json.dumps({"event": {"type": event, "user": {"phoneNumber": number}}})
             headers = {"Authorization": key}
         given = {"headers": headers, "body": body}
@@ -336,10 +341,11 @@ def test_firebase_token_needs_a_new_receipt_of_this_login(snippets: Snippets, nu
     module.write_text(module.read_text().replace('"firebase-backend"', '"login"'))
     given: dict[str, Any] = {"number": number, "reference": f"login-{number}"}
     started = snippets.run_node(module, "m.startCall(input.number, input.reference)", given)
-    assert set(started["result"]) == {"id", "client_token"}
+    assert set(started["result"]) == {"url", "client_token", "code_length"}
+    path = started["result"]["url"].removeprefix(snippets.service.url)
     code = snippets.service.wait_for_code(number)
     checked = wait_until(
-        lambda: snippets.service.check(started["result"], code).json().get("receipt"),
+        lambda: snippets.service.post(f"{path}/checks", {"code": code}).json().get("receipt"),
         "the receipt",
     )
     given["receipt"] = checked
