@@ -160,7 +160,10 @@ def _parse(request: ApiRequest, hook: Hook) -> HookMessage:
         raise _IgnoredMessage("other_message")
     if message.code is None or message.code == "":
         if not message.number:
-            raise InvalidRequest("The body has neither a number nor a code. Compare its members.")
+            raise InvalidRequest(
+                "The body has neither a number nor a code. Compare it with the sample on the page "
+                "of this server in docs/integrations."
+            )
         raise _IgnoredMessage("no_code")
     if message.is_text and not hook.calls_for_texts:
         raise _IgnoredMessage("text_message")
