@@ -113,6 +113,25 @@ def test_repeated_attempt_is_one_call(
     assert dialer.has_nothing_due()
 
 
+@pytest.mark.parametrize(
+    "server", [ZITADEL, LOGTO, FUSIONAUTH, CASDOOR], ids=lambda each: each.kind
+)
+def test_same_code_later_is_a_new_attempt(
+    hooks: ApiClient, dialer: ManualDialer, server: IdentityServer
+) -> None:
+    """Short codes recur. It is one attempt as long as the server may repeat the first."""
+    body = encode(server.body(ASHA, "4711"))
+    for _ in range(3):
+        for _ in range(3):
+            response = send(hooks, server, body)
+            assert is_success(server.kind, response.status_code, response.get_json())
+        dialer.place()
+        hooks.advance_time(590)
+        send(hooks, server, body)
+        assert dialer.has_nothing_due()
+        hooks.advance_time(15)
+
+
 @pytest.mark.parametrize("server", ALL, ids=lambda server: server.kind)
 def test_newer_code_replaces_the_older_one(
     hooks: ApiClient, dialer: ManualDialer, server: IdentityServer

@@ -33,7 +33,8 @@ class HookMessage:
     code: Any
     """None or empty: the message has no code."""
     attempt: Any = None
-    """Identifies the attempt, in each repetition of the request. Otherwise number and code do."""
+    """Identifies the attempt, in each repetition of the request. Otherwise number and code do, for
+    a while."""
     name: Any = None
     locale: Any = None
     ip: Any = None

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -31,6 +31,8 @@ from otpvoice.core.speech import CODE_PATTERN, is_locale
 from otpvoice.logs.context import bind_fields
 
 _LOG = structlog.get_logger(__name__)
+_SIGNATURE_LIFE_MS: Final = 300_000
+"""How long after its time a signature is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,29 @@ class HookViews:
             ip=_address(message.ip),
             call_after=hook.call_after_s,
         )
-        content = f"{number}\0{code}"
-        has_id = isinstance(message.attempt, str) and message.attempt
-        key = f"id\0{message.attempt}" if has_id else content
-        idempotency = self.service.request_fingerprint(
-            client, f"{request.method} {request.path}", key, content.encode()
-        )
+        content, key = f"{number}\0{code}", f"id\0{message.attempt}"
+        if isinstance(message.attempt, str) and message.attempt:
+            return self._create_once(request, client, create, key, content)
+        created = self._create_once(request, client, create, content, content)
+        while _is_over(created):  # the same code by chance
+            key = f"{content}\0{created.verification.id}"
+            created = self._create_once(request, client, create, key, content)
+        return created
+
+    def _create_once(
+        self, request: ApiRequest, client: str, create: CreateRequest, key: str, content: str
+    ) -> Result:
+        """Create a verification, or return that of the first request with this key."""
+        operation = f"{request.method} {request.path}"
+        idempotency = self.service.request_fingerprint(client, operation, key, content.encode())
         return self.service.create(client, create, idempotency)
+
+
+def _is_over(created: Result) -> bool:
+    """Return whether this repeats an attempt whose code and signature are no longer accepted."""
+    verification = created.verification
+    over_at = verification.expires_at + _SIGNATURE_LIFE_MS
+    return created.is_replayed and verification.now >= over_at
 
 
 def _parse(request: ApiRequest, hook: Hook) -> HookMessage:
