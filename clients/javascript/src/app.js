@@ -19,6 +19,7 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  * @typedef {object} Access what your backend sends to the app, of the response to its create
  * @property {string} url
  * @property {string} client_token
+ * @property {number} [code_length] digits, for the field for the code
  */
 
 /**

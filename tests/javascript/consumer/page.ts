@@ -9,7 +9,10 @@ element?.addEventListener('otpvoice-approved', ({ detail }) => {
   return fetch('/login/receipt', { method: 'POST', body: receipt })
 })
 element?.addEventListener('otpvoice-ended', ({ detail }) => detail.verification?.status)
+const received = { url: 'https://otp.example.com/v1/verifications/vrf_1', client_token: 'vct_1', code_length: 6 }
+element?.start(received)
 element?.start({ url: 'https://otp.example.com/v1/verifications/vrf_1', client_token: 'vct_1' })
+new VerificationClient({ url: 'https://otp.example.com/', client_token: 'vct_1', code_length: 6 })
 if (element instanceof OtpvoiceCode) element.texts = { element: { confirm: 'Log in' } }
 texts['ta'] = { ...texts['en']!, element: { ...texts['en']!.element, cancel: 'ரத்து செய்' } }
 
