@@ -115,9 +115,10 @@ ERROR_CATALOG: Final[Mapping[tuple[int, str], ErrorHelp]] = {
 """Help for every problem document, by status and code."""
 
 NO_SUCH_PATH: Final = "This path does not exist."
+SEE_ALL_PATHS: Final = "See /docs for all paths."
 _UNREADABLE_REQUEST: Final = "The request is malformed. Check its path, headers and body."
 _HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = {
-    NoSuchPath: f"{NO_SUCH_PATH} See /docs for all paths.",
+    NoSuchPath: f"{NO_SUCH_PATH} {SEE_ALL_PATHS}",
     MethodNotAllowed: "This path does not accept the method. Use one that Allow lists.",
     PreconditionFailed: "The content does not match If-Match. Send the request without it.",
     RequestEntityTooLarge: "The body is larger than 16 KiB, the maximum. Send a smaller one.",

@@ -90,7 +90,10 @@ class HookViews:
     def receive(self, request: ApiRequest, client: str) -> ApiResponse:
         hook = self.hooks.get(client)
         if hook is None:
-            raise NotFound("No client of this name has an identity server.")
+            raise NotFound(
+                "No client of this name has an identity server. Set hook in the table "
+                "[clients.<name>] of the settings, restart the API, and compare the URL."
+            )
         bind_fields(client=client)
         try:
             if not hook.server.is_genuine(request, hook.credentials):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import UNSET, Struct
 
 from otpvoice.api import schemas
+from otpvoice.api.errors import SEE_ALL_PATHS
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.verification import Status
@@ -35,6 +36,8 @@ _PARAMETERS: Final = {
 """Twilio's names of the members of a create. Other pointers have Twilio's names already."""
 _PAYMENT_PARAMETERS: Final = frozenset({"Amount", "Payee"})
 _PAYMENTS_NOT_ENABLED: Final = (400, 60206)
+_SEE_THESE_PATHS: Final = "docs/integrations/twilio-verify.md lists the paths."
+"""The OpenAPI document, which ``/docs`` shows, leaves them out."""
 
 
 class TwilioError(Struct, frozen=True, kw_only=True):
@@ -55,7 +58,8 @@ class TwilioError(Struct, frozen=True, kw_only=True):
 def format_error(request: ApiRequest, problem: schemas.ProblemDocument) -> ApiResponse:
     """Return the response to an error."""
     status, code = _CODES.get(problem.code, (problem.status, 20_000 + problem.status))
-    message, details = problem.detail, {"request_id": request.id}
+    message = problem.detail.replace(SEE_ALL_PATHS, _SEE_THESE_PATHS)
+    details: dict[str, Any] = {"request_id": request.id}
     if problem.errors is not UNSET:
         invalid = [
             (_PARAMETERS.get(each.pointer, each.pointer[1:]), each) for each in problem.errors

@@ -338,3 +338,13 @@ def test_no_form_is_an_internal_error(
     if response.status_code not in {200, 201}:
         assert response.status_code in {400, 403, 404, 429}, response.text
         assert_error(response, response.status_code, response.get_json()["code"])
+
+
+@pytest.mark.parametrize("path", [f"{BASE}/Service", f"{BASE}/Services", "/twilio/Verifications"])
+def test_unknown_path_leads_to_the_page_that_lists_the_paths(
+    twilio: TwilioClient, path: str
+) -> None:
+    """Not to /docs, which leaves these paths out."""
+    response = twilio.request("GET", path)
+    assert_error(response, 404, 20404)
+    assert "docs/integrations/twilio-verify.md" in response.get_json()["message"]
