@@ -5,6 +5,7 @@ from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
 from store.driver import CODE, NUMBERS, RAVI, StoreDriver, number_identity
 from store.limit_cases import ADDRESS, GENEROUS, HOUR, NO_GAP, limit_usage, refusing
+from store.quarantine_cases import PREFIX
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits, LimitStatus
@@ -34,6 +35,20 @@ def test_forget_erases_verifications_calls_and_refusals(redis: Redis) -> None:
     driver.sweep()
     [entry] = [notice for notice in driver.audit_entries if notice.event == "number.erased"]
     assert (entry.details["verifications"], entry.details["operator"]) == (3, "root")
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_forget_erases_exchanges_of_live_tests(
+    driver: StoreDriver, redis: Redis, *, is_readable: bool
+) -> None:
+    """They have the number. A live test whose record cannot be read is erased, too."""
+    begun = driver.create(is_live_test=True)
+    driver.store.capture(begun.calls[0].id, b"sealed")
+    if not is_readable:
+        redis.hset(f"{PREFIX}verification:{begun.id}", "status", "open")
+        assert driver.store.get(begun.id, "login").outcome == "not_found"
+    assert driver.admin.forget(PHONE, "root") == 1
+    assert not [*redis.scan_iter("*:captured:*")]
 
 
 def counted(driver: StoreDriver) -> list[LimitStatus]:

@@ -7,11 +7,13 @@
 
 local number, erased = ARGS.number, 0
 
+local function erase_call(id) redis.call('DEL', Calls.key(id), PREFIX .. 'captured:' .. id) end
+
 local function erase(verification)
   if verification.status == 'pending' then Verifications.close(verification, 'canceled', 'requested', NOW) end
   for _, call in ipairs(Calls.of(verification)) do
     if call.provider_id then redis.call('DEL', Calls.provider_key(call.provider_id)) end
-    redis.call('DEL', Calls.key(call.id))
+    erase_call(call.id)
   end
   redis.call('DEL', Verifications.key(verification.id))
   Numbers.remove(number, verification.id)
@@ -24,7 +26,7 @@ for _, id in ipairs(list_argument('id')) do
 end
 for _, key in ipairs(list_argument('quarantined_key')) do
   local calls = redis.pcall('HGET', key, 'calls') -- an error if it is not a hash
-  for id in Calls.ids({ calls = type(calls) == 'string' and calls }) do redis.call('DEL', Calls.key(id)) end
+  for id in Calls.ids({ calls = type(calls) == 'string' and calls }) do erase_call(id) end
   if key:find(':verification:', 1, true) then erased = erased + 1 end
   redis.call('DEL', key)
 end
