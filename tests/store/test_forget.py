@@ -51,6 +51,21 @@ def test_forget_erases_exchanges_of_live_tests(
     assert not [*redis.scan_iter("*:captured:*")]
 
 
+@pytest.mark.parametrize("kind", ["verification", "call", "number"])
+def test_forget_erases_a_record_that_it_cannot_read(
+    driver: StoreDriver, redis: Redis, kind: str
+) -> None:
+    """Nobody had read it since it broke, so it was not in the quarantine yet."""
+    begun = driver.create()
+    name = {"verification": begun.id, "call": begun.calls[0].id, "number": NUMBERS.hash(ASHA)}[kind]
+    field = "gap_until" if kind == "number" else "status"
+    redis.hset(f"{PREFIX}{kind}:{name}", field, "broken")
+    assert driver.admin.forget(PHONE, "root") == 1
+    left = [key for each in ("verification", "call") for key in redis.scan_iter(f"*:{each}:*")]
+    assert left == []
+    assert not [*redis.scan_iter("*:quarantined:*")]
+
+
 def counted(driver: StoreDriver) -> list[LimitStatus]:
     """Return the used limits, without pending verifications."""
     return [use for use in limit_usage(driver) if use.limit != "pending_per_number"]

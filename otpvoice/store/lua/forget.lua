@@ -7,30 +7,40 @@
 
 local number, erased = ARGS.number, 0
 
-local function erase_call(id) redis.call('DEL', Calls.key(id), PREFIX .. 'captured:' .. id) end
+local function quarantined_key(key) return PREFIX .. 'quarantined:' .. key:sub(#PREFIX + 1) end
+
+local function erase_call(id)
+  redis.call('DEL', Calls.key(id), quarantined_key(Calls.key(id)), PREFIX .. 'captured:' .. id)
+end
 
 local function erase(verification)
   if verification.status == 'pending' then Verifications.close(verification, 'canceled', 'requested', NOW) end
   for _, call in ipairs(Calls.of(verification)) do
     if call.provider_id then redis.call('DEL', Calls.provider_key(call.provider_id)) end
-    erase_call(call.id)
   end
+  for id in Calls.ids(verification) do erase_call(id) end
   redis.call('DEL', Verifications.key(verification.id))
   Numbers.remove(number, verification.id)
   erased = erased + 1
 end
 
-for _, id in ipairs(list_argument('id')) do
-  local verification = Verifications.load(id)
-  if verification and verification.number == number then erase(verification) end
-end
-for _, key in ipairs(list_argument('quarantined_key')) do
+local function erase_quarantined(key)
   local calls = redis.pcall('HGET', key, 'calls') -- an error if it is not a hash
   for id in Calls.ids({ calls = type(calls) == 'string' and calls }) do erase_call(id) end
-  if key:find(':verification:', 1, true) then erased = erased + 1 end
-  redis.call('DEL', key)
+  local existed = redis.call('DEL', key)
+  if key:find(':verification:', 1, true) then erased = erased + existed end
 end
-redis.call('DEL', Numbers.refusals_key(number))
+
+for _, id in ipairs(list_argument('id')) do
+  local verification = Verifications.load(id)
+  if not verification then
+    erase_quarantined(quarantined_key(Verifications.key(id))) -- this run may have moved it there
+  elseif verification.number == number then
+    erase(verification)
+  end
+end
+for _, key in ipairs(list_argument('quarantined_key')) do erase_quarantined(key) end
+redis.call('DEL', Numbers.refusals_key(number), quarantined_key(Numbers.key(number)))
 -- The number's record is kept longer than this for its verifications only.
 redis.call('PEXPIRE', Numbers.key(number),
   math.max(POLICY.call_memory_ms, Numbers.blocked_until(number) - NOW), 'LT')
