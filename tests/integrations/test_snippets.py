@@ -92,14 +92,18 @@ def test_kratos_login_hook_approves_the_number(snippets: Snippets, number: str) 
 
 
 def test_keycloak_template_calls(snippets: Snippets, number: str) -> None:
-    """The extension fills three places: a UUID, the number and the message."""
+    """The extension fills two places, and a second login is a second code."""
     message = snippets.block("keycloak", "properties").partition("=")[2].strip()
     assert message == "%1$s", "the message is the bare code"
     template = snippets.block("keycloak", "template.json").strip()
-    uuid = "3b1f8a3e-1b1c-4c39-9d0e-5d1f5f0c8a11"
-    body = json.loads(template % (uuid, number, "004711"))
-    assert snippets.service.post("/v1/verifications", body).status_code == 201
+    body = json.loads(template % (number, "004711"))
+    first = snippets.service.post("/v1/verifications", body)
+    assert first.status_code == 201, first.text
     assert snippets.service.wait_for_code(number) == "004711"
+    body = json.loads(template % (number, "004712"))
+    assert snippets.service.post("/v1/verifications", body).status_code == 201
+    replaced = snippets.service.get_verification(first.json())
+    assert replaced["reason"] == "superseded", replaced
 
 
 def test_authentik_mapping_calls(snippets: Snippets, number: str) -> None:
