@@ -30,7 +30,6 @@ from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_statu
 WHSEC_PREFIX: Final = "whsec_"
 """An event secret is this prefix and base64 (Standard Webhooks)."""
 _REST: Final = f"what follows {WHSEC_PREFIX}"
-_SIGNATURE_VERSION: Final = "v1,"
 """Supabase writes the version of the signature before the secret."""
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -270,10 +269,10 @@ EVENT_SECRET: Final = _secret(
     lambda text: decode_base64(text.removeprefix(WHSEC_PREFIX), _REST, 24, 64) and text,
     f"{WHSEC_PREFIX}.*",
 )
-# Supabase's secrets contain a comma: v1,whsec_<base64>.
+# Supabase's secrets contain a comma: v1,whsec_<base64>. Other texts keep what may look like it.
 HOOK_SECRET: Final = _secret(
     _VISIBLE,
-    lambda text: text.removeprefix(_SIGNATURE_VERSION),
+    lambda text: text.removeprefix("v1,") if text.startswith(f"v1,{WHSEC_PREFIX}") else text,
     "[!-~]+",
     separator=r"(?<!^v1)(?<![\s,]v1),|\n",
 )
