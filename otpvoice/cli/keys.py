@@ -91,6 +91,7 @@ def new(client: str, *, with_secrets: bool) -> None:
         )
     click.echo(
         f"The API key for {client}. It is shown only once. Give it to that backend:\n\n"
-        f"  {api_key}\n",
+        f"  {api_key}\n\n"
+        "Add the lines on stdout to the settings, and restart the API.\n",
         err=True,
     )

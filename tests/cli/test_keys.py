@@ -23,6 +23,7 @@ def test_keys_new_prints_the_key_on_stderr_and_its_hash_on_stdout() -> None:
     done = run_command("keys", "new", "login-backend")
     assert done.exit_code == 0
     (api_key,) = API_KEY.findall(done.stderr)
+    assert "Add the lines on stdout to the settings, and restart the API." in done.stderr
     assert "ovk_" not in done.stdout
     client = tomllib.loads(done.stdout)["clients"]["login-backend"]
     assert client == {"key_sha256": [hash_key(api_key)]}
