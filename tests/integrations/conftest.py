@@ -1,5 +1,6 @@
 """A service of which documented snippets of identity servers ask calls."""
 
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from integrations.snippets import Snippets
 from support.processes import free_port
 from support.stack import Stack, running_service
+
+_numbers = (f"+9198765{i:05}" for i in itertools.count(20000))
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +32,9 @@ def snippets(stack: Stack, tmp_path: Path) -> Snippets:
     """Provide the snippets of the pages, to run against the service."""
     shutil.copy(Path(__file__).parent / "node" / "call.mjs", tmp_path)
     return Snippets(stack.service, tmp_path)
+
+
+@pytest.fixture
+def number() -> str:
+    """Return a number that no other test calls."""
+    return next(_numbers)

@@ -79,3 +79,14 @@ class Snippets:
         )
         if completed.returncode:
             skip_or_fail(f"npm cannot install the locked packages: {completed.stderr[-500:]}")
+
+
+def wait_for_approval(snippets: Snippets, number: str, status: str = "approved") -> None:
+    """Wait until the newest verification of a number has a status."""
+    found = snippets.service.post("/v1/lookups", {"to": number})
+    assert found.json()["status"] == status, found.text
+
+
+def create_delayed(snippets: Snippets, number: str) -> dict[str, Any]:
+    """Create a verification whose call waits for the SMS to be entered."""
+    return snippets.service.create(to=number, code="471102", call_after=200)
