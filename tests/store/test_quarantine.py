@@ -23,6 +23,7 @@ from support.service import ASHA
 
 from otpvoice.core.verification import EndReason, Status, Verification
 from otpvoice.store import Keys
+from otpvoice.store.redis_store import RedisStore
 
 NOTICES = [
     b"not JSON",
@@ -141,6 +142,18 @@ def test_verification_with_bad_field_is_passed_over_by_number(
     assert by_number.look_up(driver, reference="newer").outcome == "not_found"
     driver.create(reference="newest")
     assert (field == "created_at") == (len(quarantine_of(driver).records) == 1)
+
+
+@pytest.mark.parametrize("version", ["x", "9" * 18, "9" * 19])
+def test_version_that_cannot_be_counted_is_quarantined(redis: Redis, version: str) -> None:
+    """The end of a lease changes the call alone. The verification must not begin again."""
+    driver = StoreDriver(RedisStore(redis))
+    begun = driver.create()
+    assert driver.mark_sent(driver.claim())
+    redis.hset(Keys().of("verification", begun.id), "version", version)
+    driver.advance_time(30)
+    assert not redis.exists(Keys().of("verification", begun.id))
+    assert_reported_once(driver, f"verification:{begun.id}")
 
 
 @pytest.mark.parametrize("lost", ["deleted", "unreadable", "of another type"])

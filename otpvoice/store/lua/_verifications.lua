@@ -113,11 +113,10 @@ function Verifications.was_called(verification)
 end
 
 -- Count a change of a verification. `event`: its name for the client, such as "call.placed"; nil: no event.
--- A server that evicts keys may have dropped the record. Then a write would create one that never expires.
+-- Where the record is missing, or is quarantined by this, a write would create one that never expires.
 function Verifications.bump_version(id, event)
-  local key = Verifications.key(id)
-  if not loaded[key] and redis.call('EXISTS', key) == 0 then return end
-  Records.increment(key, 'version')
+  if not Records.load('verification', id) then return end
+  Records.increment(Verifications.key(id), 'version')
   if event then Events.emit(id, event) end
 end
 
