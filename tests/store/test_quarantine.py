@@ -126,6 +126,24 @@ def test_undecodable_audit_entry_is_quarantined(
     assert listed.record == "audit_log"
 
 
+@pytest.mark.parametrize("field", ["total", "first", "slice"])
+@pytest.mark.parametrize("value", [None, "", "1.5", "many", "9" * 19, "-" + "9" * 19])
+def test_counter_with_bad_field_is_counted_down(
+    redis: Redis, field: str, value: str | None
+) -> None:
+    """It never becomes a key without an end."""
+    driver = driver_with_limits(redis, gaps=(0,), calls_per_day=1000)
+    begun = driver.create()
+    key = next(redis.scan_iter(f"{PREFIX}counter:day:*")).decode()
+    if field == "slice":
+        field = next(name.decode() for name, _ in redis.hscan_iter(key) if name.isdigit())
+    break_field(redis, key, field, value)
+    driver.cancel(begun)
+    assert redis.pttl(key) != -1
+    driver.create()
+    assert driver.admin.overview().limits[0].used >= 1
+
+
 @pytest.mark.parametrize("value", [None, "", "+", "1.5", "many", "nan", b"\xff", "9" * 400])
 @pytest.mark.parametrize("field", ["created_at", "client", "number"])
 def test_verification_with_bad_field_is_passed_over_by_number(

@@ -100,6 +100,7 @@ function Counters.decrement(name, window_ms, at)
   local key, bucket = Counters.key(name, window_ms), Counters.bucket_of(at, window_ms)
   if redis.call('HINCRBY', key, bucket, -1) < 0 then return redis.call('HDEL', key, bucket) end
   local total = redis.call('HINCRBY', key, 'total', -1)
+  if total < 0 then return redis.call('HDEL', key, 'total') end -- it was just quarantined
   if loaded[key] then loaded[key].total = total end
 end
 
