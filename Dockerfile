@@ -1,15 +1,18 @@
 # One image for every process; the command selects it: api, dialer, serve (both), sandbox.
 #
 #   docker build -t otpvoice .
-#   docker run --read-only -p 8000:8000 -v ./otpvoice.toml:/etc/otpvoice.toml:ro \
+#   docker run --read-only --stop-timeout 25 -p 8000:8000 -v ./otpvoice.toml:/etc/otpvoice.toml:ro \
 #     -e OTPVOICE_CONFIG=/etc/otpvoice.toml otpvoice
 #
+# User 10001 reads that file. A dialer that stops finishes the requests that it has sent: 20 s.
 # For a deployment with nginx and Valkey, see config/compose.yaml and docs/production.md.
 ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS builder
 WORKDIR /src
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+# SOURCE_DATE_EPOCH: compiled modules refer to their source by its hash, not by its time. Some builders
+# change times when they copy files, and then every start would compile half of the modules again.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 SOURCE_DATE_EPOCH=1580601600
 # The runtime environment has no pip; the build environment installs into it.
 RUN python3 -m venv --without-pip /opt/otpvoice && python3 -m venv /opt/build
 # Dependencies rarely change, so they have layers of their own. Installing also compiles them.
