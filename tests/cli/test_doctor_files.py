@@ -1,13 +1,15 @@
 """``otpvoice doctor``: file permissions, the store's machine, event URLs and authorities."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cli.certificates import Authority
-from cli.findings import doctor_findings, failed_subjects, finding_about
+from cli.findings import doctor_findings, failed_subjects, finding_about, parse_findings
 from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
-from support.processes import skip_or_fail
+from support.processes import environment, find_program, skip_or_fail
 
 from otpvoice.cli.doctor import Level
 from otpvoice.cli.doctor.network import event_url_findings
@@ -25,6 +27,15 @@ def configuration(stack: Stack, tmp_path: Path) -> Path:
     path.write_text(stack.config_path.read_text())
     path.chmod(0o600)
     return path
+
+
+def open_to_everyone(directory: Path) -> None:
+    """Let other users enter the directories above, as those of a container."""
+    for parent in directory.parents:
+        if "pytest-of-" in str(parent):  # closed by pytest
+            parent.chmod(parent.stat().st_mode | 0o011)
+        elif not parent.stat().st_mode & 0o001:
+            skip_or_fail(f"{parent} is closed to other users; set TMPDIR to an open directory")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
@@ -51,11 +62,7 @@ def test_secret_that_everyone_can_read_fails(
     mode: int, configuration: Path, tmp_path: Path
 ) -> None:
     """In the settings, in the file of a variable, and in the directory of secrets."""
-    for parent in tmp_path.parents:
-        if "pytest-of-" in str(parent):  # closed by pytest
-            parent.chmod(parent.stat().st_mode | 0o011)
-        elif not parent.stat().st_mode & 0o001:
-            skip_or_fail(f"{parent} is closed to other users; set TMPDIR to an open directory")
+    open_to_everyone(tmp_path)
     configuration.chmod(mode)
     token = tmp_path / "token"
     token.write_text("a-token-of-the-provider-1")
@@ -89,6 +96,42 @@ def test_readable_secret_in_a_closed_directory_is_ok(configuration: Path, tmp_pa
     (directory / "provider_campaign").chmod(0o444)
     environ = {"OTPVOICE_CONFIG": str(configuration), "OTPVOICE_SECRETS_DIR": str(directory)}
     assert finding_about(doctor_findings(environ), "files").level is OK
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "subject"),
+    [
+        (0o444, "advice", "files"),
+        (0o400, "ok", "files"),
+        (0o446, "FAIL", "OTPVOICE_SECRETS_DIR/provider_campaign"),
+    ],
+)
+def test_secret_that_a_container_engine_mounted(
+    mode: int, level: str, subject: str, configuration: Path, tmp_path: Path
+) -> None:
+    """Compose mounts each file by itself into an open directory, /run/secrets."""
+    closed, mounted = tmp_path / "closed", tmp_path / "container"
+    closed.mkdir(0o700)
+    mounted.mkdir()
+    (closed / "provider_campaign").write_text("otp")
+    (closed / "provider_campaign").chmod(mode)
+    script = f"""set -e
+mount -t tmpfs -o mode=755 tmpfs {mounted}
+touch {mounted}/provider_campaign
+mount --bind {closed}/provider_campaign {mounted}/provider_campaign
+exec {sys.executable} -m otpvoice doctor
+"""
+    variables = {"OTPVOICE_CONFIG": str(configuration), "OTPVOICE_SECRETS_DIR": str(mounted)}
+    unshare = [find_program("unshare"), "--map-root-user", "--mount"]
+    if subprocess.run([*unshare, "true"], check=False).returncode:
+        skip_or_fail("it needs a mount namespace")
+    open_to_everyone(tmp_path)
+    done = subprocess.run(
+        [*unshare, "/bin/sh", "-c", script],
+        env=environment(variables), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (level, subject) in {each[:2] for each in parse_findings(done.stdout)}, done
+    assert done.returncode == (level == "FAIL"), done
 
 
 def test_same_key_for_client_and_console_fails(configuration: Path) -> None:

@@ -4,6 +4,7 @@ They send nothing over the network.
 """
 
 import base64
+import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -83,11 +84,14 @@ def _production_findings(settings: Settings) -> Iterator[Finding]:
 def file_findings(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Yield a failure for each file that others can change, or read a secret from."""
     faults: list[Finding] = []
+    with_secrets: list[Path] = []
     if config := environ.get("OTPVOICE_CONFIG"):
-        text = Path(config).read_text("utf-8")
-        has_secrets = any(secret in text for secret in secret_values(settings))
-        readable = "has secrets and can be read by everyone" if has_secrets else ""
-        faults += _permission_failures("OTPVOICE_CONFIG", Path(config), readable)
+        path, readable = Path(config), ""
+        text = path.read_text("utf-8")
+        if any(secret in text for secret in secret_values(settings)):
+            readable = "has secrets and can be read by everyone"
+            with_secrets.append(path)
+        faults += _permission_failures("OTPVOICE_CONFIG", path, readable)
     files = {
         variable: Path(value)
         for variable, value in environ.items()
@@ -98,7 +102,22 @@ def file_findings(environ: Mapping[str, str], settings: Settings) -> Iterator[Fi
         files |= {f"OTPVOICE_SECRETS_DIR/{path.name}": path for path in listed}
     for name, path in sorted(files.items()):
         faults += islice(_permission_failures(name, path, "can be read by everyone"), 1)
-    yield from faults or [ok("files", "no other user can change settings or read secrets")]
+    if faults:
+        yield from faults
+    elif any(_is_open_mount(path) for path in (*with_secrets, *files.values())):
+        found = "secrets are mounted into this container; their directory cannot be seen from here"
+        yield advice("files", found, "let only root enter that directory on the machine")
+    else:
+        yield ok("files", "no other user can change settings or read secrets")
+
+
+def _is_open_mount(path: Path) -> bool:
+    """Whether everyone can read a file, and a container engine mounted it here by itself.
+
+    Its mode is that on the machine, where a closed directory protects it. The directory in the
+    container is open, and another one.
+    """
+    return bool(path.stat().st_mode & stat.S_IROTH) and os.path.ismount(path.resolve())
 
 
 def _permission_failures(subject: str, path: Path, readable: str) -> Iterator[Finding]:
@@ -108,9 +127,10 @@ def _permission_failures(subject: str, path: Path, readable: str) -> Iterator[Fi
     """
     mode = path.stat().st_mode
     is_accessible = all(each.stat().st_mode & stat.S_IXOTH for each in path.resolve().parents)
+    is_readable = mode & stat.S_IROTH and is_accessible and not _is_open_mount(path)
     for is_open, found, change in (
         (mode & _WRITABLE_BY_OTHERS, "can be changed by others", "go-w"),
-        (readable and mode & stat.S_IROTH and is_accessible, readable, "o-r"),
+        (readable and is_readable, readable, "o-r"),
     ):
         if is_open:
             text = f"{path} ({stat.filemode(mode)}) {found}"
