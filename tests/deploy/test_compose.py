@@ -1,4 +1,4 @@
-"""config/compose.yaml fits the commands, settings and files of the repository."""
+"""Dockerfile and config/compose.yaml fit the commands, settings and files of the repository."""
 
 import re
 import shlex
@@ -16,6 +16,7 @@ from otpvoice.settings.sources import collect
 
 COMPOSE = CONFIG / "compose.yaml"
 ROOT = CONFIG.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 CREATED_BY_OPERATOR = {"tls", "acme"}
 """Directories next to the shipped files, without that of the secrets."""
 
@@ -116,6 +117,19 @@ def test_grace_period_is_longer_than_shutdown() -> None:
     """So that requests in flight can end."""
     assert int(OTPVOICE_SERVICES["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
     assert int(OTPVOICE_SERVICES["dialer"]["stop_grace_period"].removesuffix("s")) > DIALER_GRACE_S
+    (timeout,) = re.findall(r"--stop-timeout (\d+)", DOCKERFILE)
+    assert int(timeout) > max(GRACE_S, DIALER_GRACE_S)
+
+
+def test_image_is_built_from_files_that_its_context_has() -> None:
+    """Each source of a COPY exists, and .dockerignore lets it through."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    assert {"otpvoice", "sandbox", "clients/python", "requirements/run.txt"} <= sources
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {f"!{source.partition('/')[0]}" for source in sources} <= {*ignored}
+    assert not sources & {*ignored}
 
 
 def test_image_has_version_of_package() -> None:
@@ -123,6 +137,5 @@ def test_image_has_version_of_package() -> None:
     (version,) = re.findall(
         r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
     )
-    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
-    assert f"ARG VERSION={version}\n" in dockerfile
+    assert f"ARG VERSION={version}\n" in DOCKERFILE
     assert {service["image"] for service in OTPVOICE_SERVICES.values()} == {f"otpvoice:{version}"}
