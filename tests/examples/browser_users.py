@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from playwright.sync_api import Page, expect
 from support.service import SandboxPhones
+from support.visitor import Visitor
 
 from otpvoice_demo.stack import Stack
 
@@ -35,33 +35,14 @@ class Phone:
         return [e for e in self._phones.ledger() if f"+{e['person']}" == self.number]
 
 
-class Visitor:
-    """A user of the login page, who finds elements by their visible texts."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
+class LoginVisitor(Visitor):
+    """A user of the login page."""
 
     def request_call(self, number: str, name: str = "Asha", call_me: str = "Call me") -> None:
         """Fill in and submit the first form."""
         self.page.locator("#number").fill(number)
         self.page.locator("#name").fill(name)
-        self.page.get_by_role("button", name=call_me, exact=True).click()
-
-    def enter_code(self, code: str) -> None:
-        """Type the code into the focused field and press Enter."""
-        field = self.page.get_by_role("textbox")
-        expect(field).to_be_focused()
-        field.fill(code)
-        self.page.keyboard.press("Enter")
-
-    def press(self, button: str) -> None:
-        """Press a button as soon as it is enabled."""
-        self.page.get_by_role("button", name=button, exact=True).click()
-
-    def expect_text(self, *sentences: str) -> None:
-        """Expect all texts to become visible."""
-        for sentence in sentences:
-            expect(self.page.get_by_text(sentence).first).to_be_visible()
+        self.press(call_me)
 
 
 def digits(text: str) -> str:

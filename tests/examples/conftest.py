@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 from browser import BrowserSession
-from examples.browser_users import Phone, Visitor
+from examples.browser_users import LoginVisitor, Phone
 
 from launcher import LOGIN, SMS
 from otpvoice_demo.settings import StackOptions
@@ -54,7 +54,7 @@ def phone(phones: Iterator[Phone]) -> Phone:
 
 
 @pytest.fixture
-def visitor(browsing: BrowserSession, stack: Stack, login_url: str) -> Visitor:
+def visitor(browsing: BrowserSession, stack: Stack, login_url: str) -> LoginVisitor:
     """A visitor with the login page in English."""
     stack.check_health()
-    return Visitor(browsing.open(login_url, locale="en-IN"))
+    return LoginVisitor(browsing.open(login_url, locale="en-IN"))

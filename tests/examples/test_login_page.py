@@ -3,14 +3,14 @@
 import re
 
 from browser import BrowserSession
-from examples.browser_users import Phone, Visitor, mistyped
+from examples.browser_users import LoginVisitor, Phone, mistyped
 from playwright.sync_api import Page, Route, expect
 from visual_checks import assert_fits_every_screen, assert_legible
 
 LOGGED_IN = "You are logged in"
 
 
-def test_login_with_code_from_call(visitor: Visitor, phone: Phone) -> None:
+def test_login_with_code_from_call(visitor: LoginVisitor, phone: Phone) -> None:
     """The page shows the events that the backend received.
 
     The number is typed in national format; the response gives access to this verification only.
@@ -30,7 +30,7 @@ def test_login_with_code_from_call(visitor: Visitor, phone: Phone) -> None:
     expect(visitor.page.get_by_text(LOGGED_IN)).to_have_count(0)
 
 
-def test_wrong_code_shows_error_and_attempts_left(visitor: Visitor, phone: Phone) -> None:
+def test_wrong_code_shows_error_and_attempts_left(visitor: LoginVisitor, phone: Phone) -> None:
     """The right code is still accepted afterwards."""
     visitor.request_call(phone.number)
     code = phone.wait_for_code()
@@ -44,7 +44,9 @@ def test_wrong_code_shows_error_and_attempts_left(visitor: Visitor, phone: Phone
     visitor.expect_text(LOGGED_IN)
 
 
-def test_lost_response_is_retried(visitor: Visitor, phone: Phone, browsing: BrowserSession) -> None:
+def test_lost_response_is_retried(
+    visitor: LoginVisitor, phone: Phone, browsing: BrowserSession
+) -> None:
     """The retry returns the receipt of the first request."""
     lost: list[str] = []
 
@@ -64,7 +66,7 @@ def test_lost_response_is_retried(visitor: Visitor, phone: Phone, browsing: Brow
 
 def test_busy_phone_is_redialed(browsing: BrowserSession, login_url: str, phone: Phone) -> None:
     """Then again on request, with the same code; in Hindi, as the browser prefers."""
-    visitor = Visitor(browsing.open(login_url, locale="hi-IN"))
+    visitor = LoginVisitor(browsing.open(login_url, locale="hi-IN"))
     expect(visitor.page.locator("html")).to_have_attribute("lang", "hi")
     phone.set_behaviour("busy")
     visitor.request_call(phone.number, "आशा", call_me="मुझे कॉल करें")
@@ -77,7 +79,7 @@ def test_busy_phone_is_redialed(browsing: BrowserSession, login_url: str, phone:
     visitor.expect_text("आप लॉग इन हैं")
 
 
-def test_call_me_again_places_another_call(visitor: Visitor, phone: Phone) -> None:
+def test_call_me_again_places_another_call(visitor: LoginVisitor, phone: Phone) -> None:
     """Disabled during a call; the second call speaks the same code."""
     visitor.request_call(phone.number)
     again = visitor.page.get_by_role("button", name="Call me again")
@@ -93,7 +95,7 @@ def test_call_me_again_places_another_call(visitor: Visitor, phone: Phone) -> No
     visitor.expect_text(LOGGED_IN)
 
 
-def test_cancel_ends_verification(visitor: Visitor, phone: Phone) -> None:
+def test_cancel_ends_verification(visitor: LoginVisitor, phone: Phone) -> None:
     """The visitor can start again."""
     visitor.request_call(phone.number)
     visitor.press("Cancel")
@@ -102,7 +104,7 @@ def test_cancel_ends_verification(visitor: Visitor, phone: Phone) -> None:
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
-def test_too_many_wrong_codes_end_verification(visitor: Visitor, phone: Phone) -> None:
+def test_too_many_wrong_codes_end_verification(visitor: LoginVisitor, phone: Phone) -> None:
     """The page explains how to continue."""
     visitor.request_call(phone.number)
     wrong = phone.wait_for_code()
@@ -114,7 +116,9 @@ def test_too_many_wrong_codes_end_verification(visitor: Visitor, phone: Phone) -
     visitor.expect_text("The code was wrong too many times. Please ask for a new call.")
 
 
-def test_rejected_number_shows_error_at_form(visitor: Visitor, browsing: BrowserSession) -> None:
+def test_rejected_number_shows_error_at_form(
+    visitor: LoginVisitor, browsing: BrowserSession
+) -> None:
     """The number stays in the form."""
     browsing.expect_fault("status of 422")
     visitor.request_call("+91 12345")
@@ -124,7 +128,7 @@ def test_rejected_number_shows_error_at_form(visitor: Visitor, browsing: Browser
     expect(visitor.page.get_by_label("Mobile number")).to_be_focused()
 
 
-def test_visitor_chooses_language(visitor: Visitor) -> None:
+def test_visitor_chooses_language(visitor: LoginVisitor) -> None:
     """It overrides the browser's preference."""
     visitor.page.get_by_role("link", name="हिन्दी").click()
     visitor.expect_text("हम आपके फ़ोन पर कॉल करेंगे")
@@ -132,7 +136,7 @@ def test_visitor_chooses_language(visitor: Visitor) -> None:
     visitor.expect_text("We call your phone")
 
 
-def test_login_is_legible_on_every_screen(visitor: Visitor, phone: Phone) -> None:
+def test_login_is_legible_on_every_screen(visitor: LoginVisitor, phone: Phone) -> None:
     """Before, during and after the login; every field has a label."""
     _is_fit(visitor.page)
     visitor.request_call(phone.number)

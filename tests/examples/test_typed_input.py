@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from examples.browser_users import Phone, Visitor
+from examples.browser_users import LoginVisitor, Phone
 from playwright.sync_api import Page
 
 from login_backend.phone_numbers import to_e164
@@ -80,7 +80,7 @@ def phone(stack: Stack) -> Phone:
     return Phone(stack, f"+91{next(_NUMBERS)}")
 
 
-def test_login_with_devanagari_number_and_grouped_code(visitor: Visitor, phone: Phone) -> None:
+def test_login_with_devanagari_number_and_grouped_code(visitor: LoginVisitor, phone: Phone) -> None:
     """The number has no +, and the code has a space."""
     visitor.request_call(_devanagari(phone.number.removeprefix("+")))
     code = phone.wait_for_code()
@@ -101,7 +101,7 @@ def test_login_with_devanagari_number_and_grouped_code(visitor: Visitor, phone: 
     ids=["devanagari", "arabic-indic", "fullwidth", "dashes", "commas", "parentheses"],
 )
 def test_login_normalizes_typed_code(
-    visitor: Visitor, phone: Phone, write: Callable[[str], str]
+    visitor: LoginVisitor, phone: Phone, write: Callable[[str], str]
 ) -> None:
     """The API gets ASCII digits only."""
     visitor.request_call(phone.number)
@@ -112,7 +112,7 @@ def test_login_normalizes_typed_code(
     visitor.expect_text("You are logged in")
 
 
-def test_login_short_code_costs_no_attempt(visitor: Visitor, phone: Phone) -> None:
+def test_login_short_code_costs_no_attempt(visitor: LoginVisitor, phone: Phone) -> None:
     """It is not sent; the next code may be right."""
     visitor.request_call(phone.number)
     code = phone.wait_for_code()
@@ -122,7 +122,7 @@ def test_login_short_code_costs_no_attempt(visitor: Visitor, phone: Phone) -> No
     visitor.expect_text("You are logged in")
 
 
-def test_ascii_digits_converts_every_script(visitor: Visitor) -> None:
+def test_ascii_digits_converts_every_script(visitor: LoginVisitor) -> None:
     """Compared with Python's table of decimal digits."""
     visitor.page.wait_for_load_state()
     wrong = _wrong_digits(visitor.page)

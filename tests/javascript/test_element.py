@@ -53,12 +53,12 @@ def test_element_in_english_accepts_code_of_call(node: Node, visit: Visit) -> No
     visit.expect_text("A call is already on its way to you.")
     expect(visit.page.get_by_role("button", name="Call me again")).to_be_disabled()
     visit.assert_accessible()
-    visit.enter(WRONG[0])
+    visit.enter_code(WRONG[0])
     visit.expect_text("This code is not right. Please try again.")
     expect(visit.page.get_by_role("textbox")).to_have_attribute("aria-invalid", "true")
     visit.assert_accessible()
     visit.dialer.record(claim, CallStatus.ANSWERED)
-    visit.enter(CODE)
+    visit.enter_code(CODE)
     approved = visit.wait_for("approved")
     assert len(approved["receipt"].split(".")) == 3
     assert approved["verification"]["status"] == "approved"
@@ -76,13 +76,13 @@ def test_element_in_hindi_with_boxes_accepts_code(node: Node, visit: Visit) -> N
     visit.dialer.place()
     visit.expect_text("कृपया कॉल उठाएँ", "कॉल पर सुना हुआ कोड", "यह कोड 4:")
     visit.assert_accessible()
-    visit.enter(WRONG[0])
+    visit.enter_code(WRONG[0])
     visit.expect_text("यह कोड सही नहीं है।")
     visit.assert_accessible()
     visit.set_attribute("lang", "en")
     visit.expect_text("Please answer the call", "Code from the call")
     visit.set_attribute("lang", "hi")
-    visit.enter(CODE)
+    visit.enter_code(CODE)
     visit.wait_for("approved")
     visit.expect_text("आपका नंबर सत्यापित हो गया है।")
     visit.assert_accessible()
@@ -118,7 +118,7 @@ def test_wrong_codes_end_element(visit: Visit) -> None:
     visit.start()
     for wrong, left in zip(WRONG, (4, 3, 2, 1, 0), strict=True):
         with visit.page.expect_response("**/checks") as response:
-            visit.enter(wrong)
+            visit.enter_code(wrong)
         assert response.value.json()["checks_left"] == left
         if 0 < left <= 3:
             visit.expect_text(f"Tries left: {left}.")
@@ -150,7 +150,7 @@ def test_incomplete_code_is_not_sent(visit: Visit) -> None:
     sent: list[str] = []
     visit.page.on("request", lambda request: sent.append(request.method + request.url))
     for typed in ("", CODE[:5], f"{CODE}0", "ABCDEF"):
-        visit.enter(typed)
+        visit.enter_code(typed)
         visit.expect_text("Please enter all 6 digits of the code.")
         visit.page.keyboard.type("1")
         expect(visit.page.get_by_text("Please enter all 6 digits")).to_have_count(0)
@@ -190,7 +190,7 @@ def test_check_without_response_keeps_its_receipt(visit: Visit, browsing: Browse
 
     visit.page.route("**/checks", lose)
     visit.start()
-    visit.enter(CODE)
+    visit.enter_code(CODE)
     visit.expect_text("We cannot be reached for a moment. Please try again.")
     expect(visit.page.get_by_role("textbox")).to_have_attribute("aria-invalid", "false")
     assert '"valid":true' in lost[0].replace(" ", "")
@@ -264,7 +264,7 @@ def test_element_is_legible_on_every_screen(visit: Visit) -> None:
     visit.dialer.place()
     visit.expect_text("Please answer the call")
     for _ in ("field", "boxes"):
-        visit.enter(WRONG[0])
+        visit.enter_code(WRONG[0])
         visit.expect_text("This code is not right.")
         assert_fits_every_screen(visit.page)
         assert_legible(visit.page)

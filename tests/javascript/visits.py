@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from api.api_client import ManualDialer
 from javascript.node import MODULES
-from playwright.sync_api import Page, expect
 from support.service import ASHA
+from support.visitor import Visitor
 
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client
@@ -20,10 +20,9 @@ async () => (await axe.run(document)).violations.map(
 
 
 @dataclass
-class Visit:
+class Visit(Visitor):
     """A visitor of the page, whose verification has the code ``CODE``."""
 
-    page: Page
     store: RedisStore
     dialer: ManualDialer
     client: Client
@@ -41,22 +40,6 @@ class Visit:
         """Start the element for the verification with a token."""
         url = f"{self.url}/v1/verifications/{self.verification_id}"
         self.page.evaluate("(access) => start(access)", {"url": url, "client_token": token})
-
-    def enter(self, code: str) -> None:
-        """Type a code into the focused field and press Enter."""
-        field = self.page.get_by_role("textbox")
-        expect(field).to_be_focused()
-        field.fill(code)
-        self.page.keyboard.press("Enter")
-
-    def press(self, button: str) -> None:
-        """Press a button as soon as it is enabled."""
-        self.page.get_by_role("button", name=button, exact=True).click()
-
-    def expect_text(self, *texts: str) -> None:
-        """Expect all texts to become visible."""
-        for text in texts:
-            expect(self.page.get_by_text(text).first).to_be_visible()
 
     def wait_for(self, kind: str) -> dict[str, Any]:
         """Wait for an event ``otpvoice-<kind>``, and return its detail."""

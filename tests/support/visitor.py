@@ -1,0 +1,28 @@
+"""A user of a page, who finds elements by what is shown."""
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+
+@dataclass
+class Visitor:
+    """A user with a browser."""
+
+    page: Page
+
+    def enter_code(self, code: str) -> None:
+        """Type a code into the focused field and press Enter."""
+        field = self.page.get_by_role("textbox")
+        expect(field).to_be_focused()
+        field.fill(code)
+        self.page.keyboard.press("Enter")
+
+    def press(self, button: str) -> None:
+        """Press a button as soon as it is enabled."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def expect_text(self, *texts: str) -> None:
+        """Expect all texts to become visible."""
+        for text in texts:
+            expect(self.page.get_by_text(text).first).to_be_visible()
