@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, StartApi, settings_with
+from api.hook_requests import SETTINGS
 from flask import Flask
 from redis import Redis
 from support.stack import ApiProcess, running_api
@@ -55,6 +56,12 @@ def start_api(environ: dict[str, str], redis: Redis) -> StartApi:
         return ApiClient(create_app(settings, store), store)
 
     return start
+
+
+@pytest.fixture
+def hooks(start_api: StartApi) -> ApiClient:
+    """Return a driver of an API with a client for each kind of identity server."""
+    return start_api(**SETTINGS)
 
 
 @pytest.fixture

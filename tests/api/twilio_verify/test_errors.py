@@ -16,9 +16,6 @@ from api.twilio_verify.twilio_client import (
     basic,
 )
 from flask import Response
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from support.service import ASHA, LOGIN_KEY
 from support.valkey import Valkey
 
@@ -310,34 +307,6 @@ def test_disabled_facade_is_an_unknown_path(start_api: StartApi) -> None:
     """A problem document, as for any other path."""
     twilio = TwilioClient(start_api().app)
     assert_problem(twilio.post(VERIFICATIONS, To=ASHA, Channel="call"), 404, "not_found")
-
-
-NAMES = st.sampled_from(
-    [
-        *("To", "Channel", "Locale", "CustomCode", "CustomFriendlyName", "DeviceIp", "Amount"),
-        *("Payee", "Code", "VerificationSid", "Status", "SendDigits", "To[]"),
-    ]
-)
-VALUES = st.one_of(
-    st.sampled_from([ASHA, "call", "471102", "canceled", UNKNOWN_SID, "hi", "%", "%00", "%ff"]),
-    st.text(max_size=20),
-)
-
-
-@given(
-    pairs=st.lists(st.tuples(NAMES, VALUES), max_size=6),
-    path=st.sampled_from([VERIFICATIONS, CHECK, f"{VERIFICATIONS}/{UNKNOWN_SID}"]),
-)
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_form_is_an_internal_error(
-    twilio: TwilioClient, pairs: list[tuple[str, str]], path: str
-) -> None:
-    """Names and values of every kind: accepted, or an error in Twilio's format."""
-    raw = "&".join(f"{name}={value}" for name, value in pairs)
-    response = post_raw(twilio, raw.encode("utf-8", "surrogatepass"), path)
-    if response.status_code not in {200, 201}:
-        assert response.status_code in {400, 403, 404, 429}, response.text
-        assert_error(response, response.status_code, response.get_json()["code"])
 
 
 @pytest.mark.parametrize("path", [f"{BASE}/Service", f"{BASE}/Services", "/twilio/Verifications"])
