@@ -53,6 +53,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         parts.number_hasher,
         sorted({profile.bridge for profile in parts.profiles.values()}),
         ExchangeCapture(parts.store, parts.key_ring),
+        public_url,
     )
     for_views = (parts.service, authenticator, receipts, public_url)
     endpoints = [

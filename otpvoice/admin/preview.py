@@ -186,8 +186,10 @@ def preview_call(
         number=_NUMBER,
         bridge=profile.bridge,
         flow_id=flow.id,
+        locale=key,
+        text=speech.text,
         name=spoken_name,
-        code=speech.code_text,
+        code=speech.code,
     )
     requests = {route: provider.preview_request(order(route=route)) for route in chosen.routes}
     warnings = (

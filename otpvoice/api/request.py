@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from io import BytesIO
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
 import msgspec
@@ -109,6 +110,15 @@ class ApiRequest:
         target = self.environ.get("RAW_URI", self.path)
         return bool(target == self.path) and self.path.isascii()
 
+    @property
+    def target(self) -> str:
+        """The path and the query string, escaped as they were sent."""
+        sent: str | None = self.environ.get("RAW_URI")
+        if sent is None:  # under a server that does not keep it
+            query = self.environ.get("QUERY_STRING", "")
+            return quote(self.path.encode("latin-1")) + (f"?{query}" if query else "")
+        return _SCHEME_AND_AUTHORITY.sub("", sent)
+
     def has_header(self, name: str) -> bool:
         """Return whether a header field was sent."""
         return _environ_name(name) in self.environ
@@ -124,8 +134,7 @@ class ApiRequest:
         ``//metrics`` and ``/%6detrics`` also match ``/metrics``, so they could bypass a proxy that
         blocks that path. Escapes are allowed in parameters only.
         """
-        target = self.environ.get("RAW_URI", route)
-        path = _SCHEME_AND_AUTHORITY.sub("", target).partition("?")[0].partition("#")[0] or "/"
+        path = self.target.partition("?")[0].partition("#")[0] or "/"
         segments, parts = path.split("/"), route.split("/")
         return len(segments) == len(parts) and all(
             part.startswith("<") or part == segment

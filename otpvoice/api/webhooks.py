@@ -53,6 +53,8 @@ class WebhookViews:
     caller_lines: Sequence[str]
     """All numbers from which calls are placed."""
     capture: ExchangeCapture
+    public_url: str
+    """The address of the API as the provider knows it."""
 
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield an endpoint for each method and each place of the secret."""
@@ -103,7 +105,9 @@ class WebhookViews:
         callback = Callback(
             body=request.body,
             query=request.wsgi.args.to_dict(),
-            authorization=request.header("Authorization"),
+            headers={name.lower(): value for name, value in request.wsgi.headers.items()},
+            url=f"{self.public_url}{request.target}",
+            method=request.method,
             path_token=path_token,
         )
         parsed = self._parse(request, callback)

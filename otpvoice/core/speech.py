@@ -65,6 +65,23 @@ def format_code(code: str, code_format: CodeFormat) -> str:
     return _SEPARATORS[code_format].join(code)
 
 
+_PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>Name|otp)\b[^}]*\}+")
+
+
+def fill_text(text: str, code: str, name: str) -> str:
+    """Fill a flow's text in, for a provider that speaks texts instead of flows.
+
+    Filters such as the one in ``{{otp@digits}}`` are ignored.
+
+    Args:
+        text: the flow's text, with ``{Name}`` and ``{otp}``.
+        code: the code as the voice speaks it, see :func:`format_code`.
+        name: the name as spoken.
+    """
+    values = {"Name": name, "otp": code}
+    return _PLACEHOLDER.sub(lambda found: values[found["variable"]], text)
+
+
 # Names ------------------------------------------------------------------------------------------
 
 MAX_NAME: Final = 40

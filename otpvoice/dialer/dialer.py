@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
-from otpvoice.core.speech import CodeFormat, Flow
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_route, placement_result
@@ -68,7 +68,6 @@ class DialingRules:
     call_gaps_ms: Sequence[int]
     """Call gaps after the first, the second and every later call to a number."""
     routes: Sequence[Route]
-    code_format: CodeFormat
 
 
 class BackgroundTask(Protocol):
@@ -103,7 +102,7 @@ class Dialer:
         self._blocking_store = blocking_store
         self._provider = provider
         self._capture = ExchangeCapture(store, ring)
-        self._calls = CallBuilder(ring, flows, rules.code_format)
+        self._calls = CallBuilder(ring, flows)
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
-from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow, format_code, seconds_until_code
+from otpvoice.core.speech import DEFAULT_FLOW, Flow, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.store.models import CallResult, Claim, RouteHealth
@@ -43,12 +43,9 @@ class Undialable(Exception):
 class CallBuilder:
     """Builds the provider's calls from claims. ``flows`` are by client and locale."""
 
-    def __init__(
-        self, ring: KeyRing, flows: Mapping[str, Mapping[str, Flow]], code_format: CodeFormat
-    ) -> None:
+    def __init__(self, ring: KeyRing, flows: Mapping[str, Mapping[str, Flow]]) -> None:
         self._ring = ring
         self._flows = flows
-        self._code_format = code_format
         self._texts = {
             flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
         }
@@ -63,20 +60,23 @@ class CallBuilder:
         if not isinstance(claim.route, Route):
             raise Undialable(f"no adapter for the route {claim.route}")
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
+        flow_id = claim.flow_id or self._flow_of_settings(claim)
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
             number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
             bridge=claim.bridge,
-            flow_id=claim.flow_id or self._flow_of_settings(claim),
+            flow_id=flow_id,
+            locale=claim.locale,
+            text=self._texts.get(flow_id, ""),
             name=name,
-            code=format_code(code, self._code_format),
+            code=code,
         )
 
-    def seconds_until_code(self, call: OutboundCall) -> int | None:
+    @staticmethod
+    def seconds_until_code(call: OutboundCall) -> int | None:
         """Return after how many seconds the code has been spoken, or None without a known text."""
-        text = self._texts.get(call.flow_id)
-        return seconds_until_code(text, call.code, call.name) if text else None
+        return seconds_until_code(call.text, call.code, call.name) if call.text else None
 
     def _flow_of_settings(self, claim: Claim) -> str:
         flows = self._flows.get(claim.client)

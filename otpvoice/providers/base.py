@@ -27,10 +27,16 @@ class OutboundCall:
     bridge: str
     """The caller line, digits only."""
     flow_id: str
+    """The provider's id of the flow; empty if the provider speaks ``text`` instead."""
+    locale: str
+    """The key of the flow: a language tag in lower case, or ``default``."""
+    text: str
+    """What the flow speaks, with ``{Name}`` and ``{otp}``; empty if the settings do not have it.
+    :func:`otpvoice.core.speech.fill_text` fills it in."""
     name: str = field(repr=False)
     """Cleaned, so that nothing in it can be read as part of a flow's template."""
     code: str = field(repr=False)
-    """As the flow speaks it, for example ``1, 2, 3, 4, 5, 6``."""
+    """Digits only. :func:`otpvoice.core.speech.format_code` spells them for a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,19 @@ class Callback:
     body: bytes = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
     """The decoded query string."""
-    authorization: str = field(default="", repr=False)
-    """The header of that name."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By name in lower case."""
+    url: str = field(default="", repr=False)
+    """The public address to which the provider sent it, with the query string: signatures
+    cover it."""
+    method: str = "POST"
     path_token: str = field(default="", repr=False)
     """The last segment of the path; empty without one."""
+
+    @property
+    def authorization(self) -> str:
+        """The header of that name; empty without one."""
+        return self.headers.get("authorization", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from otpvoice.core.speech import (
     MAX_NAME,
     CodeFormat,
     clean_name,
+    fill_text,
     format_code,
     seconds_until_code,
     speech_seconds,
@@ -244,6 +245,25 @@ def test_format_code_keeps_digits_and_never_writes_dots(code: str, code_format: 
     spoken = format_code(code, code_format)
     assert "".join(filter(str.isdigit, spoken)) == code
     assert "." not in spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Hello {Name}: {otp}. Again {otp}", "Hello Asha: 1, 2. Again 1, 2"),
+        ("{{ Name }}, {{otp@digits}}", "Asha, 1, 2"),
+        ("{otp_count} {} {Names} otp", "{otp_count} {} {Names} otp"),
+        ("नमस्ते {Name}", "नमस्ते Asha"),
+    ],
+)
+def test_fill_text_replaces_only_name_and_code(text: str, spoken: str) -> None:
+    """In both forms of placeholders; nothing else changes."""
+    assert fill_text(text, "1, 2", "Asha") == spoken
+
+
+def test_fill_text_leaves_the_values_as_they_are() -> None:
+    """A value may look like a placeholder, or like a reference of a pattern."""
+    assert fill_text("{Name} {otp}", r"<break/>\1", "{otp}") == r"{otp} <break/>\1"
 
 
 @pytest.mark.parametrize(

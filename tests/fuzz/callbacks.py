@@ -104,7 +104,7 @@ def fuzz_callback(data: bytes) -> None:
     """Assert that the result is valid reports, a challenge, or a documented error."""
     query, _, body = data.partition(b"\n")
     parameters = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
-    callback = Callback(body[:_MAX_BODY], parameters, authorization=f"Bearer {_SECRET}")
+    callback = Callback(body[:_MAX_BODY], parameters, {"authorization": f"Bearer {_SECRET}"})
     try:
         result = _PROVIDER.parse_callback(callback)
     except CallbackError:

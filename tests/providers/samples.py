@@ -52,8 +52,10 @@ def outbound_call(route: Route = Route.OBD, **changes: Any) -> OutboundCall:
         "number": f"+{NUMBER}",
         "bridge": "918068280000",
         "flow_id": "24",
+        "locale": "default",
+        "text": "Hello {Name}, your otp is {otp}",
         "name": "Asha Rao",
-        "code": "1, 2, 3, 4, 5, 6",
+        "code": "123456",
     }
     return OutboundCall(**{**members, **changes})
 
@@ -206,7 +208,9 @@ def parse(
     body: bytes = b"", query: dict[str, str] | None = None, **settings: Any
 ) -> tuple[CallReport, ...] | Challenge:
     """Parse a callback with the right secret."""
-    return adapter(**settings).parse_callback(Callback(body, query or {}, authorization=BEARER))
+    return adapter(**settings).parse_callback(
+        Callback(body, query or {}, {"authorization": BEARER})
+    )
 
 
 def parse_one(

@@ -301,7 +301,7 @@ def test_any_callback_is_parsed_or_refused(body: bytes, query: dict[str, str]) -
     """The result is valid reports, a challenge, or a :class:`CallbackError`."""
     provider = adapter(validation_key="key", form=CallbackFormat(ZoneInfo("America/New_York")))
     try:
-        parsed = provider.parse_callback(Callback(body, query, authorization=BEARER))
+        parsed = provider.parse_callback(Callback(body, query, {"authorization": BEARER}))
     except CallbackError:
         return
     others = (CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED, CallStatus.UNKNOWN)

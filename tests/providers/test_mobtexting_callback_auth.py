@@ -12,7 +12,10 @@ from otpvoice.providers.mobtexting.provider import Mobtexting
 def is_authenticated(provider: Mobtexting, authorization: str = "", path_token: str = "") -> bool:
     """Whether a callback with these credentials is parsed."""
     callback = Callback(
-        b'{"id": "x", "status": "BUSY"}', {}, authorization=authorization, path_token=path_token
+        b'{"id": "x", "status": "BUSY"}',
+        {},
+        {"authorization": authorization},
+        path_token=path_token,
     )
     try:
         return isinstance(provider.parse_callback(callback), tuple)
@@ -71,7 +74,9 @@ def test_challenge_with_wrong_key_is_refused(
     """Another right secret does not replace the key."""
     body = json.dumps({"validation_key": received, "challenge": "a234qwe"}).encode()
     with pytest.raises(CallbackAuthError):
-        adapter(validation_key=configured).parse_callback(Callback(body, {}, authorization))
+        adapter(validation_key=configured).parse_callback(
+            Callback(body, {}, {"authorization": authorization})
+        )
 
 
 def test_challenge_that_is_no_text_is_invalid() -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
@@ -54,6 +55,7 @@ class Mobtexting:
     """The provider's id of the webhook; empty if a subscription in its portal sends callbacks."""
     audio: str = ""
     """OBD: a sound's id or public address, played instead of the flow; then no code is spoken."""
+    code_format: CodeFormat = CodeFormat.COMMA
     campaign: str = "otp"
     interval: int = 0
     """OBD: minutes until the provider redials an unanswered number; 0 is never."""
@@ -136,7 +138,7 @@ class Mobtexting:
         if self.audio:
             members["audio"] = self.audio
         else:
-            members |= {"flow_id": call.flow_id, **_variables(call)}
+            members |= {"flow_id": call.flow_id, **self._variables(call)}
         if self.campaign:
             members["name"] = self.campaign
         if self.interval:
@@ -148,17 +150,17 @@ class Mobtexting:
             "from": call.number.removeprefix("+"),
             "to": f"flow:{call.flow_id}",
             "mid": call.call_id,
-            **_variables(call),
+            **self._variables(call),
             # Always all three: by default the provider redials twice, and a recording has the code.
             "record": "0",
             "duration": str(self.c2c_duration),
             "attempts": str(self.c2c_attempts),
         }
 
-
-def _variables(call: OutboundCall) -> dict[str, str]:
-    """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
-    return {"variables[Name]": call.name, "variables[otp]": call.code}
+    def _variables(self, call: OutboundCall) -> dict[str, str]:
+        """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
+        code = format_code(call.code, self.code_format)
+        return {"variables[Name]": call.name, "variables[otp]": code}
 
 
 def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:
