@@ -1,4 +1,4 @@
-"""Decode a message's body, and describe its structure without revealing numbers or codes.
+"""Decode a message's body, and describe or quote it without revealing numbers or codes.
 
 A body is recognised by its first characters as JSON, ``multipart/form-data`` or a form. The
 Content-Type is ignored, because operators compose callbacks in a portal, and providers send JSON as
@@ -7,7 +7,7 @@ Content-Type is ignored, because operators compose callbacks in a portal, and pr
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -127,6 +127,14 @@ def describe_values(body: bytes) -> list[str]:
 def describe_types(body: bytes) -> list[str]:
     """Return one line for each member with the type of its value, at most 20, for the log."""
     return _describe_body(body, lambda _, value: type_name(value), _MAX_LOGGED_LINES)
+
+
+def redact_text(text: str, secrets: Iterable[str]) -> str:
+    """Remove the secrets, and every word with a digit: a code, a number or a token."""
+    for secret in filter(None, secrets):
+        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+    words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
+    return "".join(filter(str.isprintable, " ".join(words)))
 
 
 def safe_name(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from otpvoice.core.verification import Route
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
-from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.message_body import decode_object, redact_text
 from otpvoice.providers.mobtexting.callback import parse_call_id
 
 _MAX_DETAIL_LENGTH: Final = 120
@@ -104,7 +104,7 @@ def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> Plac
     members = decode_object(reply.body)
     entries = _entries(call, members) if reply.status in _STATUSES_WITH_RESULT else []
     secrets = (token, call.name)
-    text = _redact(_text(members, entries), secrets)
+    text = redact_text(_text(members, entries), secrets)
     outcome = _outcome(call.route, reply, members, entries, text)
     return PlacementResult(
         outcome,
@@ -243,18 +243,10 @@ def _detail(
         detail += f", status {status}"
     statuses = [status for status in map(_entry_status, entries) if isinstance(status, str)]
     if status := next(filter(None, statuses), None):
-        detail += f", call {_redact(status, secrets)}"
+        detail += f", call {redact_text(status, secrets)}"
     if isinstance(message, str) and message:
-        detail += f": {_redact(message, secrets)}"
+        detail += f": {redact_text(message, secrets)}"
     return detail[:_MAX_DETAIL_LENGTH]
-
-
-def _redact(text: str, secrets: tuple[str, ...]) -> str:
-    """Remove the secrets, and every word with a digit: a code, a number or a token."""
-    for secret in filter(None, secrets):
-        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
-    words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
-    return "".join(filter(str.isprintable, " ".join(words)))
 
 
 def _outcome_of_status(status: int, known: Mapping[int, PlacementOutcome]) -> PlacementOutcome:
