@@ -1,0 +1,1 @@
+"""Adapter for companies whose API is Twilio's, or similar to it (docs/providers/twiml.md)."""

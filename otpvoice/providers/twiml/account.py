@@ -1,0 +1,84 @@
+"""One account with a vendor: addresses, credentials, and the signatures of its callbacks."""
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from otpvoice.providers.twiml.vendors import Vendor
+
+_CALL_ID: Final = re.compile(r"call_[0-9a-f]{32}")
+_SID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.=-]{1,127}")
+_MAC_DIGITS: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account, and the address at which this service receives its callbacks."""
+
+    vendor: Vendor
+    id: str
+    """The account's id in paths."""
+    token: str = field(repr=False)
+    """The auth token, the secret of an API key, or Telnyx's API key."""
+    user: str = ""
+    """The name of an API key; empty: the account itself."""
+    base_url: str = ""
+    """Empty: the vendor's."""
+    webhook_url: str
+    """Public address of the webhook, without a path token."""
+    path_tokens: tuple[str, ...] = field(default=(), repr=False)
+    """The first one is the last segment of the address; callbacks may have any of them."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that authenticate a request."""
+        pair = f"{self.user or self.id}:{self.token}"
+        basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        bearer = f"Bearer {self.token}"
+        authorization = bearer if self.vendor.has_bearer_token else basic
+        return {"Accept": "application/json", "Authorization": authorization}
+
+    def calls_url(self, sid: str = "", **filters: str) -> str:
+        """Return the address of all calls, or of the one with this id."""
+        base = (self.base_url or self.vendor.base_url).rstrip("/")
+        path = f"{base}/Accounts/{quote(self.id, safe='')}/Calls"
+        if sid:
+            path += f"/{quote(sid, safe='')}"
+        query = f"?{urlencode(filters)}" if filters else ""
+        return f"{path}{self.vendor.path_suffix}{query}"
+
+    def callback_urls(self, call_id: str) -> tuple[str, ...]:
+        """Return the addresses for a call's callback, one for each path token.
+
+        The vendor gets the first one. The address names the call, so that every callback finds it,
+        and proves that this service made it: not every vendor's signature covers the address.
+        """
+        query = urlencode({"call": call_id, "mac": self._mac(call_id)})
+        bases = [f"{self.webhook_url}/{quote(token, safe='')}" for token in self.path_tokens]
+        return tuple(f"{base}?{query}" for base in bases or [self.webhook_url])
+
+    def is_own_address(self, call_id: str, mac: str, path_token: str) -> bool:
+        """Return whether the parts of a callback's address are those of :meth:`callback_urls`."""
+        if not _CALL_ID.fullmatch(call_id):
+            return False
+        is_made_here = _equals(mac, self._mac(call_id))
+        tokens = self.path_tokens or ("",)
+        return is_made_here and sum(_equals(path_token, token) for token in tokens) > 0
+
+    def _mac(self, call_id: str) -> str:
+        message = f"otpvoice callback of {call_id}".encode()
+        return hmac.new(self.token.encode(), message, sha256).hexdigest()[:_MAC_DIGITS]
+
+
+def parse_sid(value: object) -> str | None:
+    """Return a vendor's id of a call; None if it cannot be one."""
+    return value if isinstance(value, str) and _SID.fullmatch(value) else None
+
+
+def _equals(value: str, expected: str) -> bool:
+    """Compare in constant time."""
+    encoded = value.encode(errors="surrogatepass")
+    return hmac.compare_digest(encoded, expected.encode())

@@ -1,0 +1,99 @@
+"""The document that a call speaks (docs/providers/twiml.md, section 3).
+
+It holds the code, so it exists only inside the one request that places the call.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+from otpvoice.core.speech import fill_text
+
+MAX_CHARACTERS: Final = 4000
+"""Of a document in a request."""
+_REPEATS: Final = 3
+"""Someone who answers late, or after a screening of the call, hears the code as well."""
+_PAUSE: Final = '<Pause length="1"/>'
+_BREAK: Final = '<break time="500ms"/>'
+_DIGITS: Final = "0123456789"
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot contain (section 2.2)."""
+_SSML_VOICES: Final = ("polly.", "google.")
+"""Beginnings of the names of voices that interpret SSML."""
+_DEFAULT_REGIONS: Final = {
+    **dict.fromkeys(("bn", "gu", "hi", "kn", "ml", "mr", "pa", "ta", "te", "ur"), "IN"),
+    "ar": "AE",
+    "da": "DK",
+    "en": "US",
+    "ja": "JP",
+    "ko": "KR",
+    "pt": "BR",
+    "sv": "SE",
+    "zh": "CN",
+}
+"""Of languages whose region is not their own name in capitals, as in ``fr-FR``."""
+
+
+class DocumentTooLongError(Exception):
+    """The text does not fit into a document, not even once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What reads a text aloud. An empty field leaves the choice to the vendor."""
+
+    name: str = ""
+    """The vendor's name of the voice, such as ``Polly.Aditi``."""
+    language: str = ""
+    """A BCP 47 tag with a region, such as ``hi-IN``."""
+
+    @property
+    def has_ssml(self) -> bool:
+        """Whether the voice interprets SSML."""
+        return self.name.lower().startswith(_SSML_VOICES)
+
+
+def default_language(locale: str) -> str:
+    """Return the language tag with its region for the key of a flow; empty for ``default``.
+
+    Args:
+        locale: a language tag in lower case, or ``default``.
+    """
+    language, *subtags = locale.split("-")
+    if len(language) not in {2, 3} or not language.isalpha():
+        return ""
+    region = next((tag for tag in subtags if len(tag) == 2 and tag.isalpha()), "")
+    return f"{language}-{(region or _DEFAULT_REGIONS.get(language, language)).upper()}"
+
+
+def render_document(text: str, name: str, code: str, voice: Voice) -> str:
+    """Return the document that speaks a text, three times or as often as it fits.
+
+    Args:
+        text: with ``{Name}`` and ``{otp}``. Everything else in it is spoken as it is.
+        name: as spoken.
+        code: digits, which are spoken one by one; anything between them is ignored.
+        voice: reads it.
+
+    Raises:
+        DocumentTooLongError: the text is too long even for one repetition.
+    """
+    digits = [character for character in code if character in _DIGITS]
+    spelled = (_BREAK if voice.has_ssml else ", ").join(digits)
+    sentence = fill_text(_escape(text), spelled, _escape(name))
+    attributes = "".join(
+        f" {attribute}={quoteattr(value)}"
+        for attribute, value in (("language", voice.language), ("voice", voice.name))
+        if value
+    )
+    said = f"{_PAUSE}<Say{attributes}>{sentence}</Say>"
+    for repeats in range(_REPEATS, 0, -1):
+        document = f"<Response>{said * repeats}<Hangup/></Response>"
+        if len(document) <= MAX_CHARACTERS:
+            return document
+    raise DocumentTooLongError
+
+
+def _escape(text: str) -> str:
+    return escape(_NOT_XML.sub("", text))

@@ -1,0 +1,78 @@
+"""Place a call with one request (docs/providers/twiml.md, section 2)."""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import structlog
+
+from otpvoice.http_client import Deadlines, HttpClient, RequestFailed
+from otpvoice.providers.base import (
+    HttpRequestSpec,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+)
+from otpvoice.providers.twiml.account import Account
+from otpvoice.providers.twiml.reply import MismatchedReplyError, parse_placement
+
+_LOG = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """What the requests of an account have in common."""
+
+    ring_timeout_s: int = 45
+    time_limit_s: int = 60
+    """Of the conversation. Raised to the vendor's minimum."""
+    application_id: str = ""
+    """Of the TeXML application, which Telnyx requires."""
+
+
+def build_request(
+    account: Account, options: CallOptions, call: OutboundCall, document: str
+) -> HttpRequestSpec:
+    """Return the request for a call that speaks this document.
+
+    No event is chosen: the vendors' default is one callback after the call has ended. Machine
+    detection stays off, because a person would wait for it in silence.
+    """
+    vendor = account.vendor
+    members: dict[str, str | int] = {
+        "To": call.number,
+        "From": f"+{call.bridge}",
+        vendor.document_member: document,
+        "StatusCallback": account.callback_urls(call.call_id)[0],
+        "StatusCallbackMethod": "POST",
+        "Timeout": options.ring_timeout_s,
+        "TimeLimit": max(options.time_limit_s, vendor.min_time_limit_s),
+    }
+    if options.application_id:
+        members["ApplicationSid"] = options.application_id
+    text = json.dumps(members) if vendor.has_json_requests else urlencode(members)
+    return HttpRequestSpec(account.calls_url(), text.encode())
+
+
+def send_request(
+    account: Account,
+    request: HttpRequestSpec,
+    call: OutboundCall,
+    http: HttpClient,
+    deadlines: Deadlines,
+) -> PlacementResult:
+    """Send the request at most once, and return what its reply means; raises nothing."""
+    media_type = "json" if account.vendor.has_json_requests else "x-www-form-urlencoded"
+    headers = account.headers() | {"Content-Type": f"application/{media_type}"}
+    response = http.post(request.url, headers, request.body, deadlines)
+    if isinstance(response, RequestFailed):
+        outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
+        return PlacementResult(outcome, response.reason)
+    try:
+        return parse_placement(call.number, response, (account.token, call.name))
+    except MismatchedReplyError:
+        # Replies on other connections may be mixed up as well.
+        http.close_idle()
+        _LOG.error("provider.reply_mismatch", call=call.call_id, route=call.route)
+        detail = f"HTTP {response.status}, the reply is about another number"
+        return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)

@@ -1,0 +1,112 @@
+"""Callbacks of the TwiML family: docs/providers/twiml.md, section 5."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from providers.twiml_callbacks import receive, sign_form
+from providers.twiml_samples import (
+    BRIDGE,
+    CALL_ID,
+    CALLBACK,
+    NUMBER,
+    SID,
+    TELNYX_SID,
+    account,
+)
+
+from otpvoice.core.verification import CallStatus
+from otpvoice.providers.base import CallbackParseError, CallReport
+
+
+def report(**members: Any) -> CallReport:
+    """Receive Twilio's callback with these members; None leaves one out."""
+    given = {**CALLBACK, **members}
+    body = urlencode({name: value for name, value in given.items() if value is not None}).encode()
+    (url,) = account().callback_urls(CALL_ID)
+    return receive(url, body, {"x-twilio-signature": sign_form(url, body)})
+
+
+def test_documented_callback() -> None:
+    """Our id comes first; the number, the line and the length of the conversation are read."""
+    assert report() == CallReport(
+        ids=(CALL_ID, SID),
+        route=None,
+        bridge=BRIDGE,
+        number=NUMBER,
+        status=CallStatus.ANSWERED,
+        reason=None,
+        raw="completed",
+        started_at_ms=None,
+        duration_s=17,
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "is_known"),
+    [
+        ("completed", CallStatus.ANSWERED, True),
+        ("Completed", CallStatus.ANSWERED, True),
+        ("busy", CallStatus.BUSY, True),
+        ("no-answer", CallStatus.NO_ANSWER, True),
+        ("no_answer", CallStatus.NO_ANSWER, True),
+        ("failed", CallStatus.FAILED, True),
+        ("canceled", CallStatus.FAILED, True),
+        ("cancelled", CallStatus.FAILED, True),
+        *((w, CallStatus.UNKNOWN, True) for w in ("queued", "initiated", "ringing", "in-progress")),
+        *((w, CallStatus.UNKNOWN, False) for w in ("voicemail", "COMPLETE", "answer", "1234567")),
+    ],
+)
+def test_status_words(word: str, status: CallStatus, is_known: bool) -> None:
+    """A word in no table is unknown, never "not answered"."""
+    parsed = report(CallStatus=word)
+    assert (parsed.status, parsed.is_known_status) == (status, is_known)
+
+
+@pytest.mark.parametrize(
+    ("word", "sip_code", "status"),
+    [
+        ("failed", "480", CallStatus.NO_ANSWER),
+        ("failed", "408", CallStatus.NO_ANSWER),
+        ("failed", "404", CallStatus.FAILED),
+        ("failed", "", CallStatus.FAILED),
+        ("completed", "480", CallStatus.ANSWERED),
+        ("busy", "480", CallStatus.BUSY),
+    ],
+)
+def test_sip_code_of_a_failed_call(word: str, sip_code: str, status: CallStatus) -> None:
+    """A phone that is off was called and not answered."""
+    assert report(CallStatus=word, SipResponseCode=sip_code).status is status
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"CallSid": None}, {"ids": (CALL_ID,)}),
+        ({"CallSid": "no id"}, {"ids": (CALL_ID,)}),
+        ({"CallSid": TELNYX_SID}, {"ids": (CALL_ID, TELNYX_SID)}),
+        ({"To": NUMBER[1:], "From": f"+{BRIDGE}"}, {"number": NUMBER, "bridge": BRIDGE}),
+        ({"To": "sip:x@y", "From": "ACME"}, {"number": None, "bridge": None}),
+        ({"To": None, "From": None, "CallDuration": None}, {"number": None, "duration_s": None}),
+        ({"CallDuration": "00:17"}, {"duration_s": None}),
+        ({"CallDuration": "-1"}, {"duration_s": None}),
+        ({"CallDuration": "9" * 400}, {"duration_s": None}),
+        ({"CallStatus": "x" * 400}, {"raw": "x" * 40}),
+        ({"CallStatus": "code 4 7 1"}, {"raw": None}),
+        ({"AnsweredBy": "machine_start"}, {"status": CallStatus.ANSWERED}),
+        ({"Neu": "é=&", "": ""}, {"status": CallStatus.ANSWERED}),
+    ],
+)
+def test_members_without_sense_count_as_missing(
+    members: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """A callback's purpose is to report how the call ended."""
+    parsed = report(**members)
+    assert {name: getattr(parsed, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("word", [None, ""])
+def test_signed_callback_without_status_is_an_error(word: str | None) -> None:
+    """The text names the missing member."""
+    with pytest.raises(CallbackParseError, match="CallStatus"):
+        report(CallStatus=word)

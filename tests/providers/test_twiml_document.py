@@ -1,0 +1,141 @@
+"""Documents that calls speak: docs/providers/twiml.md, section 3."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from otpvoice.core.speech import MAX_NAME
+from otpvoice.providers.twiml.document import (
+    MAX_CHARACTERS,
+    DocumentTooLongError,
+    Voice,
+    default_language,
+    render_document,
+)
+
+TEXT = "ACME. {Name}, your login code is {otp}."
+ADITI = Voice("Polly.Aditi", "hi-IN")
+
+
+def parse(document: str) -> ET.Element:
+    """Return the root of a document."""
+    return ET.fromstring(document)  # noqa: S314 - written by the code under test
+
+
+def spoken(document: str) -> list[str]:
+    """Return the text of each Say, with a space for each element in it."""
+    return [" ".join(say.itertext()) for say in parse(document).iter("Say")]
+
+
+def test_document_of_a_voice_with_ssml() -> None:
+    """Three times, each after a pause, with a break between the digits."""
+    document = render_document(TEXT, "Asha", "4, 7, 1, 0", ADITI)
+    digits = '4<break time="500ms"/>7<break time="500ms"/>1<break time="500ms"/>0'
+    say = (
+        '<Pause length="1"/><Say language="hi-IN" voice="Polly.Aditi">'
+        f"ACME. Asha, your login code is {digits}.</Say>"
+    )
+    assert document == f"<Response>{say * 3}<Hangup/></Response>"
+
+
+@pytest.mark.parametrize("voice", [Voice(), Voice("alice", "en-US"), Voice("Telnyx.Kokoro.af")])
+def test_document_of_another_voice_has_commas(voice: Voice) -> None:
+    """It may read elements aloud."""
+    document = render_document(TEXT, "Asha", "471", voice)
+    assert spoken(document) == ["ACME. Asha, your login code is 4, 7, 1."] * 3
+    assert ("language=" in document) == bool(voice.language)
+
+
+@pytest.mark.parametrize("code", ["0471", "0, 4, 7, 1", "0 4 7 1", "0 ٤ 471"])
+def test_digits_are_spoken_one_by_one(code: str) -> None:
+    """However the code is written, a leading zero included; other digits are not of a code."""
+    assert spoken(render_document("{otp}", "", code, ADITI)) == ["0 4 7 1"] * 3
+
+
+@pytest.mark.parametrize(
+    "placeholder", ["{otp}", "{{otp}}", "{{ otp }}", "{{otp@digits}}", "{ otp|spell }"]
+)
+def test_placeholders_of_every_notation_are_filled(placeholder: str) -> None:
+    """A text can be moved here from another provider."""
+    assert spoken(render_document(f"a {placeholder} b", "", "12", Voice())) == ["a 1, 2 b"] * 3
+
+
+@pytest.mark.parametrize("other", ["{code}", "{otpx}", "{NAME}", "{}", "{", "otp", "{otp"])
+def test_other_text_is_spoken_as_it_is(other: str) -> None:
+    """Nothing else is a placeholder."""
+    assert spoken(render_document(f"a {other} b", "n", "12", Voice())) == [f"a {other} b"] * 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "O'Brien & Söhne",
+        "</Say><Play>http://evil.example/</Play><Say>",
+        "]]>",
+        "<![CDATA[x",
+        "&lt;",
+        '"\' onload="x"',
+        "{otp}",
+        "{{otp@digits}}",
+        "{Name}",
+        "आशा",
+    ],
+)
+def test_name_is_never_markup(name: str) -> None:
+    """It is spoken as it is: neither an element, nor an entity, nor a placeholder."""
+    for voice in (ADITI, Voice()):
+        document = render_document("Hello {Name}.", name, "12", voice)
+        assert spoken(document) == [f"Hello {name}."] * 3
+        elements = {element.tag for element in parse(document).iter()}
+        assert elements == {"Response", "Pause", "Say", "Hangup"}
+
+
+def test_text_is_never_markup() -> None:
+    """Nor is the operator's text, which may have an ampersand."""
+    assert spoken(render_document("A & B <b> {otp}", "", "12", Voice()))[0] == "A & B <b> 1, 2"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x08", "\x1f", "\ufffe", "\ud800"])
+def test_characters_that_xml_cannot_contain_are_dropped(character: str) -> None:
+    """One of them would make the vendor reject the whole document."""
+    document = render_document(f"a{character}b", character, "12", Voice(f"x{chr(34)}<y", ""))
+    assert spoken(document) == ["ab"] * 3
+
+
+@pytest.mark.parametrize(("length", "times"), [(1200, 3), (1300, 2), (1900, 2), (3900, 1)])
+def test_long_text_is_repeated_as_often_as_it_fits(length: int, times: int) -> None:
+    """A vendor refuses longer documents."""
+    document = render_document("x" * length, "", "12", Voice())
+    assert len(spoken(document)) == times
+    assert len(document) <= MAX_CHARACTERS
+
+
+def test_text_that_does_not_fit_once_is_an_error() -> None:
+    """It is never cut: the code may be at its end."""
+    with pytest.raises(DocumentTooLongError):
+        render_document("x" * 4000, "", "12", Voice())
+
+
+def test_longest_name_and_code_fit_three_times() -> None:
+    """With a text of several sentences."""
+    text = f"{'A sentence. ' * 25}{{Name}}: {{otp}}. {{otp}}."
+    assert len(spoken(render_document(text, "&" * MAX_NAME, "0123456789", ADITI))) == 3
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("hi", "hi-IN"),
+        ("en", "en-US"),
+        ("en-gb", "en-GB"),
+        ("fr", "fr-FR"),
+        ("pt", "pt-BR"),
+        ("zh-hant-tw", "zh-TW"),
+        ("es-419", "es-ES"),
+        ("default", ""),
+        ("x-klingon", ""),
+    ],
+)
+def test_default_language_has_a_region(locale: str, language: str) -> None:
+    """Vendors know languages by their regions; for ``default`` they choose."""
+    assert default_language(locale) == language
