@@ -125,6 +125,8 @@ class KeyRing:
         self._code_macs = [_Mac(_subkey(key, b"digest")) for key in keys]
         self.token_keys = [_subkey(key, b"token") for key in keys]
         """For signing client tokens; the first signs."""
+        self.call_keys = [_subkey(key, b"call") for key in keys]
+        """For call tokens; the first makes them."""
 
     def encrypt(self, plaintext: str, context: str) -> bytes:
         """Encrypt with AES-256-GCM. Decryption needs the same ``context``."""
@@ -258,6 +260,27 @@ def _is_canonical(body: str) -> bool:
     """Return whether the signature has its only canonical spelling; base64 allows others."""
     signature = body.rpartition(".")[2]
     return base64_encode(base64_decode(signature)).decode() == signature
+
+
+class CallTokens:
+    """Tokens with which a provider fetches what one call speaks: 22 characters.
+
+    They are not stored. The first key of ``ring`` makes them, all verify.
+    """
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._macs = [_Mac(key) for key in ring.call_keys]
+
+    def issue(self, call_id: str) -> str:
+        """Return the token of a call."""
+        return _encode(self._macs[0](call_id.encode()))
+
+    def is_valid(self, call_id: str, token: str) -> bool:
+        """Return whether a ring key made this token for this call."""
+        offered = token.encode(errors="surrogatepass")
+        own = (_encode(mac(call_id.encode())).encode() for mac in self._macs)
+        # All are compared, so the duration does not depend on which one matches.
+        return sum(hmac.compare_digest(offered, each) for each in own) > 0
 
 
 def derive_receipt_key(key: bytes) -> bytes:

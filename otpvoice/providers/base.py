@@ -9,8 +9,9 @@ A provider's adapter turns an ``OutboundCall`` into one request and the reply in
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from otpvoice.core.keys import CallTokens
 from otpvoice.core.verification import CallReason, CallStatus, Route
 from otpvoice.http_client import Deadlines
 
@@ -37,6 +38,42 @@ class OutboundCall:
     """Cleaned, so that nothing in it can be read as part of a flow's template."""
     code: str = field(repr=False)
     """Digits only. :func:`otpvoice.core.speech.format_code` spells them for a voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What an answered call speaks; members as in ``OutboundCall``. Its repr shows no code."""
+
+    locale: str
+    text: str
+    name: str = field(repr=False)
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallAddresses:
+    """The public addresses of this service for the requests of one provider about its calls.
+
+    Both carry the id of the call in ``call``, so that a request always finds its call.
+    """
+
+    public_url: str
+    provider: str
+    """Its name in the settings."""
+    tokens: CallTokens = field(repr=False)
+
+    def answer(self, call_id: str) -> str:
+        """Return the address of the document that the call speaks when it is answered."""
+        path = f"calls/{self.provider}/{self.tokens.issue(call_id)}"
+        return f"{self.public_url}/{path}?call={call_id}"
+
+    def callback(self, call_id: str) -> str:
+        """Return the address for the provider's messages about the call."""
+        return f"{self.public_url}/webhooks/{self.provider}?call={call_id}"
+
+    def is_answer(self, call_id: str, token: str) -> bool:
+        """Return whether the token in an address is the one of this call."""
+        return self.tokens.is_valid(call_id, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +225,26 @@ class Provider(Protocol):
             CallbackAuthError: no configured secret came with it; its content was not used.
             CallbackParseError: a part of it is neither a report that names a call nor a
                 challenge; the text says what is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class AnsweringProvider(Provider, Protocol):
+    """A provider that fetches what a call speaks when the call is answered."""
+
+    def parse_answer(self, callback: Callback) -> str:
+        """Authenticate the request for a call's document, and return the id of the call.
+
+        Raises:
+            CallbackAuthError: it was not sent by the provider, or not for a call of this service.
+        """
+        ...
+
+    def build_document(self, speech: Speech | None) -> bytes:
+        """Return the document that speaks this, in XML; None ends the call without a word.
+
+        Raises:
+            ValueError: the provider cannot speak the text.
         """
         ...

@@ -137,6 +137,17 @@ def redact_text(text: str, secrets: Iterable[str]) -> str:
     return "".join(filter(str.isprintable, " ".join(words)))
 
 
+def iterate_texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value; iterative, because the nesting may be deep."""
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict | list):
+            rest.extend(each.values() if isinstance(each, dict) else each)
+
+
 def safe_name(name: str) -> str:
     """Return a member's name if it may be shown, otherwise its type."""
     return name if _SAFE_NAME.fullmatch(name) else f"[{type_name(name)}]"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otpvoice.core.keys import (
+    CallTokens,
     DecryptionError,
     KeyRing,
     NumberHasher,
@@ -147,3 +148,16 @@ def test_speech_decrypts_only_for_its_verification(name: str) -> None:
     assert decrypt_speech(RING, "vrf_a", ciphertext) == ("0042", name)
     with pytest.raises(DecryptionError):
         decrypt_speech(RING, "vrf_b", ciphertext)
+
+
+def test_call_token_belongs_to_one_call() -> None:
+    """Any ring key verifies, only the first makes tokens."""
+    old, new = KeyRing([b"a" * 32]), KeyRing([b"b" * 32, b"a" * 32])
+    token = CallTokens(old).issue("call_1")
+    assert len(token) == 22
+    assert CallTokens(new).is_valid("call_1", token)
+    assert CallTokens(new).issue("call_1") != token
+    assert not CallTokens(old).is_valid("call_1", CallTokens(new).issue("call_1"))
+    for other in ("", "x", token[:-1], token + "A", "é", "\udc80"):
+        assert not CallTokens(old).is_valid("call_1", other)
+    assert not CallTokens(old).is_valid("call_2", token)

@@ -1,21 +1,16 @@
-"""Twilio's own SDKs against a running service: they parse every response and every error.
+"""Twilio's own SDKs against a running service: they parse every response and every error."""
 
-Each SDK is installed from a lock of its own, because their dependencies differ from ours. They are
-kept in the virtual environment, so only the first run installs them.
-"""
-
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support.processes import environment, find_program, free_port, skip_or_fail
+from integrations.locked_packages import install_once, python_packages
+from support.processes import environment, find_program, free_port
 from support.service import BANK_KEY, LOGIN_KEY
 from support.stack import running_service
 
@@ -24,7 +19,6 @@ from otpvoice_demo.stack import Stack
 SCRIPTS = Path(__file__).parent / "twilio_sdks"
 PAGE = SCRIPTS.parents[2] / "docs" / "integrations" / "twilio-verify.md"
 TESTS = SCRIPTS.parents[1]
-INSTALLED = Path(sys.prefix) / "twilio-sdks"
 TIMEOUT_S = 110
 
 
@@ -67,29 +61,6 @@ def demo() -> Iterator[Variables]:
         }
 
 
-def install_once(lock: Path, install: Callable[[Path], list[str | Path]]) -> Path:
-    """Return the folder with the packages of a lock; install them if it does not exist.
-
-    Args:
-        lock: names every package with its hash.
-        install: returns the command that installs the packages into a folder.
-    """
-    folder = INSTALLED / f"{lock.stem}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    if not folder.exists():
-        INSTALLED.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=INSTALLED) as temporary:
-            incomplete = Path(temporary) / "sdk"
-            incomplete.mkdir()
-            command = install(incomplete)
-            done = subprocess.run(
-                command, cwd=incomplete, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                skip_or_fail(f"the locked packages cannot be installed: {done.stderr[-500:]}")
-            incomplete.rename(folder)
-    return folder
-
-
 def run_script(command: list[str | Path], variables: Variables) -> list[str]:
     """Run a script, and return the lines of its output; a failure shows them."""
     others = {k: v for k, v in environment().items() if not k.startswith("TWILIO_")}
@@ -106,17 +77,6 @@ def run_script(command: list[str | Path], variables: Variables) -> list[str]:
     return done.stdout.splitlines()
 
 
-def python_packages(major: int) -> Path:
-    """Return the folder of the SDK for Python."""
-    lock = SCRIPTS / f"twilio{major}.txt"
-
-    def install(folder: Path) -> list[str | Path]:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        return [*pip, "--no-compile", "--require-hashes", "--target", folder, "-r", lock]
-
-    return install_once(lock, install)
-
-
 def node_modules() -> Path:
     """Return the folder of the SDKs for Node."""
     npm = find_program("npm")
@@ -131,7 +91,8 @@ def node_modules() -> Path:
 
 def run_python(service: Variables, major: int, script: Path, first_number: int = 0) -> list[str]:
     """Run a script with an SDK for Python. It calls numbers from the first one on."""
-    path = os.pathsep.join([str(python_packages(major)), str(TESTS)])
+    packages = python_packages(SCRIPTS / f"twilio{major}.txt")
+    path = os.pathsep.join([str(packages), str(TESTS)])
     own = {"PYTHONPATH": path, "FIRST_NUMBER": str(first_number)}
     return run_script([sys.executable, script], service | own)
 

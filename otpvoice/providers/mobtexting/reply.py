@@ -7,13 +7,13 @@ Every other word refuses.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from otpvoice.core.verification import Route
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
-from otpvoice.providers.message_body import decode_object, redact_text
+from otpvoice.providers.message_body import decode_object, iterate_texts, redact_text
 from otpvoice.providers.mobtexting.callback import parse_call_id
 
 _MAX_DETAIL_LENGTH: Final = 120
@@ -219,18 +219,7 @@ def _text(members: Members, entries: Sequence[Any]) -> str:
     objects = [each for each in (members, *entries) if isinstance(each, dict)]
     values = [each[name] for each in objects for name in _TEXT_MEMBERS if name in each]
     values += [entry for entry in entries if isinstance(entry, str)]
-    return " ".join(_strings(values))[:_MAX_TEXT_LENGTH]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Yield every text in a value; iterative, because the nesting may be deep."""
-    rest = [value]
-    while rest:
-        each = rest.pop()
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, dict | list):
-            rest.extend(each.values() if isinstance(each, dict) else each)
+    return " ".join(iterate_texts(values))[:_MAX_TEXT_LENGTH]
 
 
 def _detail(

@@ -1,0 +1,1 @@
+"""Plivo: calls that speak a text, answer documents, callbacks and status queries."""

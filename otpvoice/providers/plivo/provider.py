@@ -1,0 +1,155 @@
+"""Adapter for Plivo: requests for calls, the document that a call speaks, and callbacks.
+
+docs/providers/plivo.md lists what the provider documents and what is inferred.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+import structlog
+
+from otpvoice.core.verification import CallReason
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
+from otpvoice.providers.base import (
+    CallAddresses,
+    Callback,
+    CallbackAuthError,
+    CallbackParseError,
+    CallQuery,
+    CallReport,
+    HttpRequestSpec,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+    Speech,
+)
+from otpvoice.providers.plivo.callback import parse_callback, parse_own_id
+from otpvoice.providers.plivo.document import (
+    DEFAULT_VOICES,
+    EMPTY_DOCUMENT,
+    Voice,
+    build_document,
+    choose_voice,
+)
+from otpvoice.providers.plivo.queries import fetch_report
+from otpvoice.providers.plivo.reply import parse_placement
+from otpvoice.providers.plivo.signature import is_signed
+
+_LOG = structlog.get_logger(__name__)
+
+_TALK_LIMIT_S: Final = 90
+"""Longer than three repetitions of any sensible text."""
+_MAX_FORM_MEMBERS: Final = 100
+_NO_CALL_NAMED: Final = (
+    "it names no call: neither its address nor RequestUUID, CallUUID or To is there"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plivo:
+    """A ``Provider`` that places calls through Plivo's API, and answers them with a document."""
+
+    auth_id: str
+    auth_tokens: tuple[str, ...] = field(repr=False)
+    """The first one authenticates requests; any of them authenticates callbacks."""
+    addresses: CallAddresses
+    base_url: str = "https://api.plivo.com/v1/"
+    http: HttpClient = field(default_factory=HttpClient, repr=False)
+    ring_timeout_s: int = 45
+    voices: Mapping[str, Voice] = field(default_factory=lambda: DEFAULT_VOICES)
+    """By the key of a flow, with ``default``."""
+
+    def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
+        """Send the one request for this call; see ``Provider.place``.
+
+        A call whose text cannot be spoken is not sent.
+        """
+        try:
+            self.build_document(Speech(call.locale, call.text, call.name, call.code))
+        except ValueError as error:
+            return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
+        headers = self._headers() | {"Content-Type": "application/json"}
+        request = self.preview_request(call)
+        response = self.http.post(request.url, headers, request.body, deadlines)
+        if isinstance(response, RequestFailed):
+            outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
+            return PlacementResult(outcome, response.reason)
+        return parse_placement(response, (*self.auth_tokens, self.auth_id, call.name))
+
+    def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
+        """Return the JSON request (docs/providers/plivo.md, section 2). The code is not in it."""
+        members = {
+            "from": call.bridge,
+            "to": call.number.removeprefix("+"),
+            "answer_url": self.addresses.answer(call.call_id),
+            "answer_method": "POST",
+            "hangup_url": self.addresses.callback(call.call_id),
+            "hangup_method": "POST",
+            "ring_timeout": self.ring_timeout_s,
+            "time_limit": _TALK_LIMIT_S,
+        }
+        return HttpRequestSpec(self._url("Call/"), json.dumps(members).encode())
+
+    def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
+        """Query how a call ended; see ``Provider.fetch_status``."""
+
+        def get(path: str) -> HttpResponse | RequestFailed:
+            return self.http.get(self._url(path), self._headers(), deadlines)
+
+        return fetch_report(query, get)
+
+    def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
+        """Parse a callback; see ``Provider.parse_callback``."""
+        form = self._authentic_form(callback)
+        report = parse_callback(form, parse_own_id(callback.query.get("call", "")))
+        if not report.ids and not report.number:
+            raise CallbackParseError(_NO_CALL_NAMED)
+        if report.reason is CallReason.ROUTE_DOWN:
+            _LOG.error("provider.misconfigured", provider_status=report.raw)
+        return (report,)
+
+    def parse_answer(self, callback: Callback) -> str:
+        """Return the id of the call that was answered; see ``AnsweringProvider.parse_answer``."""
+        self._authentic_form(callback)
+        call_id = parse_own_id(callback.query.get("call", ""))
+        if not self.addresses.is_answer(call_id, callback.path_token):
+            raise CallbackAuthError
+        return call_id
+
+    def build_document(self, speech: Speech | None) -> bytes:
+        """Return the XML for an answered call; see ``AnsweringProvider.build_document``."""
+        if speech is None:
+            return EMPTY_DOCUMENT
+        voice = choose_voice(speech.locale, self.voices)
+        return build_document(speech.text, speech.code, speech.name, voice)
+
+    def _authentic_form(self, callback: Callback) -> dict[str, str]:
+        """Return the members of a signed form.
+
+        Raises:
+            CallbackAuthError: it is no form, or it is not signed with a token of the account.
+        """
+        try:
+            pairs = parse_qsl(
+                callback.body.decode(),
+                keep_blank_values=True,
+                max_num_fields=_MAX_FORM_MEMBERS,
+            )
+        except ValueError:  # too many members, or not UTF-8
+            raise CallbackAuthError from None
+        is_authentic = is_signed(callback.url, pairs, callback.headers, self.auth_tokens)
+        if callback.method != "POST" or not is_authentic:
+            raise CallbackAuthError
+        return dict(pairs)
+
+    def _url(self, path: str) -> str:
+        return f"{self.base_url.rstrip('/')}/Account/{self.auth_id}/{path}"
+
+    def _headers(self) -> dict[str, str]:
+        pair = f"{self.auth_id}:{self.auth_tokens[0]}".encode()
+        credentials = base64.b64encode(pair).decode()
+        return {"Accept": "application/json", "Authorization": f"Basic {credentials}"}

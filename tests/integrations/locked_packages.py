@@ -1,0 +1,48 @@
+"""Packages of others, installed from locks of their own, because their dependencies differ.
+
+They are kept in the virtual environment, so only the first run installs them.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from support.processes import skip_or_fail
+
+_INSTALLED = Path(sys.prefix) / "locked-packages"
+
+
+def install_once(lock: Path, install: Callable[[Path], list[str | Path]]) -> Path:
+    """Return the folder with the packages of a lock; install them if it does not exist.
+
+    Args:
+        lock: names every package with its hash.
+        install: returns the command that installs the packages into a folder.
+    """
+    folder = _INSTALLED / f"{lock.stem}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    if not folder.exists():
+        _INSTALLED.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_INSTALLED) as temporary:
+            incomplete = Path(temporary) / "sdk"
+            incomplete.mkdir()
+            command = install(incomplete)
+            done = subprocess.run(
+                command, cwd=incomplete, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                skip_or_fail(f"the locked packages cannot be installed: {done.stderr[-500:]}")
+            incomplete.rename(folder)
+    return folder
+
+
+def python_packages(lock: Path) -> Path:
+    """Return the folder with the Python packages of a lock."""
+
+    def install(folder: Path) -> list[str | Path]:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+        return [*pip, "--no-compile", "--require-hashes", "--target", folder, "-r", lock]
+
+    return install_once(lock, install)
