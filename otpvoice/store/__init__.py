@@ -138,7 +138,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             words="verification number client locale bridge",
             routes="route",
             integers="due_at not_before lease_until sent_at live_until placed_at ended_at duration"
-            " heard_after requests gap_before gap_after own_gap",
+            " heard_after requests gap_before gap_after own_gap speech_fetched_at",
             flags="heard test live_test",
         )
         | {

@@ -36,6 +36,28 @@ class Claim(Struct, frozen=True):
     """The call's exchanges with the provider are captured."""
 
 
+class CallSpeech(Struct, frozen=True):
+    """What a live call is to speak, still encrypted."""
+
+    verification_id: str
+    client: str
+    encrypted_speech: bytes
+    locale: str
+    flow_id: str | None = None
+
+
+class SpeechRefusal(StrEnum):
+    """Why a call is to speak nothing."""
+
+    NO_CALL = "no_call"
+    NOT_LIVE = "not_live"
+    """The call was not sent, has ended, or was answered too late."""
+    FETCHED = "fetched"
+    """Its speech was fetched before."""
+    CLOSED = "closed"
+    """Its verification has ended."""
+
+
 class ReportOutcome(StrEnum):
     """The outcome of a call report."""
 

@@ -14,6 +14,7 @@ from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
+    CallSpeech,
     CallUpdate,
     Claim,
     Event,
@@ -21,6 +22,7 @@ from otpvoice.store.models import (
     Health,
     RecordResult,
     ReportResult,
+    SpeechRefusal,
     StatusQuery,
     SweepResult,
 )
@@ -142,6 +144,15 @@ class RedisStore(VerificationStore):
         arguments = structs.asdict(report)
         reply = self._call("apply_report", **arguments, next_call_id=_new_call_id())
         return convert(reply, ReportResult)
+
+    def speech_of_live_call(self, call_id: str) -> CallSpeech | SpeechRefusal:
+        """Return what a live call is to speak, once; otherwise why it speaks nothing."""
+        reply = self._call("speech_of_live_call", call_id=call_id)
+        outcome = reply[b"outcome"].decode()
+        if outcome != "found":
+            return SpeechRefusal(outcome)
+        encrypted = reply.pop(b"encrypted_speech")
+        return msgspec.convert(decode_text(reply) | {"encrypted_speech": encrypted}, CallSpeech)
 
     def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
         """Keep an exchange with the provider about a live test call."""

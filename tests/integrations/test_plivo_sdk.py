@@ -12,13 +12,19 @@ from integrations.locked_packages import python_packages
 from providers.plivo_samples import NONCE, TOKEN, URL, hangup_form
 from support.processes import environment
 
+from otpvoice.providers.plivo.document import (
+    DEFAULT_VOICES,
+    EMPTY_DOCUMENT,
+    Voice,
+    build_document,
+)
 from otpvoice.providers.plivo.signature import is_signed
 
 SDK = Path(__file__).parent / "plivo_sdk"
 TIMEOUT_S = 110
 
 Case = dict[str, Any]
-Run = Callable[[str, list[Case]], list[Any]]
+Run = Callable[[str, list[Any]], list[Any]]
 """Runs one of the scripts with cases, and returns a result for each."""
 
 
@@ -27,7 +33,7 @@ def run() -> Run:
     """Return a function that runs a script with the SDK."""
     packages = python_packages(SDK / "plivo4.txt")
 
-    def run(script: str, cases: list[Case]) -> list[Any]:
+    def run(script: str, cases: list[Any]) -> list[Any]:
         done = subprocess.run(
             [sys.executable, SDK / script],
             input=json.dumps(cases),
@@ -103,3 +109,18 @@ def test_verdicts_equal_those_of_the_sdk(run: Run) -> None:
     )
     assert [verify(genuine, each, **changes) for changes, each in offers] == verdicts
     assert 3 < verdicts.count(True) < len(verdicts) / 2
+
+
+def test_sdk_knows_each_element_of_a_document(run: Run) -> None:
+    """Names, attributes and nesting; a wrong document would end the call."""
+    voices = (*DEFAULT_VOICES.values(), Voice("WOMAN", "en-US"))
+    documents = [
+        EMPTY_DOCUMENT,
+        *(build_document("ACME. {Name}, {otp}", "4711", "O'Neil & Söhne", each) for each in voices),
+    ]
+    wrong = "<Response><Say voice='x'/><Speak rate='1'><Wait/></Speak></Response>"
+    *found, found_in_wrong = run("documents.py", [*(each.decode() for each in documents), wrong])
+    assert found == [[]] * len(documents)
+    assert found_in_wrong == [
+        "<Say> in <Response>", "<Say>", "<Speak rate>", "<Wait> in <Speak>"
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore, SelfTest
+from otpvoice.store.models import CallSpeech
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
@@ -39,6 +40,7 @@ def test_every_function_runs(redis: Redis) -> None:
 
     approved, claim = driver.send()
     store.record_result(claim, PLACED)
+    assert isinstance(store.speech_of_live_call(claim.call_id), CallSpeech)
     driver.advance_time(61)
     assert [query.call_id for query in driver.due_status_queries()] == [claim.call_id]
     assert driver.apply_callback(call_id=claim.call_id).call_status is CallStatus.ANSWERED

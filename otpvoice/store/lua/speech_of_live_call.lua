@@ -1,0 +1,17 @@
+-- Return what an answered call is to speak. Each call gets it once, while it is live and its verification is pending.
+--
+-- Arguments  call_id
+-- Returns    outcome: found, no_call, not_live, fetched: it was returned before, closed: the verification has ended
+--            and if found: verification_id, client, encrypted_speech, locale, and flow_id if the record has it
+
+local call = Calls.load(ARGS.call_id)
+if not call then return { 'outcome', 'no_call' } end
+if not call.sent_at or not Calls.is_live(call) then return { 'outcome', 'not_live' } end
+if call.speech_fetched_at then return { 'outcome', 'fetched' } end
+local verification = Verifications.load(call.verification)
+if not verification or verification.status ~= 'pending' then return { 'outcome', 'closed' } end
+
+Records.set(Calls.key(call.id), { 'speech_fetched_at', NOW })
+local reply = { 'outcome', 'found', 'verification_id', verification.id, 'client', verification.client,
+  'encrypted_speech', Verifications.speech(verification) }
+return append_fields(reply, call, { locale = 'locale', flow_id = 'flow' })

@@ -1,0 +1,81 @@
+"""What an answered call speaks is returned once, while the call is live and its code of use."""
+
+import pytest
+from store.driver import CODE, RING, StoreDriver
+
+from otpvoice.core.keys import decrypt_speech
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.models import CallResult, CallSpeech, SpeechRefusal
+
+
+def fetch(driver: StoreDriver, call_id: str) -> CallSpeech | SpeechRefusal:
+    """Fetch the speech of a call."""
+    return driver.store.speech_of_live_call(call_id)
+
+
+def test_speech_of_a_placed_call_is_returned_once(driver: StoreDriver) -> None:
+    """With all that is needed to speak it."""
+    begun = driver.create(locale="hi")
+    claim = driver.dial()
+    found = fetch(driver, claim.call_id)
+    assert isinstance(found, CallSpeech)
+    assert decrypt_speech(RING, found.verification_id, found.encrypted_speech) == (CODE, "Asha")
+    assert (found.verification_id, found.client, found.locale) == (begun.id, "login", "hi")
+    assert found.flow_id == claim.flow_id
+    assert [fetch(driver, claim.call_id) for _ in range(3)] == [SpeechRefusal.FETCHED] * 3
+
+
+def test_speech_is_returned_before_the_reply_is_recorded(driver: StoreDriver) -> None:
+    """The phone may be answered before the provider's reply has arrived."""
+    driver.create()
+    claim = driver.claim()
+    assert fetch(driver, claim.call_id) is SpeechRefusal.NOT_LIVE  # not sent yet
+    assert driver.mark_sent(claim)
+    assert isinstance(fetch(driver, claim.call_id), CallSpeech)
+
+
+def test_speech_of_an_unknown_call_is_returned(driver: StoreDriver) -> None:
+    """A request without a reply may ring the phone all the same."""
+    driver.create()
+    claim = driver.dial(CallResult(CallStatus.UNKNOWN))
+    assert isinstance(fetch(driver, claim.call_id), CallSpeech)
+
+
+@pytest.mark.parametrize("call_id", ["", "x", "call_" + "0" * 32, "call:x", "{otpvoice}:", "é\n"])
+def test_speech_of_no_call_is_refused(driver: StoreDriver, call_id: str) -> None:
+    """Whatever the id is made of."""
+    driver.create()
+    driver.dial()
+    assert fetch(driver, call_id) is SpeechRefusal.NO_CALL
+
+
+def test_speech_of_a_queued_call_is_refused(driver: StoreDriver) -> None:
+    """No request for it was sent."""
+    begun = driver.create()
+    assert fetch(driver, driver.last_call(begun).id) is SpeechRefusal.NOT_LIVE
+
+
+def test_speech_of_an_ended_call_is_refused(driver: StoreDriver) -> None:
+    """Busy, answered, or longer ago than a call lasts."""
+    begun = driver.create(ttl=600)
+    driver.dial_busy()
+    assert fetch(driver, driver.last_call(begun).id) is SpeechRefusal.NOT_LIVE
+
+    driver.create("+919812345678", ttl=600)
+    claim = driver.dial()
+    driver.advance_time(166)
+    assert fetch(driver, claim.call_id) is SpeechRefusal.NOT_LIVE
+
+
+@pytest.mark.parametrize("end", ["approve", "cancel", "expire"])
+def test_speech_of_an_ended_verification_is_refused(driver: StoreDriver, end: str) -> None:
+    """Its code is of no use any more, and is deleted."""
+    begun = driver.create(ttl=60)
+    claim = driver.dial()
+    if end == "approve":
+        assert driver.check(begun, CODE).outcome == "right"
+    elif end == "cancel":
+        driver.cancel(begun)
+    else:
+        driver.advance_time(61, dialer=None)
+    assert fetch(driver, claim.call_id) is SpeechRefusal.CLOSED
