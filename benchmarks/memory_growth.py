@@ -18,7 +18,7 @@ from stack import RING, Sizes, rules, store_server, wait_until
 
 from otpvoice.core.keys import NumberHasher, encrypt_number, encrypt_speech
 from otpvoice.core.store_port import LimitKeys, NewCall, NewVerification
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, CallUpdate, Claim
 from otpvoice.store.redis_store import RedisStore
 
@@ -176,7 +176,6 @@ def _answered_report(claim: Claim) -> CallUpdate:
         call_id=claim.call_id,
         provider_ids=(),
         bridges=(),
-        route=claim.route,
         started_at=None,
         status=CallStatus.ANSWERED,
         reason=None,
@@ -211,7 +210,7 @@ def new_verification(n: int, call_after: int) -> NewVerification:
         request_digests=RING.digests("create", CLIENT, number, CODE),
         own_code=False,
         reference=reference,
-        route=Route.OBD,
+        route="obd",
         locale="default",
         code_length=len(CODE),
         max_checks=5,

@@ -49,6 +49,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     webhooks = WebhookViews(
         settings.provider.name,
         parts.provider,
+        (*parts.routes.values(),),
         parts.store,
         parts.number_hasher,
         sorted({profile.bridge for profile in parts.profiles.values()}),
@@ -65,7 +66,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     ]
     has_console = bool(secrets.admin_key_sha256)
     operations = [each.operation for each in endpoints]
-    endpoints += endpoints_of(DocsViews(operations, has_console=has_console))
+    endpoints += endpoints_of(DocsViews(operations, parts.route_order, has_console=has_console))
 
     app = Api(public_url, settings.server.cors_origins, metrics)
     app.extensions[STORE] = parts.store
@@ -102,7 +103,7 @@ def _create_console(parts: Container) -> Blueprint:
         admin=parts.create_admin_service(parts.admin_store),
         stats=StatsReader(parts.store.redis, circuit_breaker=parts.store.circuit_breaker),
         price=CallPrice(settings.console.price_per_call, settings.console.currency),
-        preview_call=partial(preview_call, settings, parts.provider),
+        preview_call=partial(preview_call, settings, parts.routes),
         clients=tuple(sorted(settings.clients)),
     )
     admin_keys = KeyHashes({"operator": settings.secrets.admin_key_sha256})

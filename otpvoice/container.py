@@ -10,15 +10,17 @@ from otpvoice.admin import AdminService
 from otpvoice.api import schemas
 from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number, mask_number
 from otpvoice.core.phone import single_region
-from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.profiles import ClientProfile, CodePolicy
+from otpvoice.core.service import Verifications
 from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
-from otpvoice.providers.base import Provider
+from otpvoice.providers.base import Provider, Route
 from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore
@@ -76,7 +78,7 @@ class Container:
         """The rules that the store's functions apply."""
         clients = self.settings.clients.items()
         return StorePolicy(
-            routes=self.settings.provider.routes,
+            routes=self.route_order,
             max_redials=self.settings.verification.max_redials,
             callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
             retention_ms=self.settings.verification.retention * 1000,
@@ -87,7 +89,7 @@ class Container:
     @cached_property
     def store(self) -> RedisStore:
         """The store of verifications and calls."""
-        metrics = StoreMetrics(self.registry, [*self.settings.clients])
+        metrics = StoreMetrics(self.registry, [*self.settings.clients], self.route_order)
         return self.connect_store(metrics)
 
     def connect_store(
@@ -124,7 +126,7 @@ class Container:
             ring=self.key_ring,
             number_hasher=self.number_hasher,
             max_live_calls=self.settings.limits.live_calls,
-            routes=self.settings.provider.routes,
+            routes=self.route_order,
             region=single_region(self.settings.limits.regions),
         )
 
@@ -164,6 +166,17 @@ class Container:
         )
 
     @cached_property
+    def routes(self) -> dict[str, Route]:
+        """All routes by which this process can place calls, by name."""
+        name = self.settings.provider.name
+        return {mode.value: Route(mode.value, name, self.provider, mode) for mode in Mode}
+
+    @cached_property
+    def route_order(self) -> tuple[str, ...]:
+        """The names of the routes in the order in which they are tried."""
+        return self.settings.provider.routes
+
+    @cached_property
     def service(self) -> Verifications:
         """The use cases of clients and apps, independent of HTTP."""
         verification = self.settings.verification
@@ -172,7 +185,7 @@ class Container:
             ring=self.key_ring,
             number_hasher=self.number_hasher,
             profiles=self.profiles,
-            routes=self.settings.provider.routes,
+            routes=self.route_order,
             policy=CodePolicy(
                 code_length=verification.code_length,
                 max_checks=verification.max_checks,
@@ -217,7 +230,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         blocking_store=parts.connect_store(
             parts.store.metrics, _BLOCKING_TIMEOUT_S, parts.store.circuit_breaker.outage_log
         ),
-        provider=parts.provider,
+        routes=parts.routes,
         ring=parts.key_ring,
         flows={name: profile.flows for name, profile in parts.profiles.items()},
         rules=DialingRules(
@@ -225,8 +238,8 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
             max_live_calls=settings.limits.live_calls,
             live_for_ms=max_call_s * 1000,
             call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
-            routes=settings.provider.routes,
+            routes=parts.route_order,
         ),
         background_tasks=tasks,
-        metrics=DialerMetrics(parts.registry, settings.provider.routes),
+        metrics=DialerMetrics(parts.registry, parts.route_order),
     )

@@ -11,7 +11,7 @@ from typing import Final
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number, mask_number
 from otpvoice.core.phone import is_international, is_number_like, parse_written_number
-from otpvoice.core.verification import Call, Route, Verification
+from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import (
     AdminStore,
     Breaker,
@@ -141,7 +141,7 @@ class AdminService:
     ring: KeyRing
     number_hasher: NumberHasher
     max_live_calls: int
-    routes: tuple[Route, ...]
+    routes: tuple[str, ...]
     region: str | None
     """The region of numbers without a calling code. None if there is no single one."""
 

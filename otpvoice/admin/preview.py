@@ -1,7 +1,7 @@
 """Preview of a call that is not placed: its speech, the requests to the provider, and warnings."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -16,8 +16,9 @@ from otpvoice.core.speech import (
     seconds_until_code,
     speech_seconds,
 )
-from otpvoice.core.verification import Route, queue_margin_s
-from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Provider
+from otpvoice.core.verification import queue_margin_s
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Route
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.settings import Settings
 
 _EXAMPLE_CODE: Final = "4071132598"
@@ -149,13 +150,14 @@ class CallPreview:
     flow_key: str
     flow: Flow
     speech: FlowPreview
-    requests: dict[Route, HttpRequestSpec]
+    requests: dict[str, HttpRequestSpec]
+    """By route."""
     warnings: tuple[str, ...]
 
 
 def preview_call(
     settings: Settings,
-    provider: Provider,
+    routes: Mapping[str, Route],
     client: str,
     locale: str | None,
     name: str,
@@ -191,7 +193,10 @@ def preview_call(
         name=spoken_name,
         code=speech.code,
     )
-    requests = {route: provider.preview_request(order(route=route)) for route in chosen.routes}
+    requests = {
+        route.name: route.provider.preview_request(order(route=route.name, mode=route.mode))
+        for route in map(routes.__getitem__, chosen.routes)
+    }
     warnings = (
         *_flow_warnings(settings, locale, key),
         *_name_warnings(name, spoken_name),
@@ -206,7 +211,7 @@ def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator
             f"No flow speaks {locale}, so the default flow is used. Add the locale to "
             "provider.flows."
         )
-    if settings.provider.audio and Route.OBD in settings.provider.routes:
+    if settings.provider.audio and Mode.OBD in settings.provider.routes:
         yield (
             "Calls by obd play the sound of provider.audio instead of the flow, so neither the "
             "code nor the name is spoken. Clear provider.audio, or remove obd from provider.routes."

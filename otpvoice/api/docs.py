@@ -1,13 +1,13 @@
 """``/openapi.json``, ``/docs`` with its pages, and the front page at ``/``.
 
-These pages are public and the same for everyone. They show what the source code contains and
-nothing about the deployment, so no setting disables them; a proxy can block any path. They load
-nothing from other hosts.
+These pages are public and the same for everyone. They show what the source code contains, and of
+the deployment only the names of its routes and providers, so no setting disables them; a proxy can
+block any path. They load nothing from other hosts.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -98,10 +98,14 @@ class DocsViews:
 
     Args:
         operations: all other operations of the document.
+        routes: the names of the configured routes.
         has_console: whether the front page links to the console.
     """
 
-    def __init__(self, operations: Iterable[Operation], *, has_console: bool) -> None:
+    def __init__(
+        self, operations: Iterable[Operation], routes: Sequence[str], *, has_console: bool
+    ) -> None:
+        self._routes = routes
         self._operations = [*operations, *(each.operation for each in endpoints_of(self))]
         self._has_console = has_console
 
@@ -159,7 +163,9 @@ class DocsViews:
 
     @cached_property
     def _document(self) -> _CachedAsset:
-        return _CachedAsset(msgspec.json.encode(build_document(self._operations)), _JSON)
+        return _CachedAsset(
+            msgspec.json.encode(build_document(self._operations, self._routes)), _JSON
+        )
 
     @cached_property
     def _index(self) -> _CachedAsset:

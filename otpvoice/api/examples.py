@@ -28,7 +28,7 @@ from otpvoice.core import errors
 from otpvoice.core.keys import ClientTokens, KeyRing
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.store_port import StoreResult, error_for
-from otpvoice.core.verification import Call, CallStatus, EndReason, Route, Status, Verification
+from otpvoice.core.verification import Call, CallStatus, EndReason, Status, Verification
 
 _NUMBER: Final = "+919876543210"
 _PUBLIC_URL: Final = "https://otp.example.com"
@@ -41,7 +41,7 @@ _CREATED_AT_MS: Final = 1_767_225_600_000
 _PLACED_CALL: Final = Call(
     id="call_" + "0b" * 16,
     status=CallStatus.PLACED,
-    route=Route.OBD,
+    route="obd",
     locale="hi",
     bridge="918068280000",
     caller_id="+918068280000",

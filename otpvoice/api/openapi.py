@@ -170,8 +170,8 @@ class Operation:
         return " \\\n  ".join(parts)
 
 
-def build_document(operations: Sequence[Operation]) -> _Json:
-    """Return the whole document."""
+def build_document(operations: Sequence[Operation], routes: Sequence[str]) -> _Json:
+    """Return the whole document. ``routes``: the names of the configured ones."""
     paths: defaultdict[str, _Json] = defaultdict(dict)
     for operation in operations:
         paths[operation.path][operation.method] = _operation(operation)
@@ -183,7 +183,7 @@ def build_document(operations: Sequence[Operation]) -> _Json:
         "tags": _STATIC["tags"],
         "paths": dict(paths),
         "components": {
-            "schemas": _schemas(operations),
+            "schemas": _schemas(operations, routes),
             "parameters": _STATIC["parameters"],
             "headers": _STATIC["headers"],
             "examples": {
@@ -291,7 +291,7 @@ def _link(operation: Operation) -> _Json:
     }
 
 
-def _schemas(operations: Iterable[Operation]) -> _Json:
+def _schemas(operations: Iterable[Operation], routes: Sequence[str]) -> _Json:
     types: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
     types += [schema for each in operations for spec in each.responses for schema in spec.schemas]
     _, components = msgspec.json.schema_components(
@@ -302,6 +302,8 @@ def _schemas(operations: Iterable[Operation]) -> _Json:
             schema["description"] = inspect.cleandoc(schema["description"])
         if all(isinstance(word, str) for word in schema.get("enum", [0])):
             schema["type"] = "string"  # generators of typed clients expect it
+        if "route" in schema.get("properties", ()):
+            schema["properties"]["route"]["examples"] = [*routes]
     return components
 
 

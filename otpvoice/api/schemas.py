@@ -38,7 +38,7 @@ class Call(ResponseSchema, frozen=True):
     id: Annotated[str, Meta(extra_json_schema={"pattern": "^call_[0-9a-f]{32}$"})]
     status: CallStatus
     reason: CallReason | None
-    route: Annotated[str, Meta(description="Route of the call: `obd` or `c2c`.")]
+    route: Annotated[str, Meta(description="The name of the call's route in the settings.")]
     locale: Annotated[str, Meta(description="Language of the call, a key of `provider.flows`.")]
     caller_id: Annotated[str, Meta(description="Number that the phone displays.")]
     due_at: Annotated[Timestamp, Meta(description="When the call is, or was, due.")]

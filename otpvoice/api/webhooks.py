@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final
 
 import structlog
+from msgspec import structs
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from otpvoice.api import schemas
@@ -25,6 +26,8 @@ from otpvoice.providers.base import (
     CallReport,
     Challenge,
     Provider,
+    Route,
+    routes_ruled_out,
 )
 from otpvoice.providers.exchange_capture import CapturedCallback, ExchangeCapture
 from otpvoice.providers.message_body import describe_types, safe_name
@@ -48,6 +51,8 @@ class WebhookViews:
     name: str
     """The provider's name in the settings."""
     provider: Provider
+    routes: Sequence[Route]
+    """All routes, those of other providers included."""
     store: RedisStore
     number_hasher: NumberHasher
     caller_lines: Sequence[str]
@@ -161,7 +166,11 @@ class WebhookViews:
             number_hash = self.number_hasher.hash(report.number)
             bind_fields(to=mask_number(report.number), number=LogId.from_hash(number_hash))
         result = self.store.apply_report(
-            _build_update(report, fingerprint, number_hash, self.caller_lines)
+            structs.replace(
+                _build_update(report, fingerprint, number_hash, self.caller_lines),
+                foreign_routes=routes_ruled_out(self.routes, self.name),
+                other_routes=routes_ruled_out(self.routes, self.name, report.mode),
+            )
         )
         if result.verification_id:
             bind_fields(verification=result.verification_id)
@@ -191,7 +200,6 @@ def _build_update(
         call_id=own_ids[0] if own_ids else None,
         provider_ids=tuple(each for each in report.ids if each not in own_ids),
         bridges=(report.bridge,) if report.bridge else tuple(caller_lines),
-        route=report.route,
         started_at=report.started_at_ms,
         status=report.status,
         reason=report.reason,

@@ -30,8 +30,8 @@ def preview(
     if locale is not None and not is_locale(locale):
         raise click.BadParameter("must be a language tag, like hi or hi-IN", param_hint="--locale")
     settings = load_settings()
-    client, provider = _choose_client(settings, client), Container(settings).provider
-    shown = preview_call(settings, provider, client, locale, name, text)
+    client, routes = _choose_client(settings, client), Container(settings).routes
+    shown = preview_call(settings, routes, client, locale, name, text)
     print_result(_document(shown), _render(shown), as_json=as_json)
 
 

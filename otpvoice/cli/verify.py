@@ -106,7 +106,7 @@ def normalize_code(text: str) -> str:
 @click.argument("number", metavar="NUMBER")
 @click.option("--name", help="Name that the call speaks.")
 @click.option("--locale", help="The language to speak, such as hi-IN.")
-@click.option("--route", type=click.Choice(["obd", "c2c"]), help="Route of the first call.")
+@click.option("--route", help="Route of the first call.")
 @click.pass_context
 def verify(
     context: click.Context, number: str, name: str | None, locale: str | None, route: str | None

@@ -10,7 +10,6 @@ from msgspec import Meta
 from otpvoice.core.errors import FieldError
 from otpvoice.core.phone import E164
 from otpvoice.core.speech import CODE_PATTERN, MAX_LANGUAGES, is_locale
-from otpvoice.core.verification import Route
 
 MAX_REFERENCE: Final = 64
 """Characters of a client's reference."""
@@ -92,7 +91,7 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=60, le=600)] | None,
         Meta(description="Seconds of the code's life."),
     ] = None
-    route: Annotated[Route | None, Meta(description="The route to try first.")] = None
+    route: Annotated[str | None, Meta(description="The name of the route to try first.")] = None
     reference: Annotated[
         Annotated[str, Meta(max_length=MAX_REFERENCE)] | None,
         Meta(
@@ -163,9 +162,9 @@ class NumberCheckRequest(NumberRequest, frozen=True, forbid_unknown_fields=True,
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/calls``."""
 
-    route: Annotated[Route | None, Meta(description="The route to try. Apps cannot choose it.")] = (
-        None
-    )
+    route: Annotated[
+        str | None, Meta(description="The name of the route to try. Apps cannot choose it.")
+    ] = None
     locale: Annotated[
         _Locale | None, Meta(description="The languages for this call, as in a create.")
     ] = None

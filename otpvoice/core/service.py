@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from otpvoice.core.errors import InvalidRequest
+from otpvoice.core.errors import FieldError, InvalidRequest
 from otpvoice.core.keys import (
     KeyRing,
     LogId,
@@ -16,7 +16,8 @@ from otpvoice.core.keys import (
     encrypt_number,
     encrypt_speech,
 )
-from otpvoice.core.phone import Number, NumberRules, parse_allowed_number, parse_number
+from otpvoice.core.phone import Number, parse_allowed_number, parse_number
+from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.requests import (
     CallRequest,
     CheckRequest,
@@ -36,31 +37,7 @@ from otpvoice.core.store_port import (
     StoreResult,
     error_for,
 )
-from otpvoice.core.verification import EndReason, Route, Status, Verification, queue_margin_s
-
-
-@dataclass(frozen=True, slots=True)
-class ClientProfile:
-    """The settings that hold for one client."""
-
-    number_rules: NumberRules
-    bridge: str
-    caller_id: str
-    default_name: str
-    flows: Mapping[str, Flow]
-    ttl_s: int
-    deliver_only: bool = False
-    """The client checks its own codes and reports no approvals, so it must supply the code."""
-
-
-@dataclass(frozen=True, slots=True)
-class CodePolicy:
-    """The settings of codes that hold for all clients."""
-
-    code_length: int
-    max_checks: int
-    min_remaining_life_s: int
-    retention_s: int
+from otpvoice.core.verification import EndReason, Status, Verification, queue_margin_s
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -90,7 +67,7 @@ class Verifications:
     number_hasher: NumberHasher
     profiles: Mapping[str, ClientProfile]
     """By client."""
-    routes: tuple[Route, ...]
+    routes: tuple[str, ...]
     """The order in which routes are tried."""
     policy: CodePolicy
 
@@ -176,9 +153,11 @@ class Verifications:
         Raises:
             TooLate: a call could not come in time.
             RateLimited: a limit refuses.
+            InvalidRequest: the settings have no such route.
             Unavailable: no call can be placed.
         """
         profile = self.profiles[client]
+        self._check_route(request.route)
         chosen = choose_flow(request.locale, profile.flows) if request.locale else None
         call = _new_call(request.route, chosen, profile)
         return self._result(
@@ -229,6 +208,7 @@ class Verifications:
         profile = self.profiles[client]
         ttl_s = request.ttl or profile.ttl_s
         margin_s = queue_margin_s(self.policy.min_remaining_life_s, ttl_s)
+        self._check_route(request.route)
         _check_request(request, profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
         locale, flow = choose_flow(request.locale, profile.flows)
@@ -251,6 +231,12 @@ class Verifications:
             idempotency=idempotency,
         )
         return new, number.e164
+
+    def _check_route(self, route: str | None) -> None:
+        if route is not None and route not in self.routes:
+            names = " or ".join(f'"{each}"' for each in sorted(self.routes))
+            detail = f"must be {names}"
+            raise InvalidRequest(f"/route {detail}.", [FieldError("/route", detail)])
 
     def _encrypted(self, client: str, request: CreateRequest, number: str) -> dict[str, Any]:
         """Return the members of a new verification that depend on its number or its code."""
@@ -310,7 +296,7 @@ def _check_request(request: CreateRequest, profile: ClientProfile, max_delay_s: 
 
 
 def _new_call(
-    route: Route | None, chosen: tuple[str, Flow] | None, profile: ClientProfile
+    route: str | None, chosen: tuple[str, Flow] | None, profile: ClientProfile
 ) -> NewCall:
     locale, flow = (chosen[0], chosen[1].id) if chosen else (None, None)
     return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id, flow)

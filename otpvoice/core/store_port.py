@@ -21,7 +21,7 @@ from otpvoice.core.errors import (
     VerificationClosed,
 )
 from otpvoice.core.limits import LIMITS, WRONG_CODES, setting_name
-from otpvoice.core.verification import EndReason, Route, Status, Verification
+from otpvoice.core.verification import EndReason, Status, Verification
 
 _RETRY_CALLS_AFTER_S: Final = 5
 
@@ -30,7 +30,7 @@ class NewCall(Struct, frozen=True):
     """A call to queue. A missing ``route`` or ``locale`` is the verification's."""
 
     id: str
-    route: Route | None
+    route: str | None
     locale: str | None
     bridge: str
     caller_id: str
@@ -72,7 +72,7 @@ class NewVerification(Struct, frozen=True):
     """Of client, number and code, one for each ring key: they identify a repeated create."""
     own_code: bool
     reference: str | None
-    route: Route
+    route: str
     locale: str
     code_length: int
     max_checks: int

@@ -29,20 +29,6 @@ def format_utc(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Route(StrEnum):
-    """A way to place a call."""
-
-    OBD = "obd"
-    """Outbound dialled call: the provider calls the user and plays a flow."""
-    C2C = "c2c"
-    """Click-to-call: the provider calls the user and connects them to a flow."""
-
-
-def parse_route(word: str) -> str:
-    """Return the :class:`Route` of ``word``, or ``word`` itself for another release's route."""
-    return Route(word) if word in {*Route} else word
-
-
 class Status(StrEnum):
     """The status of a verification. A failed call never ends it."""
 
@@ -142,7 +128,7 @@ class Call(Struct, frozen=True, kw_only=True):
     status: CallStatus
     reason: CallReason | None = None
     route: str
-    """A :class:`Route`, or a word of another release."""
+    """A name in the settings, or in those of another process."""
     locale: str
     """A key of ``flows``, which may be ``default``."""
     bridge: str

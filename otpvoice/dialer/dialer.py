@@ -22,13 +22,13 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
 from otpvoice.core.speech import Flow
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_route, placement_result
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Provider
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Route
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
@@ -67,7 +67,8 @@ class DialingRules:
     """How long a placed call may ring or be connected."""
     call_gaps_ms: Sequence[int]
     """Call gaps after the first, the second and every later call to a number."""
-    routes: Sequence[Route]
+    routes: Sequence[str]
+    """In the order in which they are tried."""
 
 
 class BackgroundTask(Protocol):
@@ -82,6 +83,7 @@ class Dialer:
 
     Args:
         blocking_store: the same store over a client of its own, which may block longer.
+        routes: by name, all by which this process can place calls.
         flows: by client and locale.
         background_tasks: run in threads of this process, in addition to the maintenance loop.
     """
@@ -90,7 +92,7 @@ class Dialer:
         self,
         store: RedisStore,
         blocking_store: RedisStore,
-        provider: Provider,
+        routes: Mapping[str, Route],
         ring: KeyRing,
         flows: Mapping[str, Mapping[str, Flow]],
         rules: DialingRules,
@@ -100,13 +102,13 @@ class Dialer:
         self.id = uuid.uuid4().hex
         self._store = store
         self._blocking_store = blocking_store
-        self._provider = provider
+        self._routes = routes
         self._capture = ExchangeCapture(store, ring)
-        self._calls = CallBuilder(ring, flows)
+        self._calls = CallBuilder(ring, routes, flows)
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (
-            MaintenanceLoop(self.id, store, provider, ring, self._metrics),
+            MaintenanceLoop(self.id, store, routes, ring, self._metrics),
             *background_tasks,
         )
         self._stopping = threading.Event()
@@ -216,7 +218,7 @@ class Dialer:
         on the next route follows.
         """
         _log(claim).error("call.undialable", reason=str(error))
-        is_known = isinstance(claim.route, Route)
+        is_known = claim.route in self._routes
         next_route = None if is_known else next_untried_route(claim, self._rules.routes)
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
         self._record(claim, failed)
@@ -229,7 +231,7 @@ class Dialer:
 
     def _place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         began = time.monotonic()
-        placement = self._provider.place(call, deadlines)
+        placement = self._routes[call.route].provider.place(call, deadlines)
         self._metrics.requests(call.route, placement.outcome).inc()
         self._metrics.durations(call.route).observe(time.monotonic() - began)
         return placement

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -11,11 +12,11 @@ from structlog.typing import FilteringBoundLogger
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, mask_number
-from otpvoice.core.verification import Route, format_utc
+from otpvoice.core.verification import format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics, breaker_scope
-from otpvoice.providers.base import CallQuery, CallReport, Provider
+from otpvoice.providers.base import CallQuery, CallReport, Route
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
 
@@ -40,13 +41,13 @@ class MaintenanceLoop:
         self,
         dialer_id: str,
         store: RedisStore,
-        provider: Provider,
+        routes: Mapping[str, Route],
         ring: KeyRing,
         metrics: DialerMetrics | None = None,
     ) -> None:
         self._dialer_id = dialer_id
         self._store = store
-        self._provider = provider
+        self._routes = routes
         self._ring = ring
         self._metrics = metrics or DialerMetrics()
         self._running: list[Future[None]] = []
@@ -87,19 +88,20 @@ class MaintenanceLoop:
             StoreUnavailable: the query is repeated later.
             DecryptionError: the key ring lacks the key of the number.
         """
-        if not isinstance(query.route, Route):
+        route = self._routes.get(query.route)
+        if route is None:
             _log(query).warning("call.status_query_failed", reason="no adapter for the route")
             return
         number = decrypt_number(self._ring, query.verification_id, query.encrypted_number)
         call = CallQuery(
             call_id=query.call_id,
-            route=query.route,
+            mode=route.mode,
             number=number,
             bridge=query.bridge,
             provider_id=query.provider_id,
             sent_at_ms=query.sent_at,
         )
-        report = self._provider.fetch_status(call, Deadlines.within(_QUERY_TIMEOUT_S))
+        report = route.provider.fetch_status(call, Deadlines.within(_QUERY_TIMEOUT_S))
         if report is None:
             self._metrics.status_queries(query.route, _NO_RESULT).inc()
             return
@@ -138,7 +140,6 @@ def _call_update(query: StatusQuery, report: CallReport) -> CallUpdate:
         fingerprint=None,
         call_id=query.call_id,
         provider_ids=tuple(known for known in report.ids if known != query.call_id),
-        route=query.route,
         started_at=report.started_at_ms,
         status=report.status,
         reason=report.reason,

@@ -1,14 +1,14 @@
 """Builds the provider's call from a claim, and maps its placement to the status that follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
 from otpvoice.core.speech import DEFAULT_FLOW, Flow, seconds_until_code
-from otpvoice.core.verification import CallReason, CallStatus, Route
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Route
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 _RETRY_DELAYS_MS: Final = (1_000, 3_000)
@@ -41,10 +41,22 @@ class Undialable(Exception):
 
 
 class CallBuilder:
-    """Builds the provider's calls from claims. ``flows`` are by client and locale."""
+    """Builds the provider's calls from claims.
 
-    def __init__(self, ring: KeyRing, flows: Mapping[str, Mapping[str, Flow]]) -> None:
+    Args:
+        ring: opens numbers, names and codes.
+        routes: by name.
+        flows: by client and locale.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        routes: Mapping[str, Route],
+        flows: Mapping[str, Mapping[str, Flow]],
+    ) -> None:
         self._ring = ring
+        self._routes = routes
         self._flows = flows
         self._texts = {
             flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
@@ -57,13 +69,14 @@ class CallBuilder:
             DecryptionError: the key ring lacks the key of the record.
             Undialable: no adapter places calls on the route, or no flow is known.
         """
-        if not isinstance(claim.route, Route):
+        if claim.route not in self._routes:
             raise Undialable(f"no adapter for the route {claim.route}")
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
         flow_id = claim.flow_id or self._flow_of_settings(claim)
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
+            mode=self._routes[claim.route].mode,
             number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
             bridge=claim.bridge,
             flow_id=flow_id,
@@ -85,9 +98,7 @@ class CallBuilder:
         return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
 
 
-def placement_result(
-    placement: PlacementResult, claim: Claim, routes: Sequence[Route]
-) -> CallResult:
+def placement_result(placement: PlacementResult, claim: Claim, routes: Iterable[str]) -> CallResult:
     """Return the result to record for one request.
 
     An accepted call is ``placed``. A request without a clear response makes the call ``unknown``,
@@ -106,7 +117,7 @@ def placement_result(
     return structs.replace(result, route_health=health, is_refused=is_refused)
 
 
-def _call_result(placement: PlacementResult, claim: Claim, routes: Sequence[Route]) -> CallResult:
+def _call_result(placement: PlacementResult, claim: Claim, routes: Iterable[str]) -> CallResult:
     if placement.outcome is PlacementOutcome.ACCEPTED:
         return CallResult(CallStatus.PLACED, provider_id=placement.provider_id)
     if placement.outcome is PlacementOutcome.AMBIGUOUS:
@@ -134,7 +145,7 @@ def _retry_delay_ms(placement: PlacementResult, claim: Claim) -> int | None:
     return max(_RETRY_DELAYS_MS[claim.requests], int(retry_after * 1000))
 
 
-def next_untried_route(claim: Claim, routes: Sequence[Route]) -> Route | None:
+def next_untried_route(claim: Claim, routes: Iterable[str]) -> str | None:
     """Return the first of ``routes`` that neither this call nor its predecessors tried."""
     untried = [route for route in routes if route not in {claim.route, *claim.tried_routes}]
     return untried[0] if untried else None

@@ -20,7 +20,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from otpvoice.core.limits import LIMITS
-from otpvoice.core.verification import CallStatus, Route, Status
+from otpvoice.core.verification import CallStatus, Status
 
 LabeledCounter = Callable[..., Counter]
 """Returns the counter for label values."""
@@ -125,10 +125,14 @@ class StoreMetrics:
     Args:
         registry: exposes the metrics.
         clients: names in the settings; their series start at 0.
+        routes: names in the settings; their series start at 0.
     """
 
     def __init__(
-        self, registry: CollectorRegistry | None = None, clients: Sequence[str] = ()
+        self,
+        registry: CollectorRegistry | None = None,
+        clients: Sequence[str] = (),
+        routes: Sequence[str] = (),
     ) -> None:
         about = "Round trips to the store."
         self._durations = histogram(registry, "store_duration", about, _STORE_BUCKETS, "rule")
@@ -155,8 +159,8 @@ class StoreMetrics:
             "redial": lambda route: self._redials(route).inc(),
             "verification": self._count_end,
         }
-        start_series(self._redials, Route)
-        start_series(self._calls, Route, {*CallStatus} - {CallStatus.DIALING})
+        start_series(self._redials, routes)
+        start_series(self._calls, routes, {*CallStatus} - {CallStatus.DIALING})
         start_series(self._ended, clients, {*Status} - {Status.PENDING})
 
     def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:

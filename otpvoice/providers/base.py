@@ -6,13 +6,13 @@ A provider's adapter turns an ``OutboundCall`` into one request and the reply in
 ``raw``: operators read them, and no rule decides by them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from otpvoice.core.keys import CallTokens
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
 
 
@@ -22,7 +22,10 @@ class OutboundCall:
 
     call_id: str
     """``call_`` and 32 hex digits."""
-    route: Route
+    route: str
+    """The route's name, for the log."""
+    mode: str
+    """One of the provider's modes; empty if it has only one."""
     number: str = field(repr=False)
     """The recipient's, E.164 with ``+``."""
     bridge: str
@@ -146,7 +149,8 @@ class CallReport:
 
     ids: tuple[str, ...]
     """Ids that may name the call, this service's or the provider's, the most likely first."""
-    route: Route | None
+    mode: str | None
+    """The provider's mode by which the call was placed."""
     bridge: str | None
     """Digits only."""
     number: str | None = field(repr=False)
@@ -169,7 +173,7 @@ class CallQuery:
     """The call that a status query is about; members as in ``OutboundCall``."""
 
     call_id: str
-    route: Route
+    mode: str
     number: str = field(repr=False)
     bridge: str
     provider_id: str | None
@@ -248,3 +252,33 @@ class AnsweringProvider(Provider, Protocol):
             ValueError: the provider cannot speak the text.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way to place a call, as the settings name it."""
+
+    name: str
+    provider_name: str
+    provider: Provider = field(repr=False)
+    mode: str
+    """One of the provider's modes; empty if it has only one."""
+
+
+def routes_ruled_out(
+    routes: Iterable[Route], provider_name: str, mode: str | None = None
+) -> tuple[str, ...]:
+    """Return the routes by which a call was not placed that this provider reports.
+
+    Routes that only the settings of other processes have are never ruled out.
+
+    Args:
+        routes: those of the settings.
+        provider_name: the provider that sent the report.
+        mode: the mode that the report names; None rules out only other providers' routes.
+    """
+    return tuple(
+        each.name
+        for each in routes
+        if each.provider_name != provider_name or (mode is not None and each.mode != mode)
+    )

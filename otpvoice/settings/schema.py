@@ -14,9 +14,9 @@ from msgspec import Meta, Struct, structs
 from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.service import ClientProfile
+from otpvoice.core.profiles import ClientProfile
 from otpvoice.core.speech import CodeFormat
-from otpvoice.core.verification import Route
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.settings import types
 from otpvoice.settings.hook_kinds import HookKind
 from otpvoice.settings.types import WHSEC_PREFIX, FieldType, field_type
@@ -115,7 +115,7 @@ class Provider(Section, frozen=True, kw_only=True):
     token: Annotated[str, types.SECRET]
     bridge: Annotated[str, types.BRIDGE]
     caller_id: Annotated[str, types.CALLER_ID] = ""
-    routes: Annotated[tuple[Route, ...], Meta(min_length=1)] = (Route.OBD, Route.C2C)
+    routes: Annotated[tuple[Mode, ...], Meta(min_length=1)] = (Mode.OBD, Mode.C2C)
     webhook_id: str = ""
     webhook_secret: tuple[Annotated[str, types.SECRET], ...] = ()
     webhook_path_token: tuple[Annotated[str, types.PATH_TOKEN], ...] = ()

@@ -1,7 +1,7 @@
 """Types of settings: how text becomes a value, and what a message says when it does not.
 
 msgspec checks types and bounds. A :class:`FieldType` in ``Annotated`` adds a pattern or a parser,
-and the words of messages. Plain types such as ``int`` and ``Route`` need none. Parsers raise
+and the words of messages. Plain types such as ``int`` and enumerations need none. Parsers raise
 ``ValueError`` with the reason, and never repeat a value that may be a secret.
 """
 

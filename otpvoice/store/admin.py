@@ -14,7 +14,7 @@ from msgspec import Struct
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.limits import CALLS_PER_DAY, DAY_MS, LimitStatus, limit_capacities, limits_of
 from otpvoice.core.phone import Number
-from otpvoice.core.verification import Route, Verification
+from otpvoice.core.verification import Verification
 from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
 from otpvoice.store.models import Quarantine
 from otpvoice.store.replies import is_wrong_type
@@ -125,7 +125,7 @@ class Overview(Struct, frozen=True, rename={"now": "now_ms"}):
     live_calls: int
     queued_calls: int
     dialers: int
-    closed_routes: tuple[Route, ...]
+    closed_routes: tuple[str, ...]
     overdue_ms: int
     """How long the first call in the queue is due; 0 when none is due."""
     pending_events: dict[str, int]

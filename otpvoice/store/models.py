@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
-from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Verification
 
 
 class Claim(Struct, frozen=True):
@@ -87,7 +87,10 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     provider_ids: tuple[str, ...] = ()
     bridges: tuple[str, ...] = ()
     """The caller lines over which the user may have been called."""
-    route: str | None = None
+    foreign_routes: tuple[str, ...] = ()
+    """Routes of other providers, which cannot report calls of this one."""
+    other_routes: tuple[str, ...] = ()
+    """Further routes by which the call was not placed, unless the message has a known id."""
     started_at: int | None = None
     status: CallStatus
     reason: CallReason | None = None
@@ -217,7 +220,7 @@ class Health(Struct, frozen=True):
     """Whether calls can be placed."""
 
     dialers: int
-    closed_routes: tuple[Route, ...]
+    closed_routes: tuple[str, ...]
     open_breakers: tuple[str, ...]
     """With their scope: ``conversion_breaker area +919876``."""
     quarantine: Quarantine

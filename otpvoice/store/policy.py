@@ -25,7 +25,7 @@ from otpvoice.core.limits import (
     limits_of,
     longest_window_ms,
 )
-from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus, Route
+from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus
 from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
 
 _SECOND_MS: Final = 1_000
@@ -143,7 +143,7 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
 class StorePolicy:
     """What the settings decide for the functions. No request carries it."""
 
-    routes: tuple[Route, ...] = (Route.OBD, Route.C2C)
+    routes: tuple[str, ...] = ("obd", "c2c")
     """In the order in which they are tried."""
     max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""

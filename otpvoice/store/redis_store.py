@@ -9,7 +9,6 @@ import msgspec
 from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.verification import parse_route
 from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
@@ -212,7 +211,6 @@ def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
     with decoding(f"call:{_text(reply[b'call_id'])}"):
         encrypted = {name.decode(): reply.pop(name) for name in _ENCRYPTED & reply.keys()}
         members = decode_text(reply) | encrypted
-        members["route"] = parse_route(members["route"])
         members["tried_routes"] = members.get("tried_routes", "").split()
         return msgspec.convert(members, kind, strict=False)
 

@@ -21,10 +21,8 @@ from otpvoice.core.verification import (
     CallReason,
     CallStatus,
     EndReason,
-    Route,
     Status,
     Verification,
-    parse_route,
 )
 from otpvoice.store import SHOWN_CALL_FIELDS, SHOWN_FIELDS, UnreadableRecord
 from otpvoice.store.functions import BaseStore, Fields, Value
@@ -55,11 +53,9 @@ def _words(kind: type[StrEnum]) -> Mapping[bytes, StrEnum]:
     return MappingProxyType({each.encode(): each for each in kind})
 
 
-_ROUTES: Final = _words(Route)
 _DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = MappingProxyType(
     {
         "encrypted_number": bytes,
-        "route": lambda value: _ROUTES.get(value) or _text(value),
         **dict.fromkeys(("own_code", "heard"), _flag),
         **dict.fromkeys(
             (
@@ -257,7 +253,6 @@ def to_verification(
 
 def to_call(members: dict[str, Any]) -> Call:
     """Convert the members of a record. A reason of another release is left out."""
-    members["route"] = parse_route(members["route"])
     if members.get("reason") not in _CALL_REASONS:
         members.pop("reason", None)
     defaults = {"not_before": 0, "caller_id": f"+{members['bridge']}"}

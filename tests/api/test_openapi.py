@@ -254,7 +254,7 @@ def test_idempotency_key_pattern_matches_the_accepted_keys(
         ("call_after", [0, 225, None], [-1, 301, 1.5, "0", False]),
         ("reference", ["", "x" * 64, None], ["x" * 65, 5]),
         ("locale", ["hi", "hi_IN", "hi-IN,hi;q=0.9", "*", None], ["", "<", "x" * 256, 5]),
-        ("route", ["obd", "c2c", None], ["sms", "", 5]),
+        ("route", ["obd", "c2c", None], [5, ["obd"]]),
         ("ip", ["8.8.8.8", "[2001:db8::1]:80", "8.8.8.8, ::1", None], ["", "<", "1" * 513, 5]),
         ("name", ["", "Asha", None], [5, ["Asha"]]),
     ],

@@ -73,7 +73,6 @@ def report_answered(api: ApiClient, claim: Claim) -> None:
         call_id=claim.call_id,
         provider_ids=(),
         bridges=(),
-        route=None,
         started_at=None,
         status=CallStatus.ANSWERED,
         reason=None,

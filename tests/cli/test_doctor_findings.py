@@ -11,7 +11,6 @@ from otpvoice.cli.doctor import Level, ok, run_check
 from otpvoice.cli.doctor.network import account_finding
 from otpvoice.cli.doctor.settings import flow_findings, number_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
-from otpvoice.core.verification import Route
 from otpvoice.providers.mobtexting.queries import AccountStatus
 from otpvoice.store.discovery import DiscoveryNode, ServerInfo
 from otpvoice.store.models import Health, Quarantine
@@ -105,7 +104,7 @@ def test_discovery_nodes_should_agree_on_the_primary(
 def test_degraded_service_is_a_warning() -> None:
     """No dialer, a closed route, an open breaker."""
     quarantine = Quarantine(0, 0, (), ())
-    health = Health(0, (Route.C2C,), ("conversion_breaker area +919876",), quarantine)
+    health = Health(0, ("c2c",), ("conversion_breaker area +919876",), quarantine)
     found = with_remedies(health_findings(health))
     assert {(each.level, each.subject) for each in found} == {
         (WARN, "dialer"),

@@ -5,9 +5,9 @@ from support.service import BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.profiles import ClientProfile, CodePolicy
+from otpvoice.core.service import Verifications
 from otpvoice.core.speech import Flow
-from otpvoice.core.verification import Route
 from otpvoice.store.redis_store import RedisStore
 
 
@@ -31,7 +31,7 @@ def service(store: RedisStore, ring: KeyRing) -> Verifications:
             "login": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Customer", flows, 300),
             "bank": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Patron", flows, 60),
         },
-        routes=(Route.C2C, Route.OBD),
+        routes=("c2c", "obd"),
         policy=CodePolicy(
             code_length=6, max_checks=5, min_remaining_life_s=60, retention_s=7 * 86_400
         ),

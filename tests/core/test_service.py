@@ -6,6 +6,7 @@ import pytest
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.errors import (
+    FieldError,
     InvalidNumber,
     InvalidRequest,
     NoCallYet,
@@ -18,9 +19,9 @@ from otpvoice.core.keys import (
     decrypt_number,
     decrypt_speech,
 )
-from otpvoice.core.requests import CheckRequest, CreateRequest
+from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, Claim
 from otpvoice.store.redis_store import RedisStore
 
@@ -96,7 +97,7 @@ def test_create_with_number_only_takes_the_client_settings(
     assert begun.queue_margin == 30_000
     [call] = begun.calls
     assert re.fullmatch("call_[0-9a-f]{32}", call.id)
-    assert (call.route, call.locale) == (Route.C2C, "default")
+    assert (call.route, call.locale) == ("c2c", "default")
     assert (call.bridge, call.caller_id) == (BRIDGE, f"+{BRIDGE}")
     assert send_call(store, ring)[1] == "Patron"
 
@@ -106,13 +107,25 @@ def test_create_takes_all_members_of_the_request(
 ) -> None:
     """Code, route, language, life, delay and reference."""
     request = CreateRequest(
-        to=ASHA, code="0042", route=Route.OBD, locale="hi-IN", ttl=100, reference="r"
+        to=ASHA, code="0042", route="obd", locale="hi-IN", ttl=100, reference="r"
     )
     begun = service.create("login", request).verification
     assert begun.expires_at - begun.created_at == 100_000
     assert (begun.reference, begun.code_length, begun.checks_left) == ("r", 4, 5)
-    assert (begun.calls[0].route, begun.calls[0].locale) == (Route.OBD, "hi")
+    assert (begun.calls[0].route, begun.calls[0].locale) == ("obd", "hi")
     assert send_call(store, ring) == ("0042", "Customer")
+
+
+def test_unknown_route_is_refused_with_the_known_names(service: Verifications) -> None:
+    """In a create, and in a request for a further call."""
+    begun = service.create("login", CreateRequest(to=ASHA)).verification
+    detail = FieldError("/route", 'must be "c2c" or "obd"')
+    with pytest.raises(InvalidRequest) as refused:
+        service.create("login", CreateRequest(to=ASHA, route="sip"))
+    assert refused.value.field_errors == (detail,)
+    with pytest.raises(InvalidRequest) as refused:
+        service.request_call("login", begun.id, CallRequest(route="OBD"))
+    assert refused.value.field_errors == (detail,)
 
 
 @pytest.mark.parametrize(("own", "code"), [(None, "0042"), ("4711", "4711")])

@@ -11,7 +11,6 @@ from otpvoice.core.verification import (
     CallStatus,
     NextAction,
     NextReason,
-    Route,
     Status,
     Verification,
 )
@@ -27,7 +26,7 @@ ENDED: Final = {
     CallStatus.EXPIRED,
 }
 CALL = Call(
-    id="call_1", status=CallStatus.QUEUED, reason=None, route=Route.OBD, locale="default",
+    id="call_1", status=CallStatus.QUEUED, reason=None, route="obd", locale="default",
     bridge="918068280000", caller_id="+918068280000", due_at=NOW, not_before=0, sent_at=None,
     live_until=None, placed_at=None, ended_at=None, duration=None, heard=None, raw=None,
 )  # fmt: skip

@@ -9,9 +9,9 @@ from support.service import ClientAndDialer, SandboxPhones
 from otpvoice.container import create_dialer
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.service import ClientProfile, CodePolicy, Verifications
+from otpvoice.core.profiles import ClientProfile, CodePolicy
+from otpvoice.core.service import Verifications
 from otpvoice.core.speech import Flow
-from otpvoice.core.verification import Route
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
@@ -67,7 +67,7 @@ def service(store: RedisStore, settings: Settings) -> Verifications:
         ring=KeyRing([named.key for named in settings.secrets.keys]),
         number_hasher=NumberHasher(settings.secrets.number_key),
         profiles={"login": profile, "bank": replace(profile, default_name="Patron")},
-        routes=(Route.OBD, Route.C2C),
+        routes=("obd", "c2c"),
         policy=CodePolicy(code_length=6, max_checks=5, min_remaining_life_s=60, retention_s=604800),
     )
 

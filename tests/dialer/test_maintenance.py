@@ -17,7 +17,14 @@ from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import Callback, CallQuery, CallReport, OutboundCall, PlacementResult
+from otpvoice.providers.base import (
+    Callback,
+    CallQuery,
+    CallReport,
+    OutboundCall,
+    PlacementResult,
+    Route,
+)
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox
@@ -74,7 +81,12 @@ def keeper(
 ) -> MaintenanceLoop:
     """Create a maintenance loop that queries the sandbox."""
     chosen = environ | {"OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url}
-    return MaintenanceLoop("keeper", store, Container(load(chosen).settings).provider, ring)
+    return MaintenanceLoop("keeper", store, Container(load(chosen).settings).routes, ring)
+
+
+def routes_by(company: HangingProvider) -> dict[str, Route]:
+    """Return the usual routes, with another provider."""
+    return {name: Route(name, "hanging", company, name) for name in ("obd", "c2c")}
 
 
 def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA) -> Verification:
@@ -145,7 +157,7 @@ def test_stop_waits_for_started_queries_only(
     company = HangingProvider()
     stopping = threading.Event()
     keeping = threading.Thread(
-        target=MaintenanceLoop("k", store, company, ring).run, args=(stopping,)
+        target=MaintenanceLoop("k", store, routes_by(company), ring).run, args=(stopping,)
     )
     keeping.start()
     for _ in range(4):
@@ -166,9 +178,9 @@ def test_query_without_its_key_does_not_block_others(
     called(harness, sandbox)
     store.clock_offset_ms += CALLBACK_TIMEOUT
     stopping = threading.Event()
-    company = Container(load(environ).settings).provider
+    routes = Container(load(environ).settings).routes
     keeper = MaintenanceLoop(
-        "k", store, company, KeyRing([b"another key than that of the seal"[:32]])
+        "k", store, routes, KeyRing([b"another key than that of the seal"[:32]])
     )
     keeping = threading.Thread(target=keeper.run, args=(stopping,))
     keeping.start()
@@ -192,7 +204,7 @@ def test_internal_error_in_a_query_is_logged(
     stopping = threading.Event()
     with capture_logs() as lines:
         keeping = threading.Thread(
-            target=MaintenanceLoop("k", store, company, ring).run, args=(stopping,)
+            target=MaintenanceLoop("k", store, routes_by(company), ring).run, args=(stopping,)
         )
         keeping.start()
         assert all(company.asked.acquire(timeout=3) for _ in begun)
@@ -236,7 +248,7 @@ def test_status_queries_are_counted_by_outcome(
         MaintenanceLoop(
             "k",
             store,
-            Container(load(environ | {"OTPVOICE_PROVIDER_BASE_URL": url}).settings).provider,
+            Container(load(environ | {"OTPVOICE_PROVIDER_BASE_URL": url}).settings).routes,
             ring,
             metrics,
         )

@@ -12,7 +12,7 @@ from support.service import ASHA, ClientAndDialer, SandboxPhones
 from support.timing import finishes_within
 
 from otpvoice.core.service import Verifications
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.store.redis_store import RedisStore
 
@@ -42,7 +42,7 @@ def test_accepted_call_is_placed_and_speaks_the_code(
     verification = harness.create(name="Asha", code="0123")
     assert harness.dial_next()
     (call,) = harness.calls_of(verification)
-    assert (call.status, call.route, call.reason) == (CallStatus.PLACED, Route.OBD, None)
+    assert (call.status, call.route, call.reason) == (CallStatus.PLACED, "obd", None)
     assert call.placed_at is not None
     (heard,) = phones.calls(ASHA)
     assert heard["variables"] == {"Name": "Asha", "otp": "0, 1, 2, 3"}
@@ -53,10 +53,10 @@ def test_c2c_call_uses_the_flow_of_the_locale(
     harness: ClientAndDialer, phones: SandboxPhones
 ) -> None:
     """The voice speaks the same name and code."""
-    verification = harness.create(name="आशा", code="123456", route=Route.C2C, locale="hi-IN")
+    verification = harness.create(name="आशा", code="123456", route="c2c", locale="hi-IN")
     harness.dial_next()
     (call,) = harness.calls_of(verification)
-    assert (call.status, call.route, call.locale) == (CallStatus.PLACED, Route.C2C, "hi")
+    assert (call.status, call.route, call.locale) == (CallStatus.PLACED, "c2c", "hi")
     (heard,) = phones.calls(ASHA)
     assert heard["request"]["to"] == "flow:25"
     assert heard["request"]["mid"] == call.id
@@ -113,7 +113,7 @@ def test_failed_placement_is_never_placed(
         assert others == []
         assert not harness.dial_next()
     else:
-        assert [(call.status, call.route) for call in others] == [(CallStatus.QUEUED, Route.C2C)]
+        assert [(call.status, call.route) for call in others] == [(CallStatus.QUEUED, "c2c")]
 
 
 def test_refused_call_continues_on_the_next_route_at_once(
@@ -124,8 +124,8 @@ def test_refused_call_continues_on_the_next_route_at_once(
     verification = harness.create(code="123456")
     assert [harness.dial_next(), harness.dial_next(), harness.dial_next()] == [True, True, False]
     assert [(call.route, call.status) for call in harness.calls_of(verification)] == [
-        (Route.OBD, CallStatus.FAILED),
-        (Route.C2C, CallStatus.FAILED),
+        ("obd", CallStatus.FAILED),
+        ("c2c", CallStatus.FAILED),
     ]
     codes = {entry["request"]["variables[otp]"] for entry in phones.ledger()}
     assert codes == {"1, 2, 3, 4, 5, 6"}
@@ -148,7 +148,7 @@ def test_429_repeats_the_call_at_most_three_times(
     assert harness.dial_next()
     first, second = harness.calls_of(verification)
     assert (first.status, first.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
-    assert (second.status, second.route) == (CallStatus.QUEUED, Route.C2C)
+    assert (second.status, second.route) == (CallStatus.QUEUED, "c2c")
     assert [entry["route"] for entry in phones.ledger()] == ["obd", "obd", "obd"]
 
 
@@ -167,8 +167,8 @@ def test_refused_connection_is_retried_until_too_late(
             store.clock_offset_ms += 2_000
     assert dialed > 10
     assert [(call.route, call.status, call.reason) for call in harness.calls_of(verification)] == [
-        (Route.OBD, CallStatus.FAILED, CallReason.PROVIDER_ERROR),
-        (Route.C2C, CallStatus.EXPIRED, CallReason.TOO_LATE),
+        ("obd", CallStatus.FAILED, CallReason.PROVIDER_ERROR),
+        ("c2c", CallStatus.EXPIRED, CallReason.TOO_LATE),
     ]
     assert service.get("login", verification.id).verification.gap_until == 0
 

@@ -10,7 +10,7 @@ from support.service import ASHA, ClientAndDialer, SandboxPhones, running_dialer
 from otpvoice.app import create_app
 from otpvoice.core.errors import CallsUnavailable
 from otpvoice.core.service import Verifications
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.dialer import Dialer
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
@@ -55,11 +55,11 @@ def test_calls_use_the_other_route_while_one_is_closed(
     harness: ClientAndDialer, phones: SandboxPhones, store: RedisStore
 ) -> None:
     """Without a request on the closed route."""
-    assert store.health().closed_routes == (Route.OBD,)
+    assert store.health().closed_routes == ("obd",)
     begun = harness.create(RAVI)
     harness.dial_next()
     (call,) = harness.calls_of(begun)
-    assert (call.status, call.route) == (CallStatus.PLACED, Route.C2C)
+    assert (call.status, call.route) == (CallStatus.PLACED, "c2c")
     assert routes_of(phones) == ["obd", "c2c", "c2c"]
 
 
@@ -102,7 +102,7 @@ def test_calls_wait_while_all_routes_are_closed(
     harness.create()
     waiting = [harness.create(f"+91981234500{n}", call_after=1) for n in range(3)]
     assert [harness.dial_next(), harness.dial_next()] == [True, True]
-    assert store.health().closed_routes == (Route.OBD, Route.C2C)
+    assert store.health().closed_routes == ("obd", "c2c")
     with pytest.raises(CallsUnavailable):
         harness.create(RAVI)
     store.clock_offset_ms += 1_000
@@ -129,7 +129,7 @@ def test_unreachable_provider_closes_its_routes(
         assert store.health().closed_routes == ()
         harness.create(f"+91981234500{n}")
         harness.dial_next()
-    assert store.health().closed_routes == (Route.OBD,)
+    assert store.health().closed_routes == ("obd",)
 
 
 def test_running_dialer_probes_a_closed_route(
@@ -259,8 +259,8 @@ def test_refusing_provider_closes_its_routes_until_it_accepts(
     assert degraded(settings, store) == ["route:obd", "route:c2c"]
     closings = [line for line in logged if line["event"] == "route.closed"]
     assert [(line["route"], line["log_level"]) for line in closings] == [
-        (Route.OBD, "error"),
-        (Route.C2C, "error"),
+        ("obd", "error"),
+        ("c2c", "error"),
     ]
     comes_back(harness, store, settings)
 
@@ -269,7 +269,7 @@ def comes_back(harness: ClientAndDialer, store: RedisStore, settings: Settings) 
     """Have the provider accept again, and open each route with one call."""
     store.clock_offset_ms += PAUSE
     for n in (500, 501):
-        verification = harness.create(number(n), route=(Route.OBD, Route.C2C)[n - 500])
+        verification = harness.create(number(n), route=("obd", "c2c")[n - 500])
         harness.dial_next()
         assert harness.calls_of(verification)[0].status is CallStatus.PLACED
     assert degraded(settings, store) == []
@@ -310,7 +310,7 @@ def test_refusals_between_accepted_calls_close_no_route(
     refuses(phones, IN_A_ROW["unknown word"], 30)
     for n in range(6):
         logs_in(harness, range(4 * n, 4 * n + 4))
-        for route in (Route.OBD, Route.C2C):
-            harness.create(number(100 + 2 * n + (route is Route.C2C)), route=route)
+        for route in ("obd", "c2c"):
+            harness.create(number(100 + 2 * n + (route == "c2c")), route=route)
             assert harness.dial_next()
     assert degraded(settings, store) == []

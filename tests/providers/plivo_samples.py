@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from otpvoice.core.keys import CallTokens, KeyRing
-from otpvoice.core.verification import Route
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.base import CallAddresses, Callback, CallQuery, OutboundCall
 from otpvoice.providers.plivo.provider import Plivo
@@ -116,7 +115,8 @@ def outbound_call(**changes: Any) -> OutboundCall:
     """Return a call that speaks ``TEXT``."""
     members: dict[str, Any] = {
         "call_id": CALL_ID,
-        "route": Route.OBD,
+        "route": "abroad",
+        "mode": "",
         "number": f"+{NUMBER}",
         "bridge": LINE,
         "flow_id": "",
@@ -132,7 +132,7 @@ def call_query(**changes: Any) -> CallQuery:
     """Return the query about the call of ``RECORD``."""
     members: dict[str, Any] = {
         "call_id": CALL_ID,
-        "route": Route.OBD,
+        "mode": "",
         "number": f"+{NUMBER}",
         "bridge": LINE,
         "provider_id": REQUEST_UUID,

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from otpvoice.core.verification import Route
 from otpvoice.http_client import HttpClient, HttpResponse
 from otpvoice.providers.base import (
     Callback,
@@ -15,6 +14,7 @@ from otpvoice.providers.base import (
     OutboundCall,
     PlacementResult,
 )
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.reply import parse_placement
 
@@ -44,11 +44,12 @@ C2C_WITH_ID = (
 C2C_WITHOUT_ID = b'{\n"status": 200,\n"message": "Call initiated successfully"\n}'
 
 
-def outbound_call(route: Route = Route.OBD, **changes: Any) -> OutboundCall:
+def outbound_call(route: Mode = Mode.OBD, **changes: Any) -> OutboundCall:
     """Return a call of this route."""
     members: dict[str, Any] = {
         "call_id": "call_0123456789abcdef0123456789abcdef",
-        "route": route,
+        "route": route.value,
+        "mode": route,
         "number": f"+{NUMBER}",
         "bridge": "918068280000",
         "flow_id": "24",
@@ -155,10 +156,10 @@ def kolkata_ms(local: str) -> int:
 
 
 OBD_QUERY = CallQuery(
-    CALL_ID, Route.OBD, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
+    CALL_ID, Mode.OBD, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
 )
 C2C_QUERY = CallQuery(
-    CALL_ID, Route.C2C, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
+    CALL_ID, Mode.C2C, f"+{RECIPIENT}", BRIDGE, None, kolkata_ms("2024-07-10 08:27:13")
 )
 OBD_ENTRY: dict[str, Any] = json.loads(NEWER_STATUS)["data"][0]
 C2C_ENTRY: dict[str, Any] = json.loads(CALL_LOG)["data"]["data"][0] | {
@@ -177,7 +178,7 @@ def calls_response(*entries: dict[str, Any]) -> bytes:
 
 
 def parse_reply(
-    route: Route, body: Any, status: int = 200, name: str = "Asha Rao", number: str = NUMBER
+    route: Mode, body: Any, status: int = 200, name: str = "Asha Rao", number: str = NUMBER
 ) -> PlacementResult:
     """Parse a reply with this body: bytes, text or JSON members."""
     if not isinstance(body, bytes):

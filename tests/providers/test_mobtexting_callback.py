@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from providers.samples import BEARER, adapter, parse, parse_one
 from support.callback_bodies import BOUNDARY, ENCODINGS, Encode, as_json, as_multipart
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.providers.base import (
     Callback,
     CallbackError,
@@ -21,6 +21,7 @@ from otpvoice.providers.base import (
     Challenge,
 )
 from otpvoice.providers.mobtexting.callback import MAX_MESSAGES, CallbackFormat
+from otpvoice.providers.mobtexting.modes import Mode
 
 # The documented callbacks, byte for byte, except for the digits that the provider masked.
 DOCUMENTED_C2C = b"""{
@@ -49,7 +50,7 @@ STARTED = 1617965859_000  # 2021-04-09 10:57:39 UTC = 16:27:39 in Kolkata
 
 C2C_REPORT = CallReport(
     ids=(),
-    route=Route.C2C,
+    mode=Mode.C2C,
     bridge="918068280000",
     number="+918919520000",
     status=CallStatus.ANSWERED,
@@ -60,7 +61,7 @@ C2C_REPORT = CallReport(
 )
 OBD_REPORT = CallReport(
     ids=("1234-1333-XXXXX",),
-    route=Route.OBD,
+    mode=Mode.OBD,
     bridge="918068280000",
     number="+918867130000",
     status=CallStatus.ANSWERED,
@@ -110,7 +111,7 @@ def test_message_in_any_envelope_has_the_same_report(encode: Encode) -> None:
     assert (composed.ids, composed.number) == (("70fa-87",), "+918867130000")
     assert (composed.status, composed.raw) == (CallStatus.NO_ANSWER, "NO ANSWER")
     c2c = parse_one(encode(C2C))
-    assert (c2c.ids, c2c.route, c2c.number) == ((), Route.C2C, "+918919520000")
+    assert (c2c.ids, c2c.mode, c2c.number) == ((), Mode.C2C, "+918919520000")
     assert (c2c.bridge, c2c.started_at_ms) == ("918068280000", STARTED)
     assert (c2c.status, c2c.duration_s) == (CallStatus.ANSWERED, 23)
     challenge = {"validation_key": "key", "challenge": "a234qwe"}

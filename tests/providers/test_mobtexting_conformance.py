@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import CapturedResponse
 from otpvoice.providers.base import CallQuery
 from otpvoice.providers.exchange_capture import CapturedCallback
@@ -20,6 +20,7 @@ from otpvoice.providers.mobtexting.conformance import (
     CheckStatus,
     check_conformance,
 )
+from otpvoice.providers.mobtexting.modes import Mode
 
 ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
 CALL = "call_0123456789abcdef0123456789abcdef"
@@ -66,7 +67,7 @@ def callback(members: dict[str, Any] | bytes, **changes: Any) -> CapturedCallbac
 
 
 DOCUMENTED = CapturedEvidence(
-    query=CallQuery(CALL, Route.OBD, NUMBER, "918068280000", ID, SENT_AT),
+    query=CallQuery(CALL, Mode.OBD, NUMBER, "918068280000", ID, SENT_AT),
     form=CallbackFormat(ZoneInfo("Asia/Kolkata")),
     status=CallStatus.ANSWERED,
     reply=reply(OBD),
@@ -76,7 +77,7 @@ DOCUMENTED = CapturedEvidence(
 WITHOUT_ID = replace(DOCUMENTED.query, provider_id=None)
 C2C = replace(
     DOCUMENTED,
-    query=replace(DOCUMENTED.query, route=Route.C2C),
+    query=replace(DOCUMENTED.query, mode=Mode.C2C),
     reply=reply(b'{"callId":"%s","status":200}' % ID.encode()),
     callback=callback(C2C_CALLBACK),
 )
@@ -228,13 +229,13 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("route", [*Route])
+@pytest.mark.parametrize("route", [*Mode])
 @pytest.mark.parametrize("body", HOSTILE)
-def test_any_content_is_checked_without_leaking(route: Route, body: bytes) -> None:
+def test_any_content_is_checked_without_leaking(route: Mode, body: bytes) -> None:
     """Every check has a result, and no result has the number."""
     evidence = replace(
         DOCUMENTED,
-        query=replace(DOCUMENTED.query, route=route),
+        query=replace(DOCUMENTED.query, mode=route),
         reply=reply(body),
         callback=callback(body),
         query_responses=[reply(body)],

@@ -30,10 +30,11 @@ from providers.samples import (
 from providers.servers import ScriptedServer, http_response, send_in_parts
 from support.timing import finishes_within
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig
@@ -234,7 +235,7 @@ def run_sandbox() -> Iterator[Callable[..., RunningSandbox]]:
         sandbox.__exit__(None, None, None)
 
 
-def place(sandbox: RunningSandbox, http: HttpClient, route: Route) -> CallQuery:
+def place(sandbox: RunningSandbox, http: HttpClient, route: Mode) -> CallQuery:
     """Place a call, and return the query for it."""
     call = outbound_call(route, call_id=CALL_ID, number=f"+{RECIPIENT}", bridge=BRIDGE)
     sent_at_ms = round(time.time() * 1000)
@@ -254,16 +255,16 @@ def place(sandbox: RunningSandbox, http: HttpClient, route: Route) -> CallQuery:
 @pytest.mark.parametrize(
     ("route", "style"),
     [
-        (Route.OBD, {"obd_reply": "older"}),
-        (Route.OBD, {"obd_reply": "newer"}),
-        (Route.C2C, {"c2c_reply": "with_id"}),
-        (Route.C2C, {"c2c_reply": "bare"}),
+        (Mode.OBD, {"obd_reply": "older"}),
+        (Mode.OBD, {"obd_reply": "newer"}),
+        (Mode.C2C, {"c2c_reply": "with_id"}),
+        (Mode.C2C, {"c2c_reply": "bare"}),
     ],
 )
 def test_ended_call_is_reported(
     run_sandbox: Callable[..., RunningSandbox],
     http: HttpClient,
-    route: Route,
+    route: Mode,
     style: dict[str, str],
     behaviour: str,
     status: CallStatus,
@@ -281,14 +282,14 @@ def test_ended_call_is_reported(
 
     assert report
     assert report.ids == (CALL_ID, call.id.partition(":")[0])
-    assert (report.status, report.route) == (status, route)
+    assert (report.status, report.mode) == (status, route)
     assert fetch_status(sandbox.api_url, http, replace(query, provider_id=None)) == report
     assert (query.provider_id is None) == ("bare" in style.values())
 
 
-@pytest.mark.parametrize("route", Route)
+@pytest.mark.parametrize("route", Mode)
 def test_ringing_call_is_not_reported(
-    run_sandbox: Callable[..., RunningSandbox], http: HttpClient, route: Route
+    run_sandbox: Callable[..., RunningSandbox], http: HttpClient, route: Mode
 ) -> None:
     """With or without its id."""
     sandbox = run_sandbox(ring_seconds=60)

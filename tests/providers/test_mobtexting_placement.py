@@ -9,9 +9,9 @@ from providers.samples import OBD_OLDER, TOKEN, outbound_call
 from providers.servers import ScriptedServer, http_response
 from structlog.testing import capture_logs
 
-from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines, HttpClient
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.provider import Mobtexting
 
 CALL = outbound_call(number="+918919525224")
@@ -53,7 +53,7 @@ def test_obd_request(server: ScriptedServer, http: HttpClient) -> None:
 def test_c2c_request() -> None:
     """The recipient is ``from``, the flow ``to``; recording and redials are off."""
     provider = Mobtexting(base_url="http://x/", token=TOKEN)
-    request = provider.preview_request(outbound_call(Route.C2C, flow_id="220"))
+    request = provider.preview_request(outbound_call(Mode.C2C, flow_id="220"))
     assert request.url == "http://x/voice/c2c"
     assert request.body == (
         b'{"bridge": "918068280000", "from": "918867135000", "to": "flow:220", '
@@ -67,19 +67,19 @@ def test_c2c_request() -> None:
     ("route", "settings", "added", "absent"),
     [
         (
-            Route.OBD,
+            Mode.OBD,
             {"interval": 15, "webhook_id": "w-7", "campaign": ""},
             {"interval": "15", "webhook_id": "w-7"},
             {"name"},
         ),
         (
-            Route.OBD,
+            Mode.OBD,
             {"audio": "http://youraudiofilelocation.mp3"},
             {"audio": "http://youraudiofilelocation.mp3"},
             {"flow_id", "variables[Name]", "variables[otp]"},
         ),
         (
-            Route.C2C,
+            Mode.C2C,
             {"c2c_attempts": 2, "c2c_duration": 3, "webhook_id": "w-7", "audio": "a-1"},
             {"attempts": "2", "duration": "3", "record": "0", "webhook_id": "w-7"},
             {"audio", "interval", "name", "flow_id"},
@@ -88,7 +88,7 @@ def test_c2c_request() -> None:
     ids=["obd", "audio", "c2c"],
 )
 def test_settings_change_the_request(
-    route: Route, settings: dict[str, Any], added: dict[str, str], absent: set[str]
+    route: Mode, settings: dict[str, Any], added: dict[str, str], absent: set[str]
 ) -> None:
     """Options of the other route are not sent; with a sound, neither code nor name is."""
     provider = Mobtexting(base_url="http://x/", token=TOKEN, **settings)
@@ -154,12 +154,12 @@ def test_request_without_reply_is_ambiguous(http: HttpClient) -> None:
 @pytest.mark.parametrize(
     ("route", "members"),
     [
-        (Route.OBD, {"status": "OK", "data": {"id": "7", "mobile": "+91 88671 35001"}}),
-        (Route.C2C, {"status": 200, "callId": "7", "from": "918867135001"}),
+        (Mode.OBD, {"status": "OK", "data": {"id": "7", "mobile": "+91 88671 35001"}}),
+        (Mode.C2C, {"status": 200, "callId": "7", "from": "918867135001"}),
     ],
 )
 def test_reply_about_another_number_is_ambiguous(
-    server: ScriptedServer, http: HttpClient, route: Route, members: dict[str, Any]
+    server: ScriptedServer, http: HttpClient, route: Mode, members: dict[str, Any]
 ) -> None:
     """Its id is dropped, an error is logged, and the next request uses a new connection."""
     good = b'{"status":200,"callId":"8","data":[{"id":"8"}]}'

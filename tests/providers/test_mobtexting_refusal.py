@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from providers.samples import OBD_NEWER, parse_reply, reply_with_call
 
-from otpvoice.core.verification import Route
 from otpvoice.providers.base import PlacementOutcome
+from otpvoice.providers.mobtexting.modes import Mode
 
 ACCEPTED, REFUSED = PlacementOutcome.ACCEPTED, PlacementOutcome.REFUSED
 AMBIGUOUS, BACK_OFF = PlacementOutcome.AMBIGUOUS, PlacementOutcome.BACK_OFF
@@ -28,7 +28,7 @@ ACCOUNT = [
 ]
 
 
-@pytest.mark.parametrize("route", Route)
+@pytest.mark.parametrize("route", Mode)
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -42,7 +42,7 @@ ACCOUNT = [
     ],
 )
 def test_refusal_of_the_account_is_misconfigured(
-    route: Route, status: int, body: dict[str, Any]
+    route: Mode, status: int, body: dict[str, Any]
 ) -> None:
     """Balance, credit, token, login: every call fails until an operator acts."""
     outcomes = {
@@ -66,7 +66,7 @@ def test_refusal_of_the_account_is_misconfigured(
 )
 def test_reason_is_found_in_any_member(body: dict[str, Any]) -> None:
     """In the message, in an error of any depth, or in the call's entry."""
-    assert parse_reply(Route.OBD, body).outcome is MISCONFIGURED
+    assert parse_reply(Mode.OBD, body).outcome is MISCONFIGURED
 
 
 @pytest.mark.parametrize(
@@ -85,20 +85,20 @@ def test_reason_is_found_in_any_member(body: dict[str, Any]) -> None:
 )
 def test_refusal_of_one_call_is_refused(message: Any) -> None:
     """Otherwise one number could close the route for all others."""
-    assert parse_reply(Route.OBD, {"status": "ERROR", "message": message}).outcome is REFUSED
+    assert parse_reply(Mode.OBD, {"status": "ERROR", "message": message}).outcome is REFUSED
 
 
 def test_recipients_name_in_a_message_is_ignored() -> None:
     """A person with such a name must not close a route."""
     message = {"status": "ERROR", "message": "Cannot speak 'Low Balance Token'"}
-    assert parse_reply(Route.OBD, message, name="Low Balance Token").outcome is REFUSED
+    assert parse_reply(Mode.OBD, message, name="Low Balance Token").outcome is REFUSED
 
 
-@pytest.mark.parametrize("route", Route)
+@pytest.mark.parametrize("route", Mode)
 @pytest.mark.parametrize(
     "message", ["1 numbers accepted, balance 12.5", "Queued. Your balance is low", "1 credit used"]
 )
-def test_accepted_call_stays_accepted_whatever_the_message(route: Route, message: str) -> None:
+def test_accepted_call_stays_accepted_whatever_the_message(route: Mode, message: str) -> None:
     """The phone rings, so the call must not be sent by another route as well."""
     body = reply_with_call(id="7", status="queued") | {"message": message}
     assert parse_reply(route, body).outcome is ACCEPTED
@@ -110,13 +110,13 @@ def test_accepted_call_stays_accepted_whatever_the_message(route: Route, message
 @pytest.mark.parametrize("message", ["Invalid DID", "Call failed", "Number not allowed"])
 def test_contradictory_reply_is_ambiguous(message: str) -> None:
     """200 without a call's id, and a text that refuses."""
-    assert parse_reply(Route.C2C, {"status": 200, "message": message}).outcome is AMBIGUOUS
+    assert parse_reply(Mode.C2C, {"status": 200, "message": message}).outcome is AMBIGUOUS
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_server_error_is_ambiguous_whatever_the_message(status: int) -> None:
     """The phone may ring."""
-    assert parse_reply(Route.OBD, {"message": "Invalid token"}, status).outcome is AMBIGUOUS
+    assert parse_reply(Mode.OBD, {"message": "Invalid token"}, status).outcome is AMBIGUOUS
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_server_error_is_ambiguous_whatever_the_message(status: int) -> None:
 )
 def test_login_page_is_misconfigured(page: str, outcome: PlacementOutcome) -> None:
     """HTML with 200: the request reached the portal's login page, so no call was placed."""
-    assert parse_reply(Route.OBD, page).outcome is outcome
+    assert parse_reply(Mode.OBD, page).outcome is outcome
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", OBD_NEWER, b'{"status":200,"data":[1]}'])
@@ -152,7 +152,7 @@ def test_other_http_status_decides_alone(
     status: int, outcome: PlacementOutcome, body: bytes
 ) -> None:
     """Whatever the body contains."""
-    result = parse_reply(Route.OBD, body, status)
+    result = parse_reply(Mode.OBD, body, status)
     assert (result.outcome, result.provider_id) == (outcome, None)
     assert result.detail.startswith(f"HTTP {status}")
 
@@ -174,10 +174,10 @@ def test_other_http_status_decides_alone(
 )
 def test_body_without_status_is_ambiguous(body: bytes) -> None:
     """A 200 without readable JSON or without a status does not refuse the call."""
-    assert parse_reply(Route.OBD, body).outcome is AMBIGUOUS
+    assert parse_reply(Mode.OBD, body).outcome is AMBIGUOUS
 
 
 def test_deeply_nested_reply_is_parsed() -> None:
     """Neither the decoder nor the search for a reason recurses too deeply."""
     text = '{"status":"ERROR","message":' + "[" * 300 + '"balance"' + "]" * 300 + "}"
-    assert parse_reply(Route.OBD, text).outcome is MISCONFIGURED
+    assert parse_reply(Mode.OBD, text).outcome is MISCONFIGURED

@@ -26,10 +26,11 @@ from providers.samples import (
 )
 from structlog.testing import capture_logs
 
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import fetch_report
 
 
@@ -51,7 +52,7 @@ def test_newer_response_is_reported() -> None:
     """With both ids, and the seconds from start to end."""
     assert fetch(OBD_QUERY, NEWER_STATUS) == CallReport(
         ids=(CALL_ID, OBD_ID),
-        route=Route.OBD,
+        mode=Mode.OBD,
         bridge=BRIDGE,
         number=f"+{RECIPIENT}",
         status=CallStatus.ANSWERED,
@@ -194,24 +195,24 @@ def test_two_matches_are_ambiguous_without_id(
 @pytest.mark.parametrize(
     ("route", "change"),
     [
-        (Route.OBD, {"to": "917619360001"}),
-        (Route.OBD, {"to": None}),
-        (Route.OBD, {"from": "358910000001"}),
-        (Route.OBD, {"start_at": "2024-07-10 08:25:12"}),
-        (Route.OBD, {"start_at": "2024-07-10 08:32:14"}),
-        (Route.OBD, {"start_at": "", "created_at": "0000-00-00 00:00:00"}),
-        (Route.C2C, {"call_from": "917619360001"}),
-        (Route.C2C, {"call_from": BRIDGE, "call_to": RECIPIENT}),
-        (Route.C2C, {"bridge": "358910000001"}),
-        (Route.C2C, {"service": "OBD"}),
-        (Route.C2C, {"start_at": "2024-07-10 08:25:12"}),
-        (Route.C2C, {"start_at": "2024-07-10 08:32:14"}),
-        (Route.C2C, {"start_at": "yesterday"}),
+        (Mode.OBD, {"to": "917619360001"}),
+        (Mode.OBD, {"to": None}),
+        (Mode.OBD, {"from": "358910000001"}),
+        (Mode.OBD, {"start_at": "2024-07-10 08:25:12"}),
+        (Mode.OBD, {"start_at": "2024-07-10 08:32:14"}),
+        (Mode.OBD, {"start_at": "", "created_at": "0000-00-00 00:00:00"}),
+        (Mode.C2C, {"call_from": "917619360001"}),
+        (Mode.C2C, {"call_from": BRIDGE, "call_to": RECIPIENT}),
+        (Mode.C2C, {"bridge": "358910000001"}),
+        (Mode.C2C, {"service": "OBD"}),
+        (Mode.C2C, {"start_at": "2024-07-10 08:25:12"}),
+        (Mode.C2C, {"start_at": "2024-07-10 08:32:14"}),
+        (Mode.C2C, {"start_at": "yesterday"}),
     ],
 )
-def test_other_call_is_no_match(route: Route, change: dict[str, Any]) -> None:
+def test_other_call_is_no_match(route: Mode, change: dict[str, Any]) -> None:
     """Another recipient, bridge, service or time."""
-    query, entry = (OBD_QUERY, OBD_ENTRY) if route is Route.OBD else (C2C_QUERY, C2C_ENTRY)
+    query, entry = (OBD_QUERY, OBD_ENTRY) if route is Mode.OBD else (C2C_QUERY, C2C_ENTRY)
     other = entry | {"id": "other", "status": "BUSY"} | change
     assert fetch(query, calls_response(other)) is None
     assert status_of(fetch(query, calls_response(other, entry))) is CallStatus.ANSWERED
@@ -312,6 +313,6 @@ QUERIES = [OBD_QUERY, C2C_QUERY]
 )
 def test_any_entry_is_parsed(query: CallQuery, members: dict[str, Any]) -> None:
     """The result is a report with a final status, or None."""
-    entry = (OBD_ENTRY if query.route is Route.OBD else C2C_ENTRY) | members
+    entry = (OBD_ENTRY if query.mode is Mode.OBD else C2C_ENTRY) | members
     report = fetch(query, calls_response(entry), calls_response(entry))
     assert report is None or report.status is not CallStatus.UNKNOWN

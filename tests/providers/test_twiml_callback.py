@@ -31,7 +31,7 @@ def test_documented_callback() -> None:
     """Our id comes first; the number, the line and the length of the conversation are read."""
     assert report() == CallReport(
         ids=(CALL_ID, SID),
-        route=None,
+        mode=None,
         bridge=BRIDGE,
         number=NUMBER,
         status=CallStatus.ANSWERED,

@@ -20,7 +20,7 @@ from providers.twiml_samples import (
 )
 from structlog.testing import capture_logs
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.twiml.queries import fetch_report
@@ -53,7 +53,7 @@ def test_call_is_fetched_by_its_id() -> None:
     assert urls == [f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT_ID}/Calls/{SID}.json"]
     assert report == CallReport(
         ids=(CALL_ID, SID),
-        route=Route.OBD,
+        mode="",
         bridge=BRIDGE,
         number=NUMBER,
         status=CallStatus.ANSWERED,

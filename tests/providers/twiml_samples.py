@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from otpvoice.core.verification import Route
 from otpvoice.providers.base import CallQuery, OutboundCall
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.vendors import VENDORS
@@ -85,7 +84,8 @@ def outbound_call(**changes: Any) -> OutboundCall:
     """Return the call of these samples."""
     members: dict[str, Any] = {
         "call_id": CALL_ID,
-        "route": Route.OBD,
+        "route": "abroad",
+        "mode": "",
         "number": NUMBER,
         "bridge": BRIDGE,
         "flow_id": "",
@@ -101,7 +101,7 @@ def query(**changes: Any) -> CallQuery:
     """Return a query about the call of these samples."""
     members: dict[str, Any] = {
         "call_id": CALL_ID,
-        "route": Route.OBD,
+        "mode": "",
         "number": NUMBER,
         "bridge": BRIDGE,
         "provider_id": SID,

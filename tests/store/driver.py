@@ -18,7 +18,6 @@ from otpvoice.core.verification import (
     Call,
     CallStatus,
     EndReason,
-    Route,
     Status,
     Verification,
 )
@@ -85,7 +84,7 @@ class StoreDriver:
         ttl: float = 300,
         keep: float = 7 * 86_400,
         max_checks: int = 5,
-        route: Route | None = None,
+        route: str | None = None,
         locale: str = "default",
         bridge: str = BRIDGE,
         name: str = "Asha",
@@ -108,7 +107,7 @@ class StoreDriver:
             request_digests=self.ring.digests("create", client, number, code),
             own_code=own_code,
             reference=reference,
-            route=route or Route.OBD,
+            route=route or "obd",
             locale=locale,
             code_length=len(code),
             max_checks=max_checks,
@@ -146,7 +145,7 @@ class StoreDriver:
     def request_call(
         self,
         verification: Verification,
-        route: Route | None = None,
+        route: str | None = None,
         bridge: str = BRIDGE,
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
@@ -301,7 +300,7 @@ def number_identity(to: str) -> NumberIdentity:
     return NumberIdentity(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
 
 
-def new_call(route: Route | None = None, bridge: str = BRIDGE) -> NewCall:
+def new_call(route: str | None = None, bridge: str = BRIDGE) -> NewCall:
     """Return a new call."""
     return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
 

@@ -16,7 +16,7 @@ from store.limit_cases import (
 from support.service import ASHA
 
 from otpvoice.core.limits import LIMITS, LimitStatus, parse_ratio
-from otpvoice.core.verification import CallStatus, Route, Status
+from otpvoice.core.verification import CallStatus, Status
 from otpvoice.store.models import CallResult, RouteHealth
 
 PHONE = number_identity(ASHA)
@@ -91,7 +91,7 @@ def test_overview_shows_shared_limits_calls_dialers_and_routes(redis: Redis) -> 
         LimitStatus("login", "creates_per_client", 2, 999, 0),
     ]
     assert (seen.live_calls, seen.queued_calls, seen.dialers) == (2, 1, 1)
-    assert seen.closed_routes == (Route.OBD,)
+    assert seen.closed_routes == ("obd",)
     assert not any(seen.refused.values())
     assert seen.open_breakers == ()
 

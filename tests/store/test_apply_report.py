@@ -1,11 +1,14 @@
 """Call reports: applied to the one call that they are about, and only forward."""
 
+from typing import Any
+
 import pytest
 from store.driver import RAVI, StoreDriver
 
-from otpvoice.core.verification import CallReason, CallStatus, Route, Status
+from otpvoice.core.verification import CallReason, CallStatus, Status
 from otpvoice.store.models import CallResult, ReportOutcome
 
+NO_IDS: dict[str, Any] = {}
 OTHER_BRIDGE = "918068280001"
 RESULTS = [CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED]
 
@@ -43,7 +46,7 @@ def test_report_with_id_ignores_number_bridge_route_and_start(driver: StoreDrive
         provider_ids=("70fa87e0",),
         to=RAVI,
         bridges=("9",),
-        route=Route.C2C,
+        other_routes=("obd",),
         started_at=1,
     )
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
@@ -116,7 +119,10 @@ def test_report_without_id_applies_to_the_one_live_call(driver: StoreDriver) -> 
     """Of that route, caller line and number, with a matching start."""
     _, claim, sent_at = driver.place()
     settled = driver.apply_callback(
-        CallStatus.BUSY, bridges=("1", claim.bridge), route=Route.OBD, started_at=sent_at + 5_000
+        CallStatus.BUSY,
+        bridges=("1", claim.bridge),
+        other_routes=("c2c",),
+        started_at=sent_at + 5_000,
     )
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
 
@@ -160,7 +166,7 @@ def test_report_of_other_route_number_or_bridge_is_unmatched(driver: StoreDriver
     """Nothing changes."""
     begun, _, sent_at = driver.place()
     for settled in (
-        driver.apply_callback(CallStatus.BUSY, route=Route.C2C, started_at=sent_at),
+        driver.apply_callback(CallStatus.BUSY, other_routes=("obd",), started_at=sent_at),
         driver.apply_callback(CallStatus.BUSY, to=RAVI, started_at=sent_at),
         driver.apply_callback(CallStatus.BUSY, bridges=(OTHER_BRIDGE,), started_at=sent_at),
         driver.apply_callback(CallStatus.BUSY, bridges=(), started_at=sent_at),
@@ -216,3 +222,16 @@ def test_report_without_id_ignores_claimed_call(driver: StoreDriver) -> None:
     begun = driver.create()
     driver.claim()
     assert driver.apply_callback(CallStatus.BUSY, started_at=begun.now).outcome == "no_call"
+
+
+def test_report_of_another_provider_never_applies(driver: StoreDriver) -> None:
+    """Whatever id it has: two companies may use equal ones, and one may be hostile."""
+    begun, claim, sent_at = driver.place("p-1")
+    for members in ({"call_id": claim.call_id}, {"provider_ids": ("p-1",)}, NO_IDS):
+        report = driver.apply_callback(
+            CallStatus.BUSY, foreign_routes=("obd",), started_at=sent_at, **members
+        )
+        assert report.outcome is ReportOutcome.NO_CALL
+    assert driver.get(begun).calls[0].status is CallStatus.PLACED
+    own = driver.apply_callback(CallStatus.BUSY, foreign_routes=("c2c",), provider_ids=("p-1",))
+    assert own.outcome is ReportOutcome.APPLIED

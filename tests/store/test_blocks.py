@@ -10,12 +10,12 @@ from store.limit_cases import DAY, NO_GAP, refusing, stored
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult
 
 PHONE = number_identity(ASHA)
 HOUR = 3_600
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route="c2c")
 RETRY = CallResult(CallStatus.QUEUED, is_unsent=True, retry_in_ms=1_000)
 
 

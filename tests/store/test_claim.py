@@ -5,7 +5,7 @@ from redis import Redis
 from store.driver import CODE, RAVI, RING, StoreDriver
 
 from otpvoice.core.keys import decrypt_number, decrypt_speech
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
 from otpvoice.store.models import Claim
 
@@ -30,11 +30,11 @@ def test_claim_of_empty_queue_returns_minus_one(driver: StoreDriver) -> None:
 
 def test_claim_has_everything_for_dialing(driver: StoreDriver) -> None:
     """Secrets are encrypted for the key ring."""
-    begun = driver.try_create(route=Route.C2C, locale="hi", name="आशा").verification
+    begun = driver.try_create(route="c2c", locale="hi", name="आशा").verification
     assert begun
     claim = driver.claim()
     assert (claim.call_id, claim.verification_id) == (begun.calls[0].id, begun.id)
-    assert (claim.client, claim.route, claim.locale) == ("login", Route.C2C, "hi")
+    assert (claim.client, claim.route, claim.locale) == ("login", "c2c", "hi")
     assert (claim.tried_routes, claim.requests) == ((), 0)
     assert decrypt_speech(RING, begun.id, claim.encrypted_speech) == (CODE, "आशा")
     assert decrypt_number(RING, begun.id, claim.encrypted_number) == "+919876543210"

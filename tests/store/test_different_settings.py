@@ -12,12 +12,12 @@ from store.driver import (
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult, ReportOutcome, RouteHealth
 
 DAY_MS = 86_400_000
 OTHER_BRIDGE = "918068289999"
-REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route="c2c")
 
 
 # Clients and their events -------------------------------------------------------------------------
@@ -109,9 +109,9 @@ def test_deliver_only_applies_to_verifications_created_under_it(redis: Redis) ->
 
 def test_route_that_only_the_api_has_is_dialed(redis: Redis) -> None:
     """A dialer uses each route that it has an adapter for."""
-    api, dialer = process(redis), process(redis, routes=(Route.OBD,))
-    api.try_create(route=Route.C2C)
-    assert dialer.claim().route is Route.C2C
+    api, dialer = process(redis), process(redis, routes=("obd",))
+    api.try_create(route="c2c")
+    assert dialer.claim().route == "c2c"
 
 
 def test_following_call_has_the_flow_of_the_one_before(redis: Redis) -> None:
@@ -133,11 +133,11 @@ def test_following_call_has_the_flow_of_the_one_before(redis: Redis) -> None:
 
 @pytest.mark.parametrize(
     ("routes", "following"),
-    [((Route.OBD,), Route.OBD), ((Route.C2C, Route.OBD), Route.C2C)],
+    [(("obd",), "obd"), (("c2c", "obd"), "c2c")],
     ids=["removed", "reordered"],
 )
 def test_redial_follows_the_route_order_of_the_reporting_process(
-    redis: Redis, routes: tuple[Route, ...], following: Route
+    redis: Redis, routes: tuple[str, ...], following: str
 ) -> None:
     """Also if that process does not have the route of the call."""
     api, other = process(redis, max_redials=1), process(redis, routes=routes, max_redials=1)
@@ -145,18 +145,18 @@ def test_redial_follows_the_route_order_of_the_reporting_process(
     claim = api.dial()
     other.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
     first, second = api.get(begun).calls
-    assert (first.route, second.route) == (Route.OBD, following)
+    assert (first.route, second.route) == ("obd", following)
 
 
 def test_route_closed_for_one_process_is_closed_for_all(redis: Redis) -> None:
     """It does not affect a process without the route."""
-    both, one = process(redis), process(redis, routes=(Route.C2C,))
+    both, one = process(redis), process(redis, routes=("c2c",))
     both.create()
     claim = both.claim()
     both.record(
         claim, CallResult(CallStatus.FAILED, CallReason.ROUTE_DOWN, route_health=RouteHealth.DOWN)
     )
-    assert both.store.health().closed_routes == (Route.OBD,)
+    assert both.store.health().closed_routes == ("obd",)
     assert one.store.health().closed_routes == ()
     assert one.try_create(RAVI).outcome == "created"
 

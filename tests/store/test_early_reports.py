@@ -8,7 +8,7 @@ from redis import Redis
 from store.builders import driver_with_quotas
 from store.driver import RAVI, StoreDriver
 
-from otpvoice.core.verification import CallReason, CallStatus, Route, Status
+from otpvoice.core.verification import CallReason, CallStatus, Status
 from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 from otpvoice.store.redis_store import RedisStore
@@ -55,7 +55,7 @@ def test_record_after_early_report_redials(redis: Redis) -> None:
     driver.record(claim, PLACED)
     first, second = driver.get(begun).calls
     assert (first.status, second.status) == (CallStatus.BUSY, CallStatus.QUEUED)
-    assert second.route is Route.C2C
+    assert second.route == "c2c"
     assert driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.LATE
     assert len(driver.get(begun).calls) == 2
 

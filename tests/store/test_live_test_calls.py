@@ -6,12 +6,12 @@ from store.builders import driver_with_limits
 from store.driver import StoreDriver
 
 from otpvoice.core.limits import ClientLimits
-from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult, ReportOutcome
 from otpvoice.store.policy import CAPTURE_TTL_MS
 
 REFUSED = CallResult(
-    CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, next_route=Route.C2C, raw="HTTP 401"
+    CallStatus.FAILED, CallReason.ROUTE_DOWN, is_unsent=True, next_route="c2c", raw="HTTP 401"
 )
 
 

@@ -14,7 +14,7 @@ from support.service import ENDLESS_KEYS, stored_speech
 
 from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.store_port import Idempotency
-from otpvoice.core.verification import CallStatus, Route, Verification
+from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store import DEFAULTS, Keys
 from otpvoice.store.redis_store import RedisStore
 
@@ -62,7 +62,7 @@ def test_speech_is_stored_in_pieces_and_claimed_whole(
 def test_fields_with_their_default_are_left_out(driver: StoreDriver, redis: Redis) -> None:
     """Other values are stored, and both are read alike."""
     usual = driver.create()
-    other = driver.create(RAVI, code="12345678", max_checks=3, ttl=60, route=Route.C2C, locale="hi")
+    other = driver.create(RAVI, code="12345678", max_checks=3, ttl=60, route="c2c", locale="hi")
     of_usual, of_other = (
         {*redis.hkeys(Keys().of("verification", each.id))} for each in (usual, other)
     )
@@ -72,7 +72,7 @@ def test_fields_with_their_default_are_left_out(driver: StoreDriver, redis: Redi
         seen = driver.get(begun)
         assert seen == replace(begun, now=seen.now)
     assert [call.locale for call in driver.get(usual).calls] == ["default"]
-    assert [call.route for call in driver.get(other).calls] == [Route.C2C]
+    assert [call.route for call in driver.get(other).calls] == ["c2c"]
 
 
 def test_ended_verification_leaves_only_records(driver: StoreDriver, redis: Redis) -> None:

@@ -28,7 +28,7 @@ from store.model_records import (
 from support.service import ASHA, ENDLESS_KEYS, INDEXES
 
 from otpvoice.core.store_port import StoreResult
-from otpvoice.core.verification import CallReason, CallStatus, Route, Status, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.models import CallResult, Claim, ReportOutcome
 
 STEP = 0.2764
@@ -36,8 +36,8 @@ STEP = 0.2764
 deadline itself the clocks of model and store may differ."""
 RETRY = CallResult(C.QUEUED, is_unsent=True, retry_in_ms=20_000)
 BACK_OFF = CallResult(C.QUEUED, is_unsent=True, is_refused=True, retry_in_ms=20_000)
-UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True, next_route=Route.C2C)
-OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+UNREACHED = CallResult(C.FAILED, CallReason.PROVIDER_ERROR, is_unsent=True, next_route="c2c")
+OTHER_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, is_unsent=True, next_route="c2c")
 NO_ROUTE = CallResult(C.FAILED, CallReason.REFUSED, is_unsent=True)
 OUTCOMES = [
     *(CallResult(C.PLACED), CallResult(C.UNKNOWN), RETRY, BACK_OFF),

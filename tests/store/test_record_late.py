@@ -5,13 +5,13 @@ from msgspec.structs import replace
 from redis import Redis
 from store.driver import PLACED, StoreDriver
 
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
 from otpvoice.store.models import CallResult, ReportOutcome
 
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR, raw="read timeout")
 AGAIN = CallResult(CallStatus.QUEUED, retry_in_ms=3_000, is_unsent=True)
-NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route=Route.C2C)
+NEXT = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True, next_route="c2c")
 
 
 def test_result_after_cancel_is_recorded(driver: StoreDriver) -> None:

@@ -16,7 +16,7 @@ from store.many_numbers import (
     closed_routes,
 )
 
-from otpvoice.core.verification import CallReason, CallStatus, Route
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult, RouteHealth
 
 
@@ -24,19 +24,19 @@ def test_call_takes_the_other_route_while_one_is_closed(
     driver: StoreDriver, numbers: ManyNumbers
 ) -> None:
     """The closed route does not count as tried."""
-    numbers.close_routes(Route.OBD)
+    numbers.close_routes("obd")
     begun = numbers.create()
     claim = driver.claim()
-    assert (claim.route, claim.tried_routes, claim.requests) == (Route.C2C, (), 0)
+    assert (claim.route, claim.tried_routes, claim.requests) == ("c2c", (), 0)
     (call,) = driver.get(begun).calls
-    assert (call.id, call.route) == (claim.call_id, Route.C2C)
+    assert (call.id, call.route) == (claim.call_id, "c2c")
 
 
 def test_refused_call_waits_while_its_next_route_is_closed(
     driver: StoreDriver, numbers: ManyNumbers
 ) -> None:
     """It is not sent back to the route that refused it."""
-    numbers.close_routes(Route.OBD)
+    numbers.close_routes("obd")
     begun = numbers.create()
     claim = driver.claim()
     driver.mark_sent(claim)
@@ -44,26 +44,26 @@ def test_refused_call_waits_while_its_next_route_is_closed(
         CallStatus.FAILED,
         CallReason.REFUSED,
         is_unsent=True,
-        next_route=Route.OBD,
+        next_route="obd",
         route_health=RouteHealth.BAD,
     )
     driver.record(claim, result)
     assert driver.seconds_until_due() == FIRST_PAUSE
     driver.advance_time(FIRST_PAUSE)
-    assert driver.claim().route is Route.OBD
-    assert [call.route for call in driver.get(begun).calls] == [Route.C2C, Route.OBD]
+    assert driver.claim().route == "obd"
+    assert [call.route for call in driver.get(begun).calls] == ["c2c", "obd"]
 
 
 def test_any_call_probes_a_route_closed_by_refusals(
     driver: StoreDriver, numbers: ManyNumbers
 ) -> None:
     """Once after each pause."""
-    numbers.close_routes(Route.C2C)
+    numbers.close_routes("c2c")
     driver.advance_time(FIRST_PAUSE)
     for _ in range(2):
-        numbers.create(Route.OBD)
+        numbers.create("obd")
     probe, other = driver.claim(), driver.claim()
-    assert (probe.route, other.route) == (Route.C2C, Route.OBD)
+    assert (probe.route, other.route) == ("c2c", "obd")
     driver.mark_sent(probe)
     assert driver.record(probe, GOOD).route_change == "opened"
     assert closed_routes(driver) == ()
@@ -73,50 +73,50 @@ def test_refused_probe_is_dialed_by_the_open_route(
     driver: StoreDriver, numbers: ManyNumbers
 ) -> None:
     """At once."""
-    numbers.close_routes(Route.C2C)
+    numbers.close_routes("c2c")
     driver.advance_time(FIRST_PAUSE)
-    numbers.create(Route.OBD)
+    numbers.create("obd")
     probe = driver.claim()
     driver.mark_sent(probe)
-    driver.record(probe, replace(DOWN, next_route=Route.OBD))
+    driver.record(probe, replace(DOWN, next_route="obd"))
     claim = driver.claim()
-    assert (claim.route, claim.tried_routes) == (Route.OBD, (Route.C2C,))
+    assert (claim.route, claim.tried_routes) == ("obd", ("c2c",))
 
 
 def test_last_attempt_does_not_probe_another_route(redis: Redis) -> None:
     """No further call could follow a refusal."""
     driver = driver_with_limits(redis, attempts_per_verification=2)
     numbers = ManyNumbers(driver)
-    begun = numbers.create(Route.OBD)
+    begun = numbers.create("obd")
     driver.dial(NO_WORD)
-    numbers.close_routes(Route.C2C)
+    numbers.close_routes("c2c")
     driver.advance_time(FIRST_PAUSE)
     assert driver.request_call(begun).outcome == "coming"
-    assert driver.claim().route is Route.OBD
+    assert driver.claim().route == "obd"
 
 
-@pytest.mark.parametrize(("closes", "goes_by"), [((Route.OBD,), Route.C2C), (BOTH, Route.OBD)])
+@pytest.mark.parametrize(("closes", "goes_by"), [(("obd",), "c2c"), (BOTH, "obd")])
 def test_last_attempt_probes_its_own_route_if_none_is_open(
-    redis: Redis, closes: tuple[Route, ...], goes_by: Route
+    redis: Redis, closes: tuple[str, ...], goes_by: str
 ) -> None:
     """Otherwise it takes the open one."""
     driver = driver_with_limits(redis, attempts_per_verification=2)
     numbers = ManyNumbers(driver)
-    begun = numbers.create(Route.OBD)
+    begun = numbers.create("obd")
     driver.dial(NO_WORD)
     numbers.close_routes(*closes)
     driver.advance_time(FIRST_PAUSE)
     assert driver.request_call(begun).outcome == "coming"
-    assert driver.claim().route is goes_by
+    assert driver.claim().route == goes_by
 
 
 def test_call_at_its_last_moment_does_not_probe_another_route(
     driver: StoreDriver, numbers: ManyNumbers
 ) -> None:
-    numbers.close_routes(Route.C2C)
-    begun = numbers.create(Route.OBD, ttl=120)
+    numbers.close_routes("c2c")
+    begun = numbers.create("obd", ttl=120)
     driver.advance_time(60)
-    assert driver.claim().route is Route.OBD
+    assert driver.claim().route == "obd"
     assert driver.get(begun).calls[-1].status is CallStatus.DIALING
 
 
@@ -125,21 +125,21 @@ def test_route_closed_by_timeouts_is_probed_by_its_own_calls(
 ) -> None:
     """A probe may ring."""
     for _ in range(5):
-        numbers.dial(BAD, Route.C2C)
-    assert closed_routes(driver) == (Route.C2C,)
+        numbers.dial(BAD, "c2c")
+    assert closed_routes(driver) == ("c2c",)
     driver.advance_time(FIRST_PAUSE)
-    numbers.create(Route.OBD)
-    assert driver.claim().route is Route.OBD
-    numbers.create(Route.C2C)
-    assert driver.claim().route is Route.C2C
+    numbers.create("obd")
+    assert driver.claim().route == "obd"
+    numbers.create("c2c")
+    assert driver.claim().route == "c2c"
 
 
 def test_live_test_call_takes_its_own_route(driver: StoreDriver, numbers: ManyNumbers) -> None:
     """``otpvoice doctor --live`` tests one route."""
-    numbers.close_routes(Route.C2C)
+    numbers.close_routes("c2c")
     driver.advance_time(FIRST_PAUSE)
-    assert driver.try_create(route=Route.OBD, is_live_test=True).outcome == "created"
-    assert driver.claim().route is Route.OBD
+    assert driver.try_create(route="obd", is_live_test=True).outcome == "created"
+    assert driver.claim().route == "obd"
 
 
 def test_create_is_refused_while_all_routes_are_closed(
@@ -171,7 +171,7 @@ def test_call_request_is_refused_while_all_routes_are_closed(
 
 @pytest.mark.parametrize("route", BOTH)
 def test_create_is_accepted_with_one_open_route(
-    driver: StoreDriver, numbers: ManyNumbers, route: Route
+    driver: StoreDriver, numbers: ManyNumbers, route: str
 ) -> None:
     numbers.close_routes(route)
     assert driver.try_create().outcome == "created"
@@ -186,7 +186,7 @@ def test_create_is_accepted_after_the_pause(driver: StoreDriver, numbers: ManyNu
 
 
 def test_closing_the_only_configured_route_closes_all(redis: Redis) -> None:
-    driver = driver_with_quotas(redis, routes=(Route.OBD,))
-    ManyNumbers(driver).close_routes(Route.OBD)
+    driver = driver_with_quotas(redis, routes=("obd",))
+    ManyNumbers(driver).close_routes("obd")
     assert driver.try_create().outcome == "calls_unavailable"
-    assert closed_routes(driver) == (Route.OBD,)
+    assert closed_routes(driver) == ("obd",)

@@ -19,14 +19,13 @@ from store.many_numbers import (
 )
 from support.service import BRIDGE
 
-from otpvoice.core.verification import Route
 from otpvoice.store.models import CallResult, RecordResult
 
 
 def test_down_closes_the_route_at_once(driver: StoreDriver, numbers: ManyNumbers) -> None:
     """The dialer that found it gets the change once."""
     assert numbers.dial(DOWN).route_change == "closed"
-    assert closed_routes(driver) == (Route.OBD,)
+    assert closed_routes(driver) == ("obd",)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_five_consecutive_failures_over_different_numbers_close_the_route(
     """Timeouts and refusals count together."""
     changes = [numbers.dial(result).route_change for result in results]
     assert changes == ["", "", "", "", "closed"]
-    assert closed_routes(driver) == (Route.OBD,)
+    assert closed_routes(driver) == ("obd",)
 
 
 @pytest.mark.parametrize("result", [BAD, REFUSED])
@@ -83,11 +82,11 @@ def test_unreached_route_closes_by_one_number(driver: StoreDriver) -> None:
 
 def test_refused_probe_closes_the_route_again(driver: StoreDriver, numbers: ManyNumbers) -> None:
     """For twice as long; an accepted one opens it."""
-    numbers.close_routes(Route.OBD)
+    numbers.close_routes("obd")
     driver.advance_time(FIRST_PAUSE)
     assert numbers.dial(REFUSED).route_change == "closed"
     driver.advance_time(2 * FIRST_PAUSE - 1)
-    assert closed_routes(driver) == (Route.OBD,)
+    assert closed_routes(driver) == ("obd",)
     driver.advance_time(1)
     assert numbers.dial(GOOD).route_change == "opened"
     assert [numbers.dial(REFUSED).route_change for _ in range(4)] == [""] * 4
@@ -113,16 +112,16 @@ def test_429_does_not_change_route_health(driver: StoreDriver, numbers: ManyNumb
         numbers.dial(BAD)
         assert numbers.dial(NO_WORD).route_change == ""
     assert numbers.dial(BAD).route_change == "closed"
-    assert closed_routes(driver) == (Route.OBD,)
+    assert closed_routes(driver) == ("obd",)
 
 
 def test_routes_have_separate_health(driver: StoreDriver, numbers: ManyNumbers) -> None:
     for _ in range(4):
         numbers.dial(BAD)
-        numbers.dial(BAD, Route.C2C)
+        numbers.dial(BAD, "c2c")
     assert closed_routes(driver) == ()
-    numbers.dial(BAD, Route.C2C)
-    assert closed_routes(driver) == (Route.C2C,)
+    numbers.dial(BAD, "c2c")
+    assert closed_routes(driver) == ("c2c",)
 
 
 def test_result_of_another_holder_does_not_change_route_health(
@@ -148,7 +147,7 @@ def test_late_failures_do_not_extend_the_pause(driver: StoreDriver, numbers: Man
     assert changes == ["", "", "", "", "closed", "", "", ""]
     driver.advance_time(FIRST_PAUSE)
     numbers.create()
-    assert driver.claim().route is Route.OBD
+    assert driver.claim().route == "obd"
 
 
 def test_refusals_of_one_sender_leave_the_route_open_for_others(
@@ -161,8 +160,8 @@ def test_refusals_of_one_sender_leave_the_route_open_for_others(
         numbers.create(bridge=bridge)
     claims = [driver.claim() for _ in range(2)]
     found = {claim.bridge: claim.route for claim in claims}
-    assert found == {BRIDGE: Route.C2C, OTHER_BRIDGE: Route.OBD}
-    assert closed_routes(driver) == (Route.OBD,)
+    assert found == {BRIDGE: "c2c", OTHER_BRIDGE: "obd"}
+    assert closed_routes(driver) == ("obd",)
 
 
 def test_accepted_calls_of_others_keep_the_route_closed_for_the_sender(
@@ -188,7 +187,7 @@ def test_refusals_of_every_sender_close_the_route_for_each(
         assert changes == ["", "", "", "", "closed"]
     for bridge in (BRIDGE, OTHER_BRIDGE):
         numbers.create(bridge=bridge)
-        assert driver.claim().route is Route.C2C
+        assert driver.claim().route == "c2c"
 
 
 def test_refused_probe_of_one_sender_frees_the_calls_of_others(

@@ -9,7 +9,7 @@ from store.driver import RING, StoreDriver
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.keys import decrypt_number
-from otpvoice.core.verification import CallReason, CallStatus, Route, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult, ReportOutcome
 
 SILENCE = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
@@ -43,7 +43,7 @@ def test_status_query_has_everything_for_the_request(driver: StoreDriver) -> Non
     (pull,) = driver.due_status_queries()
     call = driver.last_call(begun)
     assert (pull.call_id, pull.provider_id, pull.bridge) == (call_id, "70fa87e0", BRIDGE)
-    assert (pull.route, pull.sent_at) == (Route.OBD, call.sent_at)
+    assert (pull.route, pull.sent_at) == ("obd", call.sent_at)
     assert decrypt_number(RING, pull.verification_id, pull.encrypted_number) == ASHA
 
 

@@ -10,7 +10,7 @@ from store.driver import CODE, PLACED, RAVI, StoreDriver
 from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio
-from otpvoice.core.verification import CallStatus, Route, Status, Verification
+from otpvoice.core.verification import CallStatus, Status, Verification
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 TESTER = "+919999900001"
@@ -225,7 +225,7 @@ def test_real_call_cannot_be_completed_as_simulated(driver: StoreDriver) -> None
 def test_simulated_call_needs_no_open_route(driver: StoreDriver, redis: Redis) -> None:
     """And does not probe one."""
     down = CallResult(CallStatus.FAILED, is_unsent=True, route_health=RouteHealth.DOWN)
-    for route, number in ((Route.OBD, ASHA), (Route.C2C, RAVI)):
+    for route, number in (("obd", ASHA), ("c2c", RAVI)):
         driver.try_create(number, route=route)
         driver.dial(down)
     assert driver.try_create("+919812345679").outcome == "calls_unavailable"
@@ -234,7 +234,7 @@ def test_simulated_call_needs_no_open_route(driver: StoreDriver, redis: Redis) -
     assert driver.request_call(begun).outcome == "coming"
     driver.advance_time(11, dialer=None)  # a probe is due
     completes(driver)
-    for route in Route:
+    for route in ("obd", "c2c"):
         assert redis.hexists(f"{{otpvoice}}:route:{route}", "closed_until")
         assert not redis.hexists(f"{{otpvoice}}:route:{route}", "probe_until")
 

@@ -15,7 +15,7 @@ export interface components {
             id: string;
             status: components["schemas"]["CallStatus"];
             reason: components["schemas"]["CallReason"] | null;
-            /** @description Route of the call: `obd` or `c2c`. */
+            /** @description The name of the call's route in the settings. */
             route: string;
             /** @description Language of the call, a key of `provider.flows`. */
             locale: string;
@@ -46,10 +46,10 @@ export interface components {
          */
         CallRequest: {
             /**
-             * @description The route to try. Apps cannot choose it.
+             * @description The name of the route to try. Apps cannot choose it.
              * @default null
              */
-            route?: components["schemas"]["Route"] | null;
+            route?: string | null;
             /**
              * @description The languages for this call, as in a create.
              * @default null
@@ -153,10 +153,10 @@ export interface components {
              */
             ttl?: number | null;
             /**
-             * @description The route to try first.
+             * @description The name of the route to try first.
              * @default null
              */
-            route?: components["schemas"]["Route"] | null;
+            route?: string | null;
             /**
              * @description The client's id of the login attempt: printable, not a secret. A repeated number and reference return the same verification.
              * @default null
@@ -320,12 +320,6 @@ export interface components {
             /** @description The verification, if there is one. */
             verification?: components["schemas"]["Verification"];
         };
-        /**
-         * Route
-         * @description A way to place a call.
-         * @enum {string}
-         */
-        Route: "c2c" | "obd";
         /**
          * Status
          * @description The status of a verification. A failed call never ends it.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.core.phone import region_of_area
-from otpvoice.core.verification import Route
 from otpvoice.store.policy import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S
 from otpvoice.store.stats import Bucket
 
@@ -42,14 +41,15 @@ class Stats:
         for bucket in buckets:
             counts.update(bucket.counts)
         self._counts = counts
+        self._routes = {name.split()[1] for name in counts if name.startswith("call ")}
         self.period = period
         self.since_ms = buckets[0].start
         self.created = counts["created"]
         self.approved = counts["verification approved"]
         ended = sum(count for name, count in counts.items() if name.startswith("verification "))
         self.ended = ended - counts["verification superseded"]  # a newer one continues it
-        self.placed = self.calls("placed", *Route)
-        self.answered = self.calls("answered", *Route)
+        self.placed = self.calls("placed")
+        self.answered = self.calls("answered")
 
     @property
     def answer_rate(self) -> float | None:
@@ -71,13 +71,17 @@ class Stats:
         """The range that contains the median time until a verification is approved."""
         return self._median("approval", APPROVAL_BOUNDS_S)
 
-    def calls(self, outcome: str, *routes: Route) -> int:
-        """Count calls with an outcome. ``open`` calls were placed and have no result yet."""
-        if outcome == "open":
-            return sum(max(0, self._open_calls(route)) for route in routes)
-        return sum(self._counts[f"call {route} {outcome}"] for route in routes)
+    def calls(self, outcome: str, *routes: str) -> int:
+        """Count calls with an outcome, by all routes unless some are named.
 
-    def _open_calls(self, route: Route) -> int:
+        ``open`` calls were placed and have no result yet.
+        """
+        chosen = routes or self._routes
+        if outcome == "open":
+            return sum(max(0, self._open_calls(route)) for route in chosen)
+        return sum(self._counts[f"call {route} {outcome}"] for route in chosen)
+
+    def _open_calls(self, route: str) -> int:
         ended = sum(self.calls(status, route) for status in _FINAL_STATUSES)
         return self.calls("placed", route) - ended
 
@@ -190,7 +194,7 @@ def build_dashboard(buckets: Sequence[Bucket]) -> Dashboard:
 def _calls_chart(chart_id: str, title: str, periods: Sequence[Stats]) -> Chart:
     """Draw one column for each period, in which the outcomes are stacked."""
     series = [
-        Series(name, outcome, [each.calls(outcome, *Route) for each in periods])
+        Series(name, outcome, [each.calls(outcome) for each in periods])
         for outcome, name in OUTCOMES.items()
         if outcome != "open"  # a call with a result counts where its result became known
     ]

@@ -30,7 +30,6 @@ from otpvoice.cli.operator import (
 from otpvoice.cli.verify import Terminal
 from otpvoice.core.keys import mask_number
 from otpvoice.core.phone import parse_written_number, single_region
-from otpvoice.core.verification import Route
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
 from otpvoice.settings.validation import setting_warnings
@@ -41,9 +40,7 @@ _CONFIRM_TIMEOUT_S: Final = 600.0
 @click.command()
 @json_option
 @click.option("--live", metavar="NUMBER", help="Place one real call instead.")
-@click.option(
-    "--route", type=click.Choice([route.value for route in Route]), help="Route of the call."
-)
+@click.option("--route", help="Route of the call.")
 @click.option("--client", help="Client of the call.  [default: the first client]")
 @click.option("--locale", help="Language of the call, such as hi-IN.")
 @yes_option
@@ -91,8 +88,7 @@ def doctor(
     question = f"{warning_text} Place it? [y/N]"
     if not yes and terminal.ask(question, _CONFIRM_TIMEOUT_S) not in {"y", "yes"}:
         raise click.Abort
-    chosen = Route(route) if route else None
-    context.exit(int(not run_live_call(settings, terminal, client, number, chosen, locale)))
+    context.exit(int(not run_live_call(settings, terminal, client, number, route, locale)))
 
 
 def run_checks(

@@ -20,7 +20,6 @@ from otpvoice.core.verification import (
     CALL_TRANSITIONS,
     Call,
     CallStatus,
-    Route,
     Status,
     Verification,
 )
@@ -71,7 +70,7 @@ def run_live_call(
     terminal: Terminal,
     client: str,
     number: str,
-    route: Route | None,
+    route: str | None,
     locale: str | None,
 ) -> bool:
     """Place the call and report; return whether it was answered and no wrong code was typed.
@@ -209,7 +208,7 @@ def _conformance_checks(
     callback_at_ms, callback = callbacks[0] if callbacks else (None, None)
     query = CallQuery(
         call_id=call.id,
-        route=Route(call.route),
+        mode=container.routes[call.route].mode,
         number=number,
         bridge=call.bridge,
         provider_id=parse_reply_id(reply.body) if reply else None,

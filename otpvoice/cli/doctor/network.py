@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from otpvoice.cli.doctor import LOOPBACK, Finding, Level, advice, failure, ok, warning
 from otpvoice.core.keys import mask_number
-from otpvoice.core.verification import Route
 from otpvoice.http_client import (
     Deadlines,
     Exchange,
@@ -24,6 +23,7 @@ from otpvoice.http_client import (
     parse_proxy,
 )
 from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import AccountStatus, fetch_balance, try_status_query
 from otpvoice.settings import Settings
 
@@ -107,7 +107,7 @@ def _check_status_queries(settings: Settings, http: HttpClient) -> Iterator[Find
         account = try_status_query(provider.base_url, provider.token, route, today, http)
         if account.status == 200:
             yield ok(subject, "calls without a callback can be queried")
-        elif account.status == 404 and route is Route.OBD:
+        elif account.status == 404 and route is Mode.OBD:
             found = f"an unknown call returns {account.detail}; a known call may be found"
             yield advice(subject, found, _LIVE_REMEDY)
         else:

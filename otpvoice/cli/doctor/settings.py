@@ -20,7 +20,7 @@ from otpvoice.cli.doctor import LOOPBACK, Finding, advice, failure, ok, warning
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
-from otpvoice.core.verification import Route
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import credential_fields, secret_values
 from otpvoice.settings.types import WHSEC_PREFIX
@@ -264,7 +264,7 @@ def _check_prefix(name: str, prefix: str, regions: set[str]) -> Finding:
 def flow_findings(settings: Settings) -> Iterator[Finding]:
     """Yield whether calls speak the code, in a way that can be understood, and only once."""
     provider = settings.provider
-    if provider.audio and Route.OBD in provider.routes:
+    if provider.audio and Mode.OBD in provider.routes:
         found = "OBD calls play a sound, which speaks no code"
         yield failure("provider.audio", found, "leave it empty")
     if provider.interval:

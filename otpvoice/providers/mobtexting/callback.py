@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 
 from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import parse_written_number
-from otpvoice.core.verification import CallReason, CallStatus, Route, normalize_status_word
+from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import Callback, CallbackParseError, CallReport
 from otpvoice.providers.message_body import decode_body, decode_json
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.timestamps import parse_timestamp
 
 MAX_MESSAGES: Final = 20
@@ -33,7 +34,7 @@ _CALL_MEMBERS: Final = frozenset({"id", "mid", "callId", "to", "from"})
 _CHALLENGE_MEMBERS: Final = frozenset({"validation_key", "challenge"})
 _MAX_RAW_LENGTH: Final = 40
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
-_ROUTE_OF_SOURCE: Final[Mapping[str, Route]] = {"OBD": Route.OBD, "C2C": Route.C2C}
+_MODE_OF_SOURCE: Final[Mapping[str, Mode]] = {"OBD": Mode.OBD, "C2C": Mode.C2C}
 _END_TIMES: Final = ("end_at", "date", "unixtime")
 _NOT_PICKED_UP: Final = frozenset({CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED})
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
@@ -200,19 +201,19 @@ def parse_report(message: Message, form: CallbackFormat) -> CallReport:
     """Translate a message's members."""
     word = _most_specific_status(message, form)
     meaning = form.meaning_of(word)
-    route = _ROUTE_OF_SOURCE.get(_text(message, "source").upper())
+    mode = _MODE_OF_SOURCE.get(_text(message, "source").upper())
     bridge = _match(_BRIDGE, message, "bridge")
     ids = (parse_call_id(message.get(name)) for name in ("id", "mid", "callId"))
     return CallReport(
         ids=tuple(dict.fromkeys(filter(None, ids))),
-        route=route,
+        mode=mode,
         bridge=bridge,
-        number=_parse_recipient(message, route, bridge, form.region),
+        number=_parse_recipient(message, mode, bridge, form.region),
         status=meaning.status,
         reason=meaning.reason,
         raw=_safe_raw_status(word),
         started_at_ms=_parse_start(message, meaning.status, form),
-        duration_s=_parse_duration(message, route),
+        duration_s=_parse_duration(message, mode),
         is_known_status=meaning.is_known or not word,
     )
 
@@ -249,10 +250,10 @@ def _most_specific_status(message: Message, form: CallbackFormat) -> str:
 
 
 def _parse_recipient(
-    message: Message, route: Route | None, bridge: str | None, region: str | None
+    message: Message, mode: str | None, bridge: str | None, region: str | None
 ) -> str | None:
-    """Return ``to`` of OBD, ``from`` of C2C; without a route, the one that is not the bridge."""
-    names = {Route.OBD: ("to",), Route.C2C: ("from",), None: ("to", "from")}[route]
+    """Return ``to`` of OBD, ``from`` of C2C; without a mode, the one that is not the bridge."""
+    names = {Mode.OBD.value: ("to",), Mode.C2C.value: ("from",)}.get(mode or "", ("to", "from"))
     numbers = {_to_e164(_text(message, name), region) for name in names}
     numbers -= {None, _to_e164(bridge or "", region)}
     return numbers.pop() if len(numbers) == 1 else None
@@ -270,9 +271,9 @@ def _to_e164(text: str, region: str | None) -> str | None:
         return f"+{match[1]}" if match else None
 
 
-def _parse_duration(message: Message, route: Route | None) -> int | None:
+def _parse_duration(message: Message, mode: str | None) -> int | None:
     """Return the length of the conversation: in C2C the shorter one of the two legs."""
-    names = ("duration", "billing") if route is Route.C2C else ("duration",)
+    names = ("duration", "billing") if mode == Mode.C2C else ("duration",)
     durations = [int(text) for name in names if (text := _match(_SECONDS, message, name))]
     return min(durations, default=None)
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import CapturedResponse, HttpResponse
 from otpvoice.providers.base import Callback, CallbackParseError, CallQuery, CallReport
 from otpvoice.providers.exchange_capture import CapturedCallback
@@ -25,6 +25,7 @@ from otpvoice.providers.mobtexting.callback import (
     parse_call_id,
     parse_report,
 )
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import Entry, parse_page
 
 _CLOCK_TOLERANCE_MS: Final = 120_000
@@ -100,8 +101,8 @@ _CONFIRMED, _DIFFERENT, _NOT_OBSERVED = CheckStatus
 def check_conformance(evidence: CapturedEvidence) -> Iterator[CheckResult]:
     """Yield the result of every check, in the order of the documentation."""
     for name, expectation, observe in _CHECKS:
-        if _ONLY_ROUTE.get(name, evidence.query.route) is not evidence.query.route:
-            observation = _NOT_OBSERVED, f"this call used {evidence.query.route}"
+        if _ONLY_MODE.get(name, evidence.query.mode) != evidence.query.mode:
+            observation = _NOT_OBSERVED, f"this call used {evidence.query.mode}"
         elif name.startswith("callback.") and not evidence.callback:
             observation = _NOT_OBSERVED, "no callback arrived"
         else:
@@ -118,7 +119,7 @@ def _reply_accepts(e: CapturedEvidence) -> _Observation:
         return _NOT_OBSERVED, f"the call was refused, HTTP {http}"
     if str(status).upper() in {"200", "OK"}:
         variant = "OBD, newer" if status == "OK" else "OBD, older"
-        variant = "C2C" if e.query.route is Route.C2C else variant
+        variant = "C2C" if e.query.mode == Mode.C2C else variant
         return _CONFIRMED, f"HTTP {http}, status {status}, as {variant}, {e.reply.duration_s:.1f} s"
     if isinstance(status, str):
         return _NOT_OBSERVED, f"the call was refused, HTTP {http}"
@@ -139,7 +140,7 @@ def _reply_refuses(e: CapturedEvidence) -> _Observation:
 def _reply_id(e: CapturedEvidence) -> _Observation:
     if e.status is CallStatus.FAILED or e.reply is None or not e.reply_members:
         return _NOT_OBSERVED, "no reply accepted the call"
-    member = "data[0].id" if e.query.route is Route.OBD else "callId"
+    member = "data[0].id" if e.query.mode == Mode.OBD else "callId"
     if e.query.provider_id:
         return _CONFIRMED, f"{member} is there"
     return _DIFFERENT, f"no {member}: the callback is matched by bridge and recipient"
@@ -186,7 +187,7 @@ def _callback_id(e: CapturedEvidence) -> _Observation:
 
 
 def _callback_recipient(e: CapturedEvidence) -> _Observation:
-    name = "to" if e.query.route is Route.OBD else "from"
+    name = "to" if e.query.mode == Mode.OBD else "from"
     value = e.callback_members.get(name)
     if not isinstance(value, str):
         return _NOT_OBSERVED, f"it has no {name}"
@@ -303,10 +304,10 @@ _CHECKS: Final[Sequence[tuple[str, str, Callable[[CapturedEvidence], _Observatio
     ("query.order", "the log begins with the newest call", _query_order),
     ("query.start_at", "is when the call was picked up", _query_start_at),
 )
-_ONLY_ROUTE: Final = {
-    "callback.status1": Route.C2C,
-    "query.order": Route.C2C,
-    "query.start_at": Route.OBD,
+_ONLY_MODE: Final = {
+    "callback.status1": Mode.C2C,
+    "query.order": Mode.C2C,
+    "query.start_at": Mode.OBD,
 }
 
 

@@ -5,13 +5,13 @@ docs/provider.md lists what the provider documents and what is inferred.
 
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from otpvoice.core.speech import CodeFormat, format_code
-from otpvoice.core.verification import Route
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
     Callback,
@@ -32,12 +32,13 @@ from otpvoice.providers.mobtexting.callback import (
     is_challenge,
     parse_report,
 )
+from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import fetch_report
 from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
 
 _LOG = structlog.get_logger(__name__)
 
-_PATHS: Final = {Route.OBD: "outgoing/send", Route.C2C: "voice/c2c"}
+_PATHS: Final[Mapping[str, str]] = {Mode.OBD: "outgoing/send", Mode.C2C: "voice/c2c"}
 _NO_CALL_NAMED: Final = (
     "it names no call: the call's id (id, mid or callId) is missing, or else the recipient's number"
     " (to for outbound dialling, from for click to call; with source or bridge if both are there)"
@@ -87,11 +88,11 @@ class Mobtexting:
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the JSON request (docs/provider.md, section 1): every value is a string."""
-        members = self._obd_members(call) if call.route is Route.OBD else self._c2c_members(call)
+        members = self._obd_members(call) if call.mode == Mode.OBD else self._c2c_members(call)
         if self.webhook_id:
             members["webhook_id"] = self.webhook_id
         body = json.dumps({"bridge": call.bridge, **members}).encode()
-        return HttpRequestSpec(self._url(_PATHS[call.route]), body)
+        return HttpRequestSpec(self._url(_PATHS[call.mode]), body)
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""

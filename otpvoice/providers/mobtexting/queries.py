@@ -14,11 +14,12 @@ from urllib.parse import urlencode
 
 import structlog
 
-from otpvoice.core.verification import CallStatus, Route
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.mobtexting.callback import CallbackFormat, parse_call_id, parse_report
+from otpvoice.providers.mobtexting.modes import Mode
 
 _LOG = structlog.get_logger(__name__)
 
@@ -47,9 +48,9 @@ _UNKNOWN_CALL_ID: Final = "00000000-0000-4000-8000-000000000000"
 
 def fetch_report(query: CallQuery, get: Get, form: CallbackFormat) -> CallReport | None:
     """Search for the call; return None unless an entry surely is this call and it has ended."""
-    pages = _query_obd(query, get) if query.route is Route.OBD else _query_c2c(query, get, form)
+    pages = _query_obd(query, get) if query.mode == Mode.OBD else _query_c2c(query, get, form)
     if provider_id := parse_call_id(query.provider_id):
-        report = _find_by_id(provider_id, pages, query.route, form)
+        report = _find_by_id(provider_id, pages, query.mode, form)
     else:
         report = _find_by_details(query, pages, form)
     if report is None or report.status is CallStatus.UNKNOWN:
@@ -57,7 +58,7 @@ def fetch_report(query: CallQuery, get: Get, form: CallbackFormat) -> CallReport
             _LOG.warning("call.unknown_status_word", call=query.call_id, provider_status=report.raw)
         return None
     ids = (query.call_id, *report.ids)
-    return replace(report, ids=ids, route=query.route, bridge=query.bridge, number=query.number)
+    return replace(report, ids=ids, mode=query.mode, bridge=query.bridge, number=query.number)
 
 
 def parse_page(response: HttpResponse | RequestFailed) -> Page:
@@ -102,10 +103,10 @@ def _precedes_call(page: list[Entry], query: CallQuery, form: CallbackFormat) ->
 
 
 def _find_by_id(
-    provider_id: str, pages: Iterable[Page], route: Route, form: CallbackFormat
+    provider_id: str, pages: Iterable[Page], mode: str, form: CallbackFormat
 ) -> CallReport | None:
     for page in pages:
-        reports = [_to_report(entry, route, form) for entry in page or ()]
+        reports = [_to_report(entry, mode, form) for entry in page or ()]
         if matches := [report for report in reports if provider_id in report.ids]:
             return _single(matches)
     return None
@@ -119,7 +120,7 @@ def _find_by_details(
         if page is None:
             return None  # the unread page may have another match
         candidates = (entry for entry in page if not _is_other_service(entry))
-        reports = (_to_report(entry, query.route, form) for entry in candidates)
+        reports = (_to_report(entry, query.mode, form) for entry in candidates)
         matches += [report for report in reports if _matches(report, query)]
     return _single(matches)
 
@@ -145,8 +146,8 @@ def _is_other_service(entry: Entry) -> bool:
     return is_inbound or str(entry.get("service")) in _OTHER_SERVICES
 
 
-def _to_report(entry: Entry, route: Route, form: CallbackFormat) -> CallReport:
-    members = _obd_members(entry, form) if route is Route.OBD else _c2c_members(entry)
+def _to_report(entry: Entry, mode: str, form: CallbackFormat) -> CallReport:
+    members = _obd_members(entry, form) if mode == Mode.OBD else _c2c_members(entry)
     return parse_report({**members, "id": entry.get("id"), "status": entry.get("status")}, form)
 
 
@@ -212,16 +213,14 @@ def fetch_balance(base_url: str, token: str, http: HttpClient) -> AccountStatus:
 
 
 def try_status_query(
-    base_url: str, token: str, route: Route, today: date, http: HttpClient
+    base_url: str, token: str, mode: str, today: date, http: HttpClient
 ) -> AccountStatus:
-    """Send a status query of ``route`` without a call to find; raises nothing.
+    """Send a status query of ``mode`` without a call to find; raises nothing.
 
     It names an unknown call, or requests today's log, whose content is ignored.
     """
-    path = {
-        Route.OBD: f"outgoing/callstatus?{urlencode({'id': _UNKNOWN_CALL_ID})}",
-        Route.C2C: _log_path(today, today),
-    }[route]
+    unknown_call = f"outgoing/callstatus?{urlencode({'id': _UNKNOWN_CALL_ID})}"
+    path = unknown_call if mode == Mode.OBD else _log_path(today, today)
     return _query_account(base_url, token, path, http)
 
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from otpvoice.core.verification import Route
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.message_body import decode_object, iterate_texts, redact_text
 from otpvoice.providers.mobtexting.callback import parse_call_id
+from otpvoice.providers.mobtexting.modes import Mode
 
 _MAX_DETAIL_LENGTH: Final = 120
 _MAX_TEXT_LENGTH: Final = 2_000
@@ -81,9 +81,9 @@ _PREFERENCE: Final = (
     PlacementOutcome.MISCONFIGURED,
 )
 """Of several entries about one call, the first of these counts, because the phone may ring."""
-_RECIPIENT_MEMBERS: Final[Mapping[Route, tuple[str, ...]]] = {
-    Route.OBD: ("mobile", "to"),
-    Route.C2C: ("mobile", "from"),
+_RECIPIENT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    Mode.OBD: ("mobile", "to"),
+    Mode.C2C: ("mobile", "from"),
 }
 _WRITTEN_NUMBER: Final = re.compile(r"[+(]?[0-9][0-9 ().-]{5,30}")
 _MIN_NUMBER_DIGITS: Final = 7
@@ -105,7 +105,7 @@ def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> Plac
     entries = _entries(call, members) if reply.status in _STATUSES_WITH_RESULT else []
     secrets = (token, call.name)
     text = redact_text(_text(members, entries), secrets)
-    outcome = _outcome(call.route, reply, members, entries, text)
+    outcome = _outcome(call.mode, reply, members, entries, text)
     return PlacementResult(
         outcome,
         _detail(reply.status, members, entries, secrets),
@@ -123,7 +123,7 @@ def parse_reply_id(body: bytes) -> str | None:
 
 
 def _outcome(
-    route: Route, reply: HttpResponse, members: Members, entries: Sequence[Any], text: str
+    mode: str, reply: HttpResponse, members: Members, entries: Sequence[Any], text: str
 ) -> PlacementOutcome:
     if reply.status not in _STATUSES_WITH_RESULT:
         return _refine_refusal(_outcome_of_status(reply.status, _BY_HTTP_STATUS), text)
@@ -131,7 +131,7 @@ def _outcome(
         return PlacementOutcome.MISCONFIGURED
     outcome = _outcome_of_status_word(members.get("status"), _ACCEPTED_REPLY_WORDS)
     if outcome is PlacementOutcome.ACCEPTED:
-        outcome = _outcome_of_entries(route, members, entries)
+        outcome = _outcome_of_entries(mode, members, entries)
     may_ring = outcome in {PlacementOutcome.ACCEPTED, PlacementOutcome.AMBIGUOUS}
     names_call = _provider_id(members, entries) is not None or any(map(_entry_status, entries))
     if not may_ring or names_call:
@@ -168,7 +168,7 @@ def _is_about(call: OutboundCall, members: Any) -> bool:
     """Whether no member holds another number than the recipient's."""
     if not isinstance(members, dict):
         return True
-    numbers = (_digits(members.get(name)) for name in _RECIPIENT_MEMBERS[call.route])
+    numbers = (_digits(members.get(name)) for name in _RECIPIENT_MEMBERS[call.mode])
     recipient = call.number.removeprefix("+")
     return all(
         recipient.endswith(number) or number.endswith(recipient) or number == call.bridge
@@ -184,10 +184,10 @@ def _digits(value: object) -> str:
     return re.sub(r"[^0-9]", "", value).lstrip("0")
 
 
-def _outcome_of_entries(route: Route, members: Members, entries: Sequence[Any]) -> PlacementOutcome:
+def _outcome_of_entries(mode: str, members: Members, entries: Sequence[Any]) -> PlacementOutcome:
     """Return the outcome that ``data`` means. OBD always fills it; C2C documents none."""
     if not entries:
-        is_complete = members.get("callId") or (route is Route.C2C and not members.get("data"))
+        is_complete = members.get("callId") or (mode == Mode.C2C and not members.get("data"))
         return PlacementOutcome.ACCEPTED if is_complete else PlacementOutcome.REFUSED
     outcomes = {_outcome_of_entry(entry) for entry in entries}
     return next(outcome for outcome in _PREFERENCE if outcome in outcomes)

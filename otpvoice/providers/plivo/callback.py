@@ -147,7 +147,7 @@ def _report(
     word = normalize_status_word(state)
     return CallReport(
         ids=tuple(dict.fromkeys(each for each in ids if _UUID.fullmatch(each))),
-        route=None,
+        mode=None,
         bridge=caller[1] if caller else None,
         number=f"+{recipient[1]}" if recipient else None,
         status=meaning.status,

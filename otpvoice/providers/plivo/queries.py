@@ -35,7 +35,7 @@ def fetch_report(query: CallQuery, get: Get) -> CallReport | None:
     if report.status is CallStatus.UNKNOWN:
         return None
     ids = (query.call_id, *report.ids)
-    return replace(report, ids=ids, route=query.route, bridge=query.bridge, number=query.number)
+    return replace(report, ids=ids, mode=query.mode, bridge=query.bridge, number=query.number)
 
 
 def _fetch_by_id(query: CallQuery, get: Get) -> Members | None:

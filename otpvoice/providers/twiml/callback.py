@@ -73,7 +73,7 @@ def _to_report(call_id: str, members: Mapping[str, str]) -> CallReport:
     line = _LINE.fullmatch(members.get("From", "").strip())
     return CallReport(
         ids=(call_id, sid) if sid else (call_id,),
-        route=None,
+        mode=None,
         bridge=line[1] if line else None,
         number=f"+{number[1]}" if number else None,
         status=status,

@@ -51,7 +51,7 @@ def fetch_report(query: CallQuery, account: Account, get: Get) -> CallReport | N
     own_sid = sid or _sid_of(entry)
     return CallReport(
         ids=(query.call_id, own_sid) if own_sid else (query.call_id,),
-        route=query.route,
+        mode=query.mode,
         bridge=query.bridge,
         number=query.number,
         status=status,

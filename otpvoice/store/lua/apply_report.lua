@@ -6,7 +6,8 @@
 --            bridges1, ...: the caller lines by which the user may have been called; number_hash: the user's;
 --            has_bridge: "1" if the message names the line. Otherwise the call may use one that only another
 --            process's settings have.
---            route, started_at
+--            foreign_routes1, ...: those of other providers, whose calls the message is never about
+--            other_routes1, ...: those by which the call was not placed, unless the message has its id; started_at
 --            status, reason, raw, duration_s, next_call_id
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
@@ -20,17 +21,27 @@ local provider_ids = list_argument('provider_ids')
 local report = { status = ARGS.status, reason = ARGS.reason, raw = ARGS.raw, duration = ARGS.duration_s,
   next_id = ARGS.next_call_id }
 
+local function set_argument(name)
+  local members = {}
+  for _, member in ipairs(list_argument(name)) do members[member] = true end
+  return members
+end
+local is_foreign, is_other = set_argument('foreign_routes'), set_argument('other_routes')
+
+-- Return the call if it was placed by the provider that sent the message.
+local function of_provider(call) return call and not is_foreign[call.route] and call or nil end
+
 local function find_by_id()
-  local call = ARGS.call_id and Calls.load(ARGS.call_id)
-  for _, provider_id in ipairs(provider_ids) do call = call or Calls.by_provider_id(provider_id) end
+  local call = of_provider(ARGS.call_id and Calls.load(ARGS.call_id))
+  for _, id in ipairs(provider_ids) do call = call or of_provider(Calls.by_provider_id(id)) end
   return call
 end
 
 -- Return whether a message without a known id may be about this call. If the message carries an id, a call with
 -- another id is not meant.
 local function could_match(call)
-  return call and call.sent_at and Calls.is_live(call) and (#provider_ids == 0 or not call.provider_id)
-    and (not ARGS.route or ARGS.route == call.route)
+  return of_provider(call) and call.sent_at and Calls.is_live(call) and (#provider_ids == 0 or not call.provider_id)
+    and not is_other[call.route]
 end
 
 -- Return the live calls of the route, caller line and number that the message names.
