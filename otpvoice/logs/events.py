@@ -76,6 +76,9 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "console.cross_site": Event(_API, "warning", "", "A page of another site submitted a form to the console."),
         # Calls
         "call.sent": Event(_DIALER, "info, warning or error", f"{_CALL} outcome detail status", "The request to the provider and its result. `detail` is the HTTP status and the provider's words."),
+        "call.spoken": Event(_API, "info", "call verification", "A provider that fetches what a call speaks got it: the phone was answered."),
+        "call.not_spoken": Event(_API, "warning", "call outcome", "A provider fetched what a call speaks and got nothing. `outcome` is `no_call`, `not_live` (not sent, ended, or answered too late), `fetched` (it got it before) or `closed` (the verification has ended)."),
+        "call.unspeakable": Event(_API, "error", "call verification", "A call was answered and heard nothing, because the settings of this process lack the text of its flow, or the key that decrypts its code. `reason` names it."),
         "call.simulated": Event(_DIALER, "info", _CALL, "A call to a test number: recorded as answered, not placed."),
         "call.skipped": Event(_DIALER, "info", _CALL, "The call was not sent, because the verification has ended or the call gap delays it."),
         "call.status_queried": Event(_DIALER, "info", "call verification number route outcome status provider_status", "The dialer queried the call's status at the provider."),

@@ -202,6 +202,10 @@ class CallbackParseError(CallbackError):
     """The callback is authentic and cannot be parsed; the text says why."""
 
 
+class UnspeakableError(Exception):
+    """A call has no text, or one that its provider cannot speak; the text says why."""
+
+
 class Provider(Protocol):
     """A telephone company. All methods may be called from any thread."""
 
@@ -249,7 +253,7 @@ class AnsweringProvider(Provider, Protocol):
         """Return the document that speaks this, in XML; None ends the call without a word.
 
         Raises:
-            ValueError: the provider cannot speak the text.
+            UnspeakableError: the provider cannot speak the text.
         """
         ...
 

@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from otpvoice.providers.base import UnspeakableError
 from otpvoice.providers.plivo.document import (
     DEFAULT_VOICES,
     EMPTY_DOCUMENT,
@@ -93,7 +94,7 @@ def test_text_is_spoken_as_it_is() -> None:
 @pytest.mark.parametrize("text", ["", "x" * 3_000, "&" * 700])
 def test_text_that_cannot_be_spoken_is_refused(text: str) -> None:
     """The provider ends a call whose document is wrong."""
-    with pytest.raises(ValueError, match="a text of 1 to 3000 characters"):
+    with pytest.raises(UnspeakableError, match="a text of 1 to 3000 characters"):
         build_document(text, "4711", "Asha", ADITI)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from otpvoice.core.speech import fill_text
+from otpvoice.providers.base import UnspeakableError
 
 CONTENT_TYPE: Final = "application/xml"
 EMPTY_DOCUMENT: Final = b"<Response></Response>"
@@ -56,11 +57,11 @@ def build_document(text: str, code: str, name: str, voice: Voice) -> bytes:
         voice: of the text's language.
 
     Raises:
-        ValueError: the text is empty, or too long for one ``<Speak>``.
+        UnspeakableError: the text is empty, or too long for one ``<Speak>``.
     """
     spoken = _spoken(text, code, name, has_ssml=voice.name.startswith(_POLLY))
     if not text or len(spoken) > _MAX_SPEAK_LENGTH:
-        raise ValueError(f"a text of 1 to {_MAX_SPEAK_LENGTH} characters is needed")
+        raise UnspeakableError(f"a text of 1 to {_MAX_SPEAK_LENGTH} characters is needed")
     attributes = f"voice={quoteattr(voice.name)} language={quoteattr(voice.language)}"
     speak = f"<Speak {attributes}>{spoken}</Speak>"
     # The voice begins a second after the recipient picks up, so that the first word is heard.

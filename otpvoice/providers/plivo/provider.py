@@ -26,6 +26,7 @@ from otpvoice.providers.base import (
     PlacementOutcome,
     PlacementResult,
     Speech,
+    UnspeakableError,
 )
 from otpvoice.providers.plivo.callback import parse_callback, parse_own_id
 from otpvoice.providers.plivo.document import (
@@ -70,7 +71,7 @@ class Plivo:
         """
         try:
             self.build_document(Speech(call.locale, call.text, call.name, call.code))
-        except ValueError as error:
+        except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         headers = self._headers() | {"Content-Type": "application/json"}
         request = self.preview_request(call)

@@ -1,0 +1,160 @@
+"""What an answered call speaks: fetched once, by the provider alone, while the call is live."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from api.api_client import ApiClient, ManualDialer, assert_problem
+from providers.plivo_samples import TEXT, adapter, encode_form, hangup_form, sign
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
+
+from otpvoice.api.answers import AnswerViews
+from otpvoice.api.application import Api
+from otpvoice.container import Container
+from otpvoice.core.keys import CallTokens, KeyRing
+from otpvoice.core.speech import Flow
+from otpvoice.metrics import ApiMetrics
+from otpvoice.providers.base import CallAddresses
+from otpvoice.providers.plivo.document import EMPTY_DOCUMENT
+from otpvoice.settings import Settings
+from otpvoice.store.models import Claim
+from otpvoice.store.redis_store import RedisStore
+
+PUBLIC_URL = "https://otp.example.com"
+FORM = hangup_form(CallStatus="in-progress", HangupCause=None, HangupCauseName=None)
+Answer = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def ring(settings: Settings) -> KeyRing:
+    """Return the key ring of the settings."""
+    return Container(settings).key_ring
+
+
+@pytest.fixture
+def addresses(ring: KeyRing) -> CallAddresses:
+    """Return the addresses that the provider gets."""
+    return CallAddresses(PUBLIC_URL, "plivo", CallTokens(ring))
+
+
+@pytest.fixture
+def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer:
+    """Return a function that sends the signed request for a call's document."""
+
+    def answer(
+        url: str, flows: dict[str, dict[str, Flow]] | None = None, **headers: str
+    ) -> TestResponse:
+        texts = {"login": {"default": Flow(id="24", text=TEXT)}} if flows is None else flows
+        provider = adapter(addresses=addresses)
+        views = AnswerViews("plivo", provider, store, ring, texts, PUBLIC_URL)
+        app = Api(PUBLIC_URL, [], ApiMetrics())
+        app.add_endpoints(views.endpoints())
+        parts = urlsplit(url)
+        return app.test_client().post(
+            f"{parts.path}?{parts.query}",
+            data=encode_form(FORM),
+            headers=sign(url, FORM) | headers,
+        )
+
+    return answer
+
+
+@pytest.fixture
+def placed(api: ApiClient, dialer: ManualDialer) -> Claim:
+    """Return a live call that speaks 471102."""
+    api.create(code="471102", name="Asha")
+    return dialer.place()
+
+
+def test_live_call_gets_its_code_once(
+    answer: Answer, placed: Claim, addresses: CallAddresses
+) -> None:
+    """Then nothing, so that a copied request is of no use."""
+    url = addresses.answer(placed.call_id)
+    with capture_logs() as logged:
+        first, second = answer(url), answer(url)
+    digits = '<break time="400ms"/>'.join("471102")
+    assert first.status_code == 200
+    assert first.content_type == "application/xml"
+    assert first.headers["Cache-Control"] == "no-store"
+    assert first.text.count(f"ACME. Your login code, Asha, is {digits}.") == 3
+    assert (second.status_code, second.data) == (200, EMPTY_DOCUMENT)
+    events = [line["event"] for line in logged if line["event"].startswith("call.")]
+    assert events == ["call.spoken", "call.not_spoken"]
+    assert "471102" not in str(logged)
+    assert urlsplit(url).path not in str(logged)
+
+
+def test_stranger_gets_404_and_leaves_the_code(
+    answer: Answer, placed: Claim, addresses: CallAddresses
+) -> None:
+    """Without the signature, with another account's, or at another call's address."""
+    url = addresses.answer(placed.call_id)
+    path, _, query = url.partition("?")
+    other = addresses.answer("call_" + "0" * 32)
+    strangers = [
+        answer(url, **{"x-plivo-signature-v3": ""}),
+        answer(url, **sign(url, FORM, "another-token")),
+        answer(url, **sign(other, FORM)),
+        answer(f"{path[:-1]}x?{query}"),
+        answer(f"{other.partition('?')[0]}?{query}"),
+        answer(f"{path}?call="),
+        answer(path + "?x=1"),
+    ]
+    for response in strangers:
+        assert_problem(response, 404, "not_found")
+    assert b"<break" in answer(url).data
+
+
+def test_call_that_was_not_sent_gets_nothing(
+    api: ApiClient, dialer: ManualDialer, answer: Answer, addresses: CallAddresses
+) -> None:
+    """Too early."""
+    api.create()
+    url = addresses.answer(dialer.claim().call_id)
+    assert (response := answer(url)).data == EMPTY_DOCUMENT
+    assert response.status_code == 200
+
+
+def test_call_answered_too_late_gets_nothing(
+    api: ApiClient, placed: Claim, answer: Answer, addresses: CallAddresses
+) -> None:
+    """The provider queued it, or it rang for too long."""
+    api.advance_time(166)
+    assert answer(addresses.answer(placed.call_id)).data == EMPTY_DOCUMENT
+
+
+def test_call_of_a_canceled_verification_gets_nothing(
+    api: ApiClient, dialer: ManualDialer, answer: Answer, addresses: CallAddresses
+) -> None:
+    """Its code is of no use any more."""
+    created = api.create()
+    claim = dialer.place()
+    api.act(created, "cancel")
+    assert answer(addresses.answer(claim.call_id)).data == EMPTY_DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "flows",
+    [
+        {},
+        {"login": {}},
+        {"login": {"default": Flow(id="24")}},
+        {"bank": {"default": Flow(id="24", text=TEXT)}},
+        {"login": {"default": Flow(id="24", text="x" * 3_001)}},
+    ],
+)
+def test_call_without_a_text_ends_and_is_logged(
+    answer: Answer,
+    placed: Claim,
+    addresses: CallAddresses,
+    flows: dict[str, dict[str, Flow]],
+) -> None:
+    """This process may have other settings than the dialer that placed the call."""
+    with capture_logs() as logged:
+        response = answer(addresses.answer(placed.call_id), flows)
+    assert (response.status_code, response.data) == (200, EMPTY_DOCUMENT)
+    (line,) = [each for each in logged if each["event"] == "call.unspeakable"]
+    assert line["log_level"] == "error"
+    assert line["reason"]
