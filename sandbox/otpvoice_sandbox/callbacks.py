@@ -35,6 +35,7 @@ class Delivery:
     call: str
     """Id of the call."""
     webhook: str
+    """Empty if the request for the call named an address."""
     method: str
     body: str
     attempt: int
@@ -96,15 +97,24 @@ class CallbackSender:
 
         The caller holds the lock, and notifies about the end of the call.
         """
-        webhook_id = call.request.webhook_id or self.subscription
-        if webhook_id is None or not call.phone.copies:
+        webhook_id, request = self._callback_of(call)
+        if request is None or not call.phone.copies:
             call.callback_sent = True
             return
-        sent = call, webhook_id, _build_request(call, webhook_id, self.webhooks[webhook_id])
+        sent = call, webhook_id, request
         self._sent[call.id] = sent
         delay_s = call.phone.seconds if call.phone.behaviour == "late_callback" else 0.0
         for _ in range(call.phone.copies):
             self._scheduler.submit_later(delay_s, self._deliver, *sent)
+
+    def _callback_of(self, call: Call) -> tuple[str, requests.Request | None]:
+        """Return the webhook of a call and the message to it; no message if none is wanted."""
+        if messages := call.request.messages:
+            return "", messages.callback(call)
+        webhook_id = call.request.webhook_id or self.subscription
+        if webhook_id is None:
+            return "", None
+        return webhook_id, _build_request(call, webhook_id, self.webhooks[webhook_id])
 
     def replay(self, call_id: str) -> bool:
         """Send a call's callback again, byte for byte; return whether there was one."""

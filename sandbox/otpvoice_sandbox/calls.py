@@ -20,6 +20,7 @@ CHARACTERS_PER_SECOND: Final = 10
 """The pace of an unhurried voice."""
 _HANG_UP_SECONDS: Final = 2
 _PRICE: Final = "0.5000"
+_CALLEE_MEMBERS: Final[Mapping[Route, str]] = {"obd": "to", "c2c": "from", "twiml": "To"}
 _PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
 _FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
     None: str,
@@ -113,11 +114,11 @@ class Call:
     @property
     def talk_seconds(self) -> int:
         """Reported length of the conversation; 0 if the call is not answered."""
-        outcome, minutes = self.outcome, self.request.max_minutes
+        outcome, limit = self.outcome, self.request.max_seconds
         if outcome.answered_by is None:
             return 0
         full = speech_seconds(self.text) if outcome.talk_seconds is None else outcome.talk_seconds
-        return full if minutes is None else min(full, minutes * 60)
+        return full if limit is None else min(full, limit)
 
     @property
     def spoken_text(self) -> str | None:
@@ -146,9 +147,16 @@ class Call:
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
 
+    @property
+    def accepted_status(self) -> int:
+        """HTTP status of the reply to the accepted request."""
+        return 201 if self.request.messages else 200
+
     def accepted_reply(self) -> dict[str, Any]:
         """Return the reply to the accepted request, in the call's reply style."""
         request, style = self.request, self.reply_style
+        if request.messages:
+            return request.messages.reply(self)
         if request.route == "c2c":
             if style.c2c_reply == "bare":
                 return {"status": 200, "message": "Call initiated successfully"}
@@ -231,8 +239,10 @@ class RequestLogEntry:
     """One request for a call, accepted or rejected."""
 
     route: Route
+    path: str
+    """Of the request's address."""
     request: Any
-    """The received JSON, or the text of a body that is not JSON."""
+    """The received JSON or form, or the text of another body."""
     received_at: Timestamp = field(default_factory=Timestamp)
     outcome: str = "received"
     rejection: str | None = None
@@ -245,7 +255,13 @@ class RequestLogEntry:
     def callee(self) -> Any:
         """The number that the request wants to be called, as received."""
         body = self.request if isinstance(self.request, dict) else {}
-        return body.get("to" if self.route == "obd" else "from")
+        return body.get(_CALLEE_MEMBERS[self.route])
+
+    @property
+    def bridge(self) -> Any:
+        """The caller line of the request, as received."""
+        body = self.request if isinstance(self.request, dict) else {}
+        return body.get("From" if self.route == "twiml" else "bridge")
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as ``GET /ledger`` shows it, with monotonic times."""
@@ -255,7 +271,7 @@ class RequestLogEntry:
             "received_wall": self.received_at.utc_text,
             "route": self.route,
             "person": self.callee,
-            "bridge": self.request.get("bridge") if isinstance(self.request, dict) else None,
+            "bridge": self.bridge,
             "outcome": self.outcome,
             "refusal": self.rejection,
             "rang": any(attempt.rang for attempt in attempts),

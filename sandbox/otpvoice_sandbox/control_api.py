@@ -20,7 +20,7 @@ from otpvoice_sandbox.phones import BUTTONS, HANG_UP, parse_phone
 blueprint: Final = Blueprint("control_api", __name__)
 
 _BUTTONS: Final = (*BUTTONS, HANG_UP)
-_REPLAY_FIELDS: Final = {"call": FieldRule(r"[0-9a-f:-]+", "the id of a call", required=True)}
+_REPLAY_FIELDS: Final = {"call": FieldRule(r"[0-9A-Za-z:_-]+", "the id of a call", required=True)}
 _PRESS_FIELDS: Final = {"button": FieldRule("|".join(_BUTTONS), ", ".join(_BUTTONS), required=True)}
 _WEBHOOK_FIELDS: Final = {
     "uri": WEB_ADDRESS,

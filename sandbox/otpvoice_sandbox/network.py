@@ -155,7 +155,7 @@ class Sandbox:
 
     def accept(self, entry: RequestLogEntry, request: CallRequest) -> Call:
         """Create the call of a request, and place it if the phone's behaviour does."""
-        text = f"(sound {request.audio})"
+        text = f"(sound {request.audio})" if request.text is None else request.text
         if request.flow_id is not None:
             text = render(self.config.flow_text(request.flow_id), request.variables)
         with self.changes:
@@ -163,12 +163,14 @@ class Sandbox:
             style = replace(self.config.reply_style, **phone.reply_style)
             is_older = request.route == "obd" and style.obd_reply == "older"
             call = Call(
-                id=f"{uuid.uuid4()}{':1' if is_older else ''}",
+                id=request.call_id or f"{uuid.uuid4()}{':1' if is_older else ''}",
                 request=request,
                 phone=phone,
                 reply_style=style,
                 text=text,
-                language=self.config.languages.get(request.flow_id or "") or detect_language(text),
+                language=request.language
+                or self.config.languages.get(request.flow_id or "")
+                or detect_language(text),
                 outcome=phone.outcome,
             )
             entry.outcome = phone.behaviour

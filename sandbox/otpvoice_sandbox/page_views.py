@@ -31,7 +31,6 @@ _STATE_TEXTS: Final = {
     "talking": "Talking",
     "voicemail": "Voicemail is listening",
 }
-_PATHS: Final = {"obd": "outgoing/send", "c2c": "voice/c2c"}
 
 
 class Word(NamedTuple):
@@ -142,7 +141,7 @@ def _speech_view(sandbox: Sandbox, call: Call) -> dict[str, Any] | None:
 
 
 def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str, Any]:
-    callee = str(entry.callee or "")
+    callee = str(entry.callee or "").removeprefix("+")
     steps = [*_request_steps(entry)]
     if entry.call:
         steps += _call_steps(entry.call)
@@ -163,11 +162,13 @@ def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str
 
 
 def _request_steps(entry: RequestLogEntry) -> Iterator[_Step]:
-    path = f"POST /api/v2/{_PATHS[entry.route]}"
-    yield entry.received_at.monotonic, "request", path, _format_json(entry.request)
+    body = entry.request
+    if isinstance(body, dict) and "StatusCallback" in body:
+        body = {**body, "StatusCallback": _MASK}  # it ends in a secret of the webhook
+    yield entry.received_at.monotonic, "request", f"POST {entry.path}", _format_json(body)
     if entry.reply:
-        body = entry.reply.body
-        text = f"(streamed or cut: {entry.outcome})" if body is None else _format_body(body)
+        sent = entry.reply.body
+        text = f"(streamed or cut: {entry.outcome})" if sent is None else _format_body(sent)
         yield entry.reply.sent_at.monotonic, "reply", f"Replied {entry.reply.status}", text
 
 

@@ -8,9 +8,10 @@ import json
 import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import flask
+import requests
 
 from otpvoice_sandbox.config import WEB_URL, Route, SandboxConfig
 
@@ -117,7 +118,7 @@ _PHONE_NUMBER: Final = FieldRule(
     r"[1-9][0-9]{6,14}", "digits with country code, without +", required=True
 )
 _WEBHOOK_ID: Final = FieldRule(r"[0-9]+", "the id of a webhook", allow_integer=True)
-_FIELDS: Final[Mapping[Route, Mapping[str, FieldRule]]] = {
+_FIELDS: Final[Mapping[str, Mapping[str, FieldRule]]] = {
     "obd": {
         "bridge": _PHONE_NUMBER,
         "to": _PHONE_NUMBER,
@@ -148,6 +149,18 @@ _VARIABLE: Final = re.compile(r"variables\[([A-Za-z_][A-Za-z0-9_]*)\]", re.ASCII
 _DEFAULT_ATTEMPTS: Final = "2"
 
 
+class VendorMessages(Protocol):
+    """What a vendor sends about one call."""
+
+    def reply(self, call: Any) -> dict[str, Any]:
+        """Return the reply to the accepted request."""
+        ...
+
+    def callback(self, call: Any) -> requests.Request | None:
+        """Return the message after the call, if one is wanted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """A valid request for a call, with the vendor's defaults filled in."""
@@ -166,11 +179,19 @@ class CallRequest:
     """How often the vendor redials an unanswered call."""
     interval_minutes: int = 0
     """OBD: minutes until the redial."""
-    max_minutes: int | None = None
-    """C2C: the maximum length of the conversation."""
+    max_seconds: int | None = None
+    """The maximum length of the conversation."""
     record: bool = False
     campaign: str = ""
     mid: str | None = None
+    text: str | None = None
+    """What the call speaks, if the request says it itself."""
+    language: str = ""
+    """Language tag of ``text``; empty: the language of its script."""
+    call_id: str | None = None
+    """The vendor's id of the call; None: a new UUID."""
+    messages: VendorMessages | None = None
+    """None: those of the vendor with flows."""
 
 
 def parse_call_request(
@@ -197,7 +218,7 @@ def parse_call_request(
         webhook_id=fields.get("webhook_id"),
         max_redials=min(interval, 1) if is_obd else int(fields.get("attempts", _DEFAULT_ATTEMPTS)),
         interval_minutes=interval,
-        max_minutes=int(fields["duration"]) if "duration" in fields else None,
+        max_seconds=int(fields["duration"]) * 60 if "duration" in fields else None,
         record=fields.get("record") == "1",
         campaign=fields.get("name", ""),
         mid=fields.get("mid"),

@@ -3,14 +3,12 @@
 import hmac
 import math
 import re
-import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from otpvoice_sandbox.callbacks import compact_json
 from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
 from otpvoice_sandbox.config import ReplyStyle, Route
 from otpvoice_sandbox.network import current_sandbox
@@ -24,16 +22,13 @@ from otpvoice_sandbox.parsing import (
     parse_json,
     received_object,
 )
+from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply
 from otpvoice_sandbox.scheduling import VENDOR_ZONE
 
 blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
 
 _CREDITS: Final = "1000.0000"
 _PAGE_SIZE: Final = 15
-_PADDING_BYTES: Final = 10 * 1024 * 1024
-_CHUNK_BYTES: Final = 64 * 1024
-_CALLBACK_TIMEOUT_S: Final = 60.0
-_GARBAGE: Final = "<html><body><h1>It works!</h1></body></html>"
 _WEBHOOK_FIELDS: Final = {
     "name": FieldRule(TEXT_LINE.pattern, "a line of text", required=True),
     "uri": WEB_ADDRESS,
@@ -66,7 +61,9 @@ def admit() -> None:
     """
     sandbox = current_sandbox()
     if request.view_args:
-        g.entry = RequestLogEntry(route=request.view_args["route"], request=_received_body())
+        g.entry = RequestLogEntry(
+            route=request.view_args["route"], path=request.path, request=_received_body()
+        )
         with sandbox.changes:
             sandbox.log_entries.append(g.entry)
             sandbox.changes.notify_all()
@@ -108,15 +105,10 @@ def log_reply(response: Response) -> Response:
     return response
 
 
-def _json_reply(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Build a compact JSON response, without the newline that Flask adds."""
-    return Response(compact_json(body), status, content_type="application/json")
-
-
 def _error_reply(style: ReplyStyle, status: int, message: str) -> Response:
     """Build a rejection. Its body is a guess, because the documents show none."""
     http_status = status if style.refusals == "http" else 200
-    return _json_reply({"status": status, "message": message}, http_status)
+    return json_reply({"status": status, "message": message}, http_status)
 
 
 @blueprint.post("/outgoing/send", defaults={"route": "obd"})
@@ -130,91 +122,15 @@ def place_call(route: Route) -> Response:
     webhooks = sandbox.callbacks.webhooks
     call_request = parse_call_request(route, received_object(), sandbox.config, webhooks)
     call = sandbox.accept(g.entry, call_request)
-    return _REPLIES.get(call.phone.behaviour, _accepted)(call)
+    return _REPLIES.get(call.phone.behaviour, accepted)(call)
 
 
-def _accepted(call: Call) -> Response:
-    return _json_reply(call.accepted_reply())
-
-
-def _delayed(call: Call) -> Response:
-    current_sandbox().scheduler.sleep(call.phone.seconds)
-    return _accepted(call)
-
-
-def _after_callback(call: Call) -> Response:
-    current_sandbox().wait_until(
-        lambda: call.callback_sent or not call.phone.places_call, _CALLBACK_TIMEOUT_S
-    )
-    return _accepted(call)
-
-
-def _stream(chunks: Iterator[bytes], length: int) -> Response:
-    headers = {"Content-Length": str(length)}
-    return Response(chunks, headers=headers, content_type="application/json")
-
-
-def _trickle(call: Call) -> Response:
-    body = _accepted(call).get_data()
-    scheduler = current_sandbox().scheduler
-
-    def single_bytes() -> Iterator[bytes]:
-        for position in range(len(body)):
-            yield body[position : position + 1]
-            if not scheduler.sleep(call.phone.seconds):
-                return
-
-    return _stream(single_bytes(), len(body))
-
-
-def _huge(call: Call) -> Response:
-    """Return the documented reply, padded with ten megabytes of spaces. It is still JSON."""
-    head = _accepted(call).get_data()[:-1]
-    spaces = [b" " * _CHUNK_BYTES] * (_PADDING_BYTES // _CHUNK_BYTES)
-    return _stream(iter([head, *spaces, b"}"]), len(head) + _PADDING_BYTES + 1)
-
-
-def _cut(call: Call) -> Response:
-    body = _accepted(call).get_data()
-    connection = request.environ["werkzeug.socket"]
-
-    def half() -> Iterator[bytes]:
-        yield body[: len(body) // 2]
-        connection.shutdown(socket.SHUT_RDWR)
-
-    return _stream(half(), len(body))
-
-
-def _reset(_: Call) -> Response:
-    request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-    return _stream(iter(()), 0)
-
-
-def _custom(call: Call) -> Response:
-    phone = call.phone
-    is_text = isinstance(phone.body, str)
-    text = phone.body if is_text else compact_json(phone.body)
-    media_type = "text/plain" if is_text else "application/json"
-    response = Response(text, phone.status, content_type=media_type)
-    response.headers.update(phone.headers)
-    return response
-
-
-def _error(status: int, message: str) -> Callable[[Call], Response]:
+def _error(status: int, message: str) -> CallReply:
     return lambda call: _error_reply(call.reply_style, status, message)
 
 
-_REPLIES: Final[Mapping[str, Callable[[Call], Response]]] = {
-    "slow": _delayed,
-    "timeout": _delayed,
-    "early_callback": _after_callback,
-    "garbage": lambda _: Response(_GARBAGE, content_type="text/html"),
-    "empty": lambda _: Response(b"", content_type="application/json"),
-    "trickle": _trickle,
-    "huge": _huge,
-    "cut": _cut,
-    "reset": _reset,
-    "reply": _custom,
+_REPLIES: Final[Mapping[str, CallReply]] = {
+    **CALL_REPLIES,
     "error_500": _error(500, "Server Error"),
     "error_401": _error(401, "Unauthenticated"),
     "out_of_credit": _error(402, "Insufficient credits"),
@@ -247,7 +163,9 @@ def list_calls() -> dict[str, Any]:
     ended = [
         (call.ended_at.monotonic, call)
         for call in current_sandbox().calls
-        if call.ended_at and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
+        if call.request.route != "twiml"
+        and call.ended_at
+        and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
     ]
     ended.sort(key=lambda each: each[0], reverse=True)
     start = (int(page) - 1) * _PAGE_SIZE
