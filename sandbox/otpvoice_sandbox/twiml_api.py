@@ -4,7 +4,7 @@ import base64
 import hmac
 import math
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
@@ -224,12 +224,13 @@ def _count(name: str, default: int) -> int:
 def _matches(call: Call) -> bool:
     filters = request.args
     try:
-        first = date.fromisoformat(filters.get("StartTime>", "0001-01-01"))
+        first = datetime.fromisoformat(filters.get("StartTime>", "2000-01-01"))
     except ValueError:
-        raise RequestRejected(400, "StartTime>: YYYY-MM-DD") from None
+        raise RequestRejected(400, "StartTime>: YYYY-MM-DD, or a time in UTC") from None
     numbers = (("To", call.request.callee), ("From", call.request.bridge))
     is_number = all(filters.get(name, f"+{number}") == f"+{number}" for name, number in numbers)
-    return is_number and call.received_at.wall.date() >= first
+    is_in_time = call.received_at.wall >= first.replace(tzinfo=first.tzinfo or UTC)
+    return is_number and is_in_time
 
 
 @blueprint.get("/v2/public_key")

@@ -185,6 +185,7 @@ def test_queries(sandbox: RunningSandbox) -> None:
     assert listed() == sids[::-1]
     assert listed(To=PERSON, From=FORM["From"], StartTime_="2020-01-01") == sids[::-1]
     assert listed(To="+14155550100") == []
+    assert listed(StartTime_="2020-01-01T00:00:00Z") == sids[::-1]
     assert listed(StartTime_="2999-01-01") == []
     assert listed(PageSize="2") == sids[:0:-1]
     assert listed(PageSize="2", Page="1") == [sids[0]]
