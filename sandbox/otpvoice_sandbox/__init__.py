@@ -1,7 +1,7 @@
 """The provider simulator, for development and tests.
 
-It simulates the vendors of docs/provider.md and docs/providers/twiml.md on localhost, with phones
-that have configurable behaviours and a log of every request. It shares no module with otpvoice, so
+It simulates the vendors of docs/provider.md and docs/providers/ on localhost, with phones that have
+configurable behaviours and a log of every request. It shares no module with otpvoice, so
 the two implementations of the vendors' protocols are independent.
 """
 
@@ -13,7 +13,7 @@ import flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice_sandbox import control_api, page, twiml_api, vendor_api
+from otpvoice_sandbox import control_api, page, plivo_api, twiml_api, vendor_api
 from otpvoice_sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
 from otpvoice_sandbox.network import EXTENSION, Sandbox
 
@@ -88,6 +88,6 @@ def _create_app(sandbox: Sandbox) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.json = _CompactJson(app)
     app.extensions[EXTENSION] = sandbox
-    for module in (vendor_api, twiml_api, control_api, page):
+    for module in (vendor_api, twiml_api, plivo_api, control_api, page):
         app.register_blueprint(module.blueprint)
     return app

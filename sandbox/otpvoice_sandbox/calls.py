@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from otpvoice_sandbox.config import ReplyStyle, Route
-from otpvoice_sandbox.parsing import CallRequest
+from otpvoice_sandbox.parsing import CallRequest, SpeechFault
 from otpvoice_sandbox.phones import CallOutcome, Phone
 from otpvoice_sandbox.scheduling import Timestamp
 
@@ -20,7 +20,14 @@ CHARACTERS_PER_SECOND: Final = 10
 """The pace of an unhurried voice."""
 _HANG_UP_SECONDS: Final = 2
 _PRICE: Final = "0.5000"
-_CALLEE_MEMBERS: Final[Mapping[Route, str]] = {"obd": "to", "c2c": "from", "twiml": "To"}
+_CALLEE_MEMBERS: Final[Mapping[Route, str]] = {
+    "obd": "to",
+    "c2c": "from",
+    "twiml": "To",
+    "plivo": "to",
+}
+_BRIDGE_MEMBERS: Final[Mapping[Route, str]] = {"twiml": "From", "plivo": "from"}
+"""Of vendors that do not call it ``bridge``."""
 _PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
 _FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
     None: str,
@@ -98,6 +105,8 @@ class Call:
     """The text that the flow speaks after the call is answered."""
     language: str
     """Language tag of the text."""
+    speech_fault: SpeechFault | None = None
+    """Why nothing was there to speak when the call was answered."""
     outcome: CallOutcome
     """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
@@ -261,7 +270,7 @@ class RequestLogEntry:
     def bridge(self) -> Any:
         """The caller line of the request, as received."""
         body = self.request if isinstance(self.request, dict) else {}
-        return body.get("From" if self.route == "twiml" else "bridge")
+        return body.get(_BRIDGE_MEMBERS.get(self.route, "bridge"))
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as ``GET /ledger`` shows it, with monotonic times."""

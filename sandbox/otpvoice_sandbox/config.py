@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
-Route = Literal["obd", "c2c", "twiml"]
+Route = Literal["obd", "c2c", "twiml", "plivo"]
 
 MAX_SECONDS: Final = 86400
 WEB_URL: Final = re.compile(r"https?://\S+")
@@ -33,6 +33,8 @@ class ReplyStyle:
     """Whether a C2C callback contains the ``mid`` of its request."""
     telnyx_sid: Literal["left_out", "sent"] = "left_out"
     """Whether Telnyx's reply contains the id of the call."""
+    plivo_call_uuid: Literal["same", "other"] = "same"
+    """Whether the id of a call to Plivo is the id of its request."""
     refusals: Literal["http", "in_body"] = "http"
     """Whether a rejection has its own HTTP status, or HTTP 200 and the status only in the body."""
 

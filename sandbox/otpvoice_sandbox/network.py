@@ -15,7 +15,7 @@ from flask import current_app
 from otpvoice_sandbox.callbacks import CallbackSender
 from otpvoice_sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
 from otpvoice_sandbox.config import SandboxConfig
-from otpvoice_sandbox.parsing import CallRequest
+from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, SpeechFault
 from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
 from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
@@ -229,6 +229,27 @@ class Sandbox:
     def _answer(self, call: Call) -> None:
         call.status = "talking"
         call.answered_at = Timestamp()
+        if call.request.speech_source is None:
+            self._talk(call)
+        else:
+            self.scheduler.submit_later(0, self._fetch_speech, call, call.step)
+            self.changes.notify_all()
+
+    def _fetch_speech(self, call: Call, step: int) -> None:
+        """Fetch what an answered call speaks. It may be hung up meanwhile."""
+        source = call.request.speech_source
+        fault, speech = None, FetchedSpeech("", "")
+        try:
+            speech = source.fetch_speech(call) if source else speech
+        except SpeechFault as error:
+            fault = error
+        with self.changes:
+            call.text, call.speech_fault = speech.text, fault
+            call.language = speech.language or call.language
+            if call.step == step:
+                self._talk(call)
+
+    def _talk(self, call: Call) -> None:
         seconds: float = call.talk_seconds
         if not call.phone.is_manual:
             seconds = min(self.config.talk_seconds, seconds)

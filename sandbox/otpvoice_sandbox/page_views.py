@@ -31,6 +31,7 @@ _STATE_TEXTS: Final = {
     "talking": "Talking",
     "voicemail": "Voicemail is listening",
 }
+_SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "answer_url"})
 
 
 class Word(NamedTuple):
@@ -163,8 +164,8 @@ def _call_view(sandbox: Sandbox, index: int, entry: RequestLogEntry) -> dict[str
 
 def _request_steps(entry: RequestLogEntry) -> Iterator[_Step]:
     body = entry.request
-    if isinstance(body, dict) and "StatusCallback" in body:
-        body = {**body, "StatusCallback": _MASK}  # it ends in a secret of the webhook
+    if isinstance(body, dict):  # these addresses hold secrets of the client
+        body = {**body, **dict.fromkeys(_SECRET_ADDRESSES & body.keys(), _MASK)}
     yield entry.received_at.monotonic, "request", f"POST {entry.path}", _format_json(body)
     if entry.reply:
         sent = entry.reply.body

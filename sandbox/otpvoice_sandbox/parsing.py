@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import flask
 import requests
@@ -161,6 +161,37 @@ class VendorMessages(Protocol):
         ...
 
 
+class FetchedSpeech(NamedTuple):
+    """What a document speaks."""
+
+    text: str
+    """Empty if it speaks nothing."""
+    language: str
+    """Of the first text; empty if the document names none."""
+
+
+class SpeechFault(Exception):
+    """A call was answered, and no usable document was there for it."""
+
+    def __init__(self, code: str, cause: str) -> None:
+        super().__init__(cause)
+        self.code = code
+        self.cause = cause
+        """Code and cause as the vendor reports them."""
+
+
+class SpeechSource(Protocol):
+    """Where a vendor gets what a call speaks, when the call is answered."""
+
+    def fetch_speech(self, call: Any) -> FetchedSpeech:
+        """Fetch it, which may block.
+
+        Raises:
+            SpeechFault: there is no usable document.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """A valid request for a call, with the vendor's defaults filled in."""
@@ -192,6 +223,8 @@ class CallRequest:
     """The vendor's id of the call; None: a new UUID."""
     messages: VendorMessages | None = None
     """None: those of the vendor with flows."""
+    speech_source: SpeechSource | None = None
+    """None: what the call speaks is known before it is answered."""
 
 
 def parse_call_request(

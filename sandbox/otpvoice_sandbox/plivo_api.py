@@ -1,0 +1,177 @@
+"""Plivo's API: requests for calls and call records (docs/providers/plivo.md, sections 2 and 5)."""
+
+import base64
+import hmac
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from flask import Blueprint, Response, g, request
+
+from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
+from otpvoice_sandbox.config import WEB_URL
+from otpvoice_sandbox.network import current_sandbox
+from otpvoice_sandbox.parsing import (
+    WEB_ADDRESS,
+    CallRequest,
+    FieldRule,
+    RequestRejected,
+    parse_fields,
+    parse_json,
+)
+from otpvoice_sandbox.plivo_messages import PlivoMessages, call_record, call_uuid
+from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply
+
+blueprint: Final = Blueprint("plivo_api", __name__, url_prefix="/v1/Account/<auth_id>")
+
+_MAX_PAGE_SIZE: Final = 20
+_DEFAULT_TALK_LIMIT_S: Final = 14_400
+_NUMBER: Final = FieldRule(r"\+?[1-9][0-9]{6,14}", "digits with country code", required=True)
+_METHOD: Final = FieldRule("POST", "POST")
+_FIELDS: Final = {
+    "from": _NUMBER,
+    "to": _NUMBER,
+    "answer_url": WEB_ADDRESS,
+    "answer_method": _METHOD,
+    "hangup_url": FieldRule(WEB_URL.pattern, "an http or https URL"),
+    "hangup_method": _METHOD,
+    "ring_timeout": FieldRule(r"[0-9]{1,4}", "seconds", allow_integer=True),
+    "time_limit": FieldRule(r"[1-9][0-9]{0,4}", "seconds, at least 1", allow_integer=True),
+}
+
+
+@blueprint.errorhandler(RequestRejected)
+def handle_rejection(rejection: RequestRejected) -> Response:
+    """Reply to a rejected request."""
+    if "entry" in g:
+        g.entry.outcome, g.entry.rejection = "refused", rejection.message
+    # The vendor has 400 for what another vendor of this sandbox rejects with 422.
+    status = 400 if rejection.status == 422 else rejection.status
+    return _error_reply(status, rejection.message)
+
+
+@blueprint.after_request
+def log_reply(response: Response) -> Response:
+    """Add the reply to a logged request."""
+    if "entry" in g:
+        changes = current_sandbox().changes
+        body = None if response.is_streamed else response.get_data(as_text=True)
+        with changes:
+            g.entry.reply = Reply(response.status_code, body)
+            changes.notify_all()
+    return response
+
+
+def _error_reply(status: int, message: str) -> Response:
+    return json_reply({"api_id": str(uuid.uuid4()), "error": message}, status)
+
+
+def _error(status: int, message: str) -> CallReply:
+    return lambda _: _error_reply(status, message)
+
+
+_REPLIES: Final[Mapping[str, CallReply]] = {
+    **CALL_REPLIES,
+    "error_500": _error(500, "server error"),
+    "error_401": _error(401, "authentication failed"),
+    "out_of_credit": _error(400, "insufficient balance"),
+}
+"""Replies by behaviour. Every other behaviour gets the documented reply."""
+
+
+@blueprint.post("/Call/")
+def place_call(auth_id: str) -> Response:
+    """Call a number. What it speaks is fetched when the phone is answered."""
+    sandbox, body = current_sandbox(), _received_body()
+    g.entry = RequestLogEntry(route="plivo", path=request.path, request=body)
+    with sandbox.changes:
+        sandbox.log_entries.append(g.entry)
+        sandbox.changes.notify_all()
+    _authorize(auth_id)
+    call = sandbox.accept(g.entry, _parse_request(auth_id, body))
+    return _REPLIES.get(call.phone.behaviour, accepted)(call)
+
+
+def _received_body() -> Any:
+    """Return the JSON; the text of anything else."""
+    raw = request.get_data()
+    try:
+        return parse_json(raw)
+    except (ValueError, RecursionError):
+        return raw.decode(errors="replace")
+
+
+def _authorize(auth_id: str) -> None:
+    """Check the credentials.
+
+    Raises:
+        RequestRejected: 401.
+    """
+    token = current_sandbox().config.token
+    expected = f"Basic {base64.b64encode(f'{auth_id}:{token}'.encode()).decode()}"
+    received = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(received.encode(), expected.encode()):
+        raise RequestRejected(401, "authentication failed")
+
+
+def _parse_request(auth_id: str, body: Any) -> CallRequest:
+    """Return the request for a call.
+
+    Raises:
+        RequestRejected: 422, a field is missing, unknown or invalid.
+    """
+    if request.mimetype != "application/json" or not isinstance(body, dict):
+        raise RequestRejected(422, "Content-Type: must be application/json, with an object")
+    fields = parse_fields(body, _FIELDS)
+    messages = PlivoMessages(
+        auth_id=auth_id,
+        token=current_sandbox().config.token,
+        answer_url=fields["answer_url"],
+        hangup_url=fields.get("hangup_url", ""),
+    )
+    return CallRequest(
+        route="plivo",
+        bridge=fields["from"].removeprefix("+"),
+        callee=fields["to"].removeprefix("+"),
+        variables={},
+        body=body,
+        max_seconds=int(fields.get("time_limit", _DEFAULT_TALK_LIMIT_S)),
+        text="",
+        messages=messages,
+        speech_source=messages,
+    )
+
+
+@blueprint.get("/Call/<name>/")
+def get_call(auth_id: str, name: str) -> Response:
+    """Return the record of an ended call."""
+    _authorize(auth_id)
+    matches = [call for call in _ended_calls(auth_id) if call_uuid(call) == name]
+    if not matches:
+        raise RequestRejected(404, "not found")
+    return json_reply(call_record(matches[0], auth_id))
+
+
+@blueprint.get("/Call/")
+def list_calls(auth_id: str) -> Response:
+    """List the records of ended calls, newest first, by ``to_number`` and ``from_number``."""
+    _authorize(auth_id)
+    limit = request.args.get("limit", str(_MAX_PAGE_SIZE))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= _MAX_PAGE_SIZE):
+        raise RequestRejected(400, f"limit: 1 to {_MAX_PAGE_SIZE}")
+    records = [call_record(call, auth_id) for call in _ended_calls(auth_id)][::-1]
+    matches = [each for each in records if _matches(each)]
+    meta = {"limit": int(limit), "next": None, "offset": 0, "total_count": len(matches)}
+    return json_reply({"api_id": str(uuid.uuid4()), "meta": meta, "objects": matches[: int(limit)]})
+
+
+def _ended_calls(auth_id: str) -> Iterator[Call]:
+    for call in current_sandbox().calls:
+        messages = call.request.messages
+        if call.ended_at and isinstance(messages, PlivoMessages) and messages.auth_id == auth_id:
+            yield call
+
+
+def _matches(record: Mapping[str, Any]) -> bool:
+    names = ("to_number", "from_number")
+    return all(request.args.get(name, record[name]) == record[name] for name in names)

@@ -1,0 +1,242 @@
+"""The adapter for Plivo against the provider simulator, which was written separately."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+from providers.plivo_samples import AUTH_ID, TOKEN, TOKENS, adapter, call_query, outbound_call
+
+from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.http_client import Deadlines
+from otpvoice.providers.base import (
+    CallAddresses,
+    Callback,
+    CallbackAuthError,
+    CallReport,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+    Speech,
+)
+from otpvoice.providers.plivo.provider import Plivo
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
+
+ANSWERED, BUSY, NO_ANSWER = CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER
+FAILED = CallStatus.FAILED
+
+
+class Service:
+    """What the API does with the provider's requests, without a store: each call has its speech."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self.speeches: dict[str, Speech | None] = {}
+        self._reports: dict[str, SimpleQueue[CallReport]] = {}
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                parts = urlsplit(self.path)
+                callback = Callback(
+                    body=self.rfile.read(int(self.headers["Content-Length"])),
+                    query=dict(parse_qsl(parts.query)),
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    url=service.url + self.path,
+                    method="POST",
+                    path_token=parts.path.rpartition("/")[2],
+                )
+                status, document = service.respond(callback, parts.path)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(document)))
+                self.end_headers()
+                self.wfile.write(document)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.provider: Plivo = adapter(
+            base_url=f"{sandbox.url}/v1/", addresses=CallAddresses(self.url, "plivo", TOKENS)
+        )
+
+    def reports(self, call_id: str) -> SimpleQueue[CallReport]:
+        """Return the reports about a call."""
+        return self._reports.setdefault(call_id, SimpleQueue())
+
+    def respond(self, callback: Callback, path: str) -> tuple[int, bytes]:
+        """Return status and body."""
+        try:
+            if path.startswith("/webhooks/"):
+                (report,) = self.provider.parse_callback(callback)
+                self.reports(report.ids[0]).put(report)
+                return 200, b""
+            speech = self.speeches[self.provider.parse_answer(callback)]
+            return 200, self.provider.build_document(speech)
+        except CallbackAuthError:
+            return 404, b""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """Run a fast sandbox."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.01, talk_seconds=0.01)
+    with RunningSandbox(config) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(sandbox: RunningSandbox) -> Iterator[Service]:
+    """Run the service that places calls with the sandbox."""
+    service = Service(sandbox)
+    thread = threading.Thread(target=service.server.serve_forever, args=(0.005,))
+    thread.start()
+    yield service
+    service.server.shutdown()
+    thread.join()
+    service.server.server_close()
+
+
+_numbers = iter(range(918867300000, 918867400000))
+
+
+def new_call(**changes: Any) -> OutboundCall:
+    """Return a call to a number that was not called yet."""
+    number = next(_numbers)
+    return outbound_call(number=f"+{number}", call_id=f"call_{number:032x}", **changes)
+
+
+def set_phone(sandbox: RunningSandbox, call: OutboundCall, behaviour: str, **options: Any) -> None:
+    """Set the behaviour of the phone that is called."""
+    url = f"{sandbox.url}/phones/{call.number[1:]}"
+    document = {"behaviour": behaviour, **options}
+    assert requests.put(url, json=document, timeout=5).status_code == 204
+
+
+def place(service: Service, call: OutboundCall, seconds: float = 10) -> PlacementResult:
+    """Place the call, which then has its speech."""
+    service.speeches[call.call_id] = Speech(call.locale, call.text, call.name, call.code)
+    return service.provider.place(call, Deadlines.within(seconds))
+
+
+def phone(sandbox: RunningSandbox, call: OutboundCall) -> dict[str, Any]:
+    """Return the only call of the phone."""
+    (shown,) = sandbox.state.phone_calls(call.number[1:])
+    return shown
+
+
+def test_phone_hears_the_code_three_times(sandbox: RunningSandbox, service: Service) -> None:
+    """The text of the flow, with the name and the code digit by digit, in its language."""
+    call = new_call(locale="hi", text="नमस्ते {Name}, आपका कोड {otp} है।", name="आशा & Söhne")
+    result = place(service, call)
+    report = service.reports(call.call_id).get(timeout=10)
+    assert result.outcome is PlacementOutcome.ACCEPTED
+    assert (report.status, report.ids[:2]) == (ANSWERED, (call.call_id, result.provider_id))
+    spoken = phone(sandbox, call)["spoken"]
+    assert spoken.count("नमस्ते आशा & Söhne, आपका कोड 4 7 1 1 0 2 है।") == 3
+    assert sandbox.state.current_call(call.number[1:]).language == "hi-IN"  # type: ignore[union-attr]
+    assert "471102" not in str(sandbox.state.request_log())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "options", "expected"),
+    [
+        ("busy", {}, (BUSY, None)),
+        ("decline", {}, (BUSY, None)),
+        ("no_answer", {}, (NO_ANSWER, None)),
+        ("answer", {"ends": "CANCEL"}, (NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER)),
+        ("answer", {"ends": "CHANUNAVAIL"}, (FAILED, None)),
+        ("answer", {"ends": "violates_media_anchoring"}, (FAILED, CallReason.ROUTE_DOWN)),
+        ("answer", {"ends": "Invalid Destination Address"}, (FAILED, CallReason.REFUSED)),
+    ],
+)
+@pytest.mark.parametrize("style", ["same", "other"])
+def test_end_of_a_call_is_reported_and_queried(
+    sandbox: RunningSandbox,
+    service: Service,
+    behaviour: str,
+    options: dict[str, Any],
+    expected: tuple[CallStatus, CallReason | None],
+    style: str,
+) -> None:
+    """By callback and by query, whether the request's id is the call's or not."""
+    call = new_call()
+    set_phone(sandbox, call, behaviour, plivo_call_uuid=style, **options)
+    result = place(service, call)
+    report = service.reports(call.call_id).get(timeout=10)
+    assert (report.status, report.reason, report.number) == (*expected, call.number)
+    shown = sandbox.state.current_call(call.number[1:])
+    assert shown
+    sent_at_ms = int(shown.received_at.wall.timestamp() * 1000)
+    query = call_query(
+        call_id=call.call_id,
+        number=call.number,
+        provider_id=result.provider_id,
+        sent_at_ms=sent_at_ms,
+    )
+    queried = service.provider.fetch_status(query, Deadlines.within(10))
+    assert queried
+    assert (queried.status, queried.reason, queried.ids[0]) == (*expected, call.call_id)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        ("error_500", PlacementOutcome.AMBIGUOUS),
+        ("error_401", PlacementOutcome.MISCONFIGURED),
+        ("out_of_credit", PlacementOutcome.MISCONFIGURED),
+        ("garbage", PlacementOutcome.AMBIGUOUS),
+        ("empty", PlacementOutcome.AMBIGUOUS),
+        ("huge", PlacementOutcome.AMBIGUOUS),
+        ("cut", PlacementOutcome.AMBIGUOUS),
+        ("reset", PlacementOutcome.AMBIGUOUS),
+        ("early_callback", PlacementOutcome.ACCEPTED),
+    ],
+)
+def test_placement_outcome(
+    sandbox: RunningSandbox, service: Service, behaviour: str, outcome: PlacementOutcome
+) -> None:
+    """A call whose reply is lost may ring, and is never requested twice."""
+    call = new_call()
+    set_phone(sandbox, call, behaviour)
+    assert place(service, call).outcome is outcome
+    numbers = [entry["person"] for entry in sandbox.state.request_log()]
+    assert numbers.count(call.number[1:]) == 1
+
+
+def test_call_without_a_speech_ends(sandbox: RunningSandbox, service: Service) -> None:
+    """The empty document says nothing."""
+    call = new_call()
+    service.speeches[call.call_id] = None
+    result = service.provider.place(call, Deadlines.within(10))
+    assert result.outcome is PlacementOutcome.ACCEPTED
+    assert service.reports(call.call_id).get(timeout=10).status is ANSWERED
+    assert phone(sandbox, call)["spoken"] == ""
+
+
+def test_service_with_another_token_stays_silent(sandbox: RunningSandbox, service: Service) -> None:
+    """Its own requests are refused, and so are those of the provider."""
+    other = adapter(base_url=f"{sandbox.url}/v1/", auth_tokens=("another",))
+    result = other.place(new_call(), Deadlines.within(10))
+    assert (result.outcome, AUTH_ID in result.detail) == (PlacementOutcome.MISCONFIGURED, False)
+    call = new_call()
+    before = service.provider
+    service.provider = adapter(
+        base_url=f"{sandbox.url}/v1/",
+        addresses=before.addresses,
+        auth_tokens=("another",),
+    )
+    try:
+        service.speeches[call.call_id] = Speech(call.locale, call.text, call.name, call.code)
+        before.place(call, Deadlines.within(10))
+        shown = sandbox.state.current_call(call.number[1:])
+        assert shown
+        assert sandbox.state.wait_until(lambda: shown.callback_sent, 10)
+        assert phone(sandbox, call)["spoken"] == ""
+        assert service.reports(call.call_id).empty()
+    finally:
+        service.provider = before
