@@ -6,7 +6,7 @@ for the call. So a signed message cannot be replayed as the result of another ca
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -35,17 +35,21 @@ def parse_callback(callback: Callback, account: Account, verifier: SignatureVeri
         CallbackParseError: it is signed, and reports no state of a call.
     """
     call_id, mac = callback.query.get("call", ""), callback.query.get("mac", "")
-    form = _parse_form(callback.body)
-    signed = SignedMessage(
-        urls=account.callback_urls(call_id),
+    message = signed_message(callback, account.callback_urls(call_id))
+    is_own = account.is_own_address(call_id, mac, callback.path_token)
+    if not is_own or not verifier.is_signed(message):
+        raise CallbackAuthError
+    return _to_report(call_id, {name: values[-1] for name, values in message.form.items()})
+
+
+def signed_message(callback: Callback, urls: Sequence[str]) -> SignedMessage:
+    """Return what is signed of a request to one of these addresses."""
+    return SignedMessage(
+        urls=urls,
         body=callback.body,
-        form=form,
+        form=_parse_form(callback.body),
         headers=callback.headers,
     )
-    is_own = account.is_own_address(call_id, mac, callback.path_token)
-    if not is_own or not verifier.is_signed(signed):
-        raise CallbackAuthError
-    return _to_report(call_id, {name: values[-1] for name, values in form.items()})
 
 
 def _parse_form(body: bytes) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """The document that a call speaks (docs/providers/twiml.md, section 3).
 
-It holds the code, so it exists only inside the one request that places the call.
+It holds the code, so it exists only in the one request that places the call, or in the response to
+the vendor that fetches it.
 """
 
 import re
@@ -9,11 +10,13 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from otpvoice.core.speech import fill_text
+from otpvoice.providers.base import UnspeakableError
 
 MAX_CHARACTERS: Final = 4000
 """Of a document in a request."""
 _REPEATS: Final = 3
 """Someone who answers late, or after a screening of the call, hears the code as well."""
+EMPTY_DOCUMENT: Final = "<Response><Hangup/></Response>"
 _PAUSE: Final = '<Pause length="1"/>'
 _BREAK: Final = '<break time="500ms"/>'
 _DIGITS: Final = "0123456789"
@@ -33,10 +36,6 @@ _DEFAULT_REGIONS: Final = {
     "zh": "CN",
 }
 """Of languages whose region is not their own name in capitals, as in ``fr-FR``."""
-
-
-class DocumentTooLongError(Exception):
-    """The text does not fit into a document, not even once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,10 @@ def render_document(text: str, name: str, code: str, voice: Voice) -> str:
         voice: reads it.
 
     Raises:
-        DocumentTooLongError: the text is too long even for one repetition.
+        UnspeakableError: there is no text, or it is too long even for one repetition.
     """
+    if not text:
+        raise UnspeakableError("the flow has no text")
     digits = [character for character in code if character in _DIGITS]
     spelled = (_BREAK if voice.has_ssml else ", ").join(digits)
     sentence = fill_text(_escape(text), spelled, _escape(name))
@@ -92,7 +93,7 @@ def render_document(text: str, name: str, code: str, voice: Voice) -> str:
         document = f"<Response>{said * repeats}<Hangup/></Response>"
         if len(document) <= MAX_CHARACTERS:
             return document
-    raise DocumentTooLongError
+    raise UnspeakableError(f"its document has more than {MAX_CHARACTERS} characters")
 
 
 def _escape(text: str) -> str:

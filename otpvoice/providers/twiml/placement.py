@@ -1,6 +1,7 @@
 """Place a call with one request (docs/providers/twiml.md, section 2)."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -31,18 +32,24 @@ class CallOptions:
 
 
 def build_request(
-    account: Account, options: CallOptions, call: OutboundCall, document: str
+    account: Account, options: CallOptions, call: OutboundCall, speech: Mapping[str, str]
 ) -> HttpRequestSpec:
-    """Return the request for a call that speaks this document.
+    """Return the request for a call.
 
     No event is chosen: the vendors' default is one callback after the call has ended. Machine
     detection stays off, because a person would wait for it in silence.
+
+    Args:
+        account: places the call.
+        options: of every call.
+        call: the call.
+        speech: the members that hold the document, or the address of it.
     """
     vendor = account.vendor
     members: dict[str, str | int] = {
         "To": call.number,
         "From": f"+{call.bridge}",
-        vendor.document_member: document,
+        **speech,
         "StatusCallback": account.callback_urls(call.call_id)[0],
         "StatusCallbackMethod": "POST",
         "Timeout": options.ring_timeout_s,

@@ -6,18 +6,22 @@ from dataclasses import dataclass, field
 from otpvoice.core.speech import DEFAULT_FLOW
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
+    CallAddresses,
     Callback,
+    CallbackAuthError,
     CallQuery,
     CallReport,
     HttpRequestSpec,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
+    Speech,
+    UnspeakableError,
 )
 from otpvoice.providers.twiml.account import Account
-from otpvoice.providers.twiml.callback import parse_callback
+from otpvoice.providers.twiml.callback import parse_callback, signed_message
 from otpvoice.providers.twiml.document import (
-    DocumentTooLongError,
+    EMPTY_DOCUMENT,
     Voice,
     default_language,
     render_document,
@@ -25,9 +29,6 @@ from otpvoice.providers.twiml.document import (
 from otpvoice.providers.twiml.placement import CallOptions, build_request, send_request
 from otpvoice.providers.twiml.queries import fetch_report
 from otpvoice.providers.twiml.signature import SignatureVerifier
-
-_NO_TEXT = "the flow has no text"
-_TEXT_TOO_LONG = "the flow's text is too long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +45,22 @@ class Twiml:
     def place(self, call: OutboundCall, deadlines: Deadlines) -> PlacementResult:
         """Send the one request for this call; see ``Provider.place``.
 
-        Nothing is sent without a text: a call that speaks no code would only disturb.
+        A call whose text cannot be spoken is not sent.
         """
-        if not call.text:
-            return PlacementResult(PlacementOutcome.MISCONFIGURED, _NO_TEXT)
         try:
-            request = self.preview_request(call)
-        except DocumentTooLongError:
-            return PlacementResult(PlacementOutcome.MISCONFIGURED, _TEXT_TOO_LONG)
-        return send_request(self.account, request, call, self.http, deadlines)
+            self._render(Speech(call.locale, call.text, call.name, call.code))
+        except UnspeakableError as error:
+            return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
+        return send_request(self.account, self.preview_request(call), call, self.http, deadlines)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Return the request; see ``Provider.preview_request``.
-
-        Raises:
-            DocumentTooLongError: the text is too long.
-        """
-        document = render_document(call.text, call.name, call.code, self._voice(call.locale))
-        return build_request(self.account, self.options, call, document)
+        """Return the request, with an empty document for a text that cannot be spoken."""
+        try:
+            document = self._render(Speech(call.locale, call.text, call.name, call.code))
+        except UnspeakableError:
+            document = EMPTY_DOCUMENT
+        speech = {self.account.vendor.document_member: document}
+        return build_request(self.account, self.options, call, speech)
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
@@ -75,6 +74,34 @@ class Twiml:
         """Parse a callback; see ``Provider.parse_callback``. There are no challenges."""
         return (parse_callback(callback, self.account, self.verifier),)
 
-    def _voice(self, locale: str) -> Voice:
-        chosen = self.voices.get(locale) or self.voices.get(DEFAULT_FLOW, Voice())
-        return Voice(chosen.name, chosen.language or default_language(locale))
+    def _render(self, speech: Speech) -> str:
+        chosen = self.voices.get(speech.locale) or self.voices.get(DEFAULT_FLOW, Voice())
+        voice = Voice(chosen.name, chosen.language or default_language(speech.locale))
+        return render_document(speech.text, speech.name, speech.code, voice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedTwiml(Twiml):
+    """An ``AnsweringProvider`` for a vendor that fetches the document of an answered call."""
+
+    addresses: CallAddresses
+
+    def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
+        """Return the request. The code is not in it."""
+        speech = {"Url": self.addresses.answer(call.call_id), "Method": "POST"}
+        return build_request(self.account, self.options, call, speech)
+
+    def parse_answer(self, callback: Callback) -> str:
+        """Return the id of the call that was answered; see ``AnsweringProvider.parse_answer``."""
+        call_id = callback.query.get("call", "")
+        # After a new key was added, the address that the vendor got has an older token.
+        urls = (self.addresses.answer(call_id), callback.url)
+        message = signed_message(callback, urls)
+        is_own = self.addresses.is_answer(call_id, callback.path_token)
+        if not is_own or not self.verifier.is_signed(message):
+            raise CallbackAuthError
+        return call_id
+
+    def build_document(self, speech: Speech | None) -> bytes:
+        """Return the document of an answered call; see ``AnsweringProvider.build_document``."""
+        return (EMPTY_DOCUMENT if speech is None else self._render(speech)).encode()

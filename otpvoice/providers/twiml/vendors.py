@@ -28,7 +28,7 @@ class Vendor:
     path_suffix: str = ".json"
     """At the end of each path."""
     document_member: str = "Twiml"
-    """The member of a request that holds the document."""
+    """The member of a request that holds the document; empty if the vendor fetches it."""
     has_json_requests: bool = False
     """Whether requests are JSON; otherwise they are forms."""
     has_bearer_token: bool = False
@@ -52,7 +52,12 @@ VENDORS: Final[Mapping[str, Vendor]] = MappingProxyType(
                 signature_scheme=SignatureScheme.TELNYX,
                 min_time_limit_s=30,
             ),
-            Vendor(name="signalwire", base_url="", signature_scheme=SignatureScheme.SIGNALWIRE),
+            Vendor(
+                name="signalwire",
+                base_url="",
+                document_member="",
+                signature_scheme=SignatureScheme.SIGNALWIRE,
+            ),
             Vendor(name="somleng", base_url="https://api.somleng.org/2010-04-01"),
         )
     }
