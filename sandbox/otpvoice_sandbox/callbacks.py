@@ -81,7 +81,9 @@ class CallbackSender:
         url = f"{uri}{'&' if '?' in uri else '?'}token={quote(validation_key, safe='')}"
         body = compact_json({"validation_key": validation_key, "challenge": challenge})
         try:
-            response = self._send(requests.Request("POST", url, {"Content-Type": _JSON}, data=body))
+            response = send_to_client(
+                requests.Request("POST", url, {"Content-Type": _JSON}, data=body)
+            )
             passed = response.status_code == 200 and response.json() == {"challenge": challenge}
         except (requests.RequestException, ValueError):
             passed = False
@@ -128,7 +130,7 @@ class CallbackSender:
     ) -> None:
         sent_at, status, error = time.monotonic(), None, None
         try:
-            status = self._send(request).status_code
+            status = send_to_client(request).status_code
         except (requests.RequestException, ValueError) as failure:
             error = type(failure).__name__  # no response, or an invalid URL: retried as well
         if status not in _SUCCESS_STATUSES and attempt <= _MAX_RETRIES:
@@ -143,11 +145,18 @@ class CallbackSender:
             call.callback_sent = True
             self._changes.notify_all()
 
-    def _send(self, request: requests.Request) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False  # a vendor does not use this machine's netrc or proxy
-            prepared = session.prepare_request(request)
-            return session.send(prepared, timeout=_TIMEOUT_S, allow_redirects=False)
+
+def send_to_client(request: requests.Request, timeout_s: float = _TIMEOUT_S) -> requests.Response:
+    """Send a vendor's request to the client's service.
+
+    Raises:
+        requests.RequestException: there is no response.
+        ValueError: the address is invalid.
+    """
+    with requests.Session() as session:
+        session.trust_env = False  # a vendor does not use this machine's netrc or proxy
+        prepared = session.prepare_request(request)
+        return session.send(prepared, timeout=timeout_s, allow_redirects=False)
 
 
 def compact_json(body: object) -> str:

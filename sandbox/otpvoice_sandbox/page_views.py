@@ -31,7 +31,7 @@ _STATE_TEXTS: Final = {
     "talking": "Talking",
     "voicemail": "Voicemail is listening",
 }
-_SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "answer_url"})
+_SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "Url", "answer_url"})
 
 
 class Word(NamedTuple):

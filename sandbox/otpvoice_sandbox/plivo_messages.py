@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import requests
 
+from otpvoice_sandbox.callbacks import send_to_client
 from otpvoice_sandbox.calls import Call
 from otpvoice_sandbox.parsing import FetchedSpeech, SpeechFault
 from otpvoice_sandbox.plivo_document import interpret
@@ -123,11 +124,7 @@ class PlivoMessages:
         members = self._members(call) | {"CallStatus": "in-progress", "Event": "StartApp"}
         request = self._signed_form(self.answer_url, members)
         try:
-            with requests.Session() as session:
-                session.trust_env = False
-                response = session.send(
-                    session.prepare_request(request), timeout=_TIMEOUT_S, allow_redirects=False
-                )
+            response = send_to_client(request, _TIMEOUT_S)
         except (requests.RequestException, ValueError):
             raise _UNREACHABLE from None
         if not 200 <= response.status_code < 300:

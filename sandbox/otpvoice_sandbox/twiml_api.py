@@ -13,7 +13,9 @@ from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
 from otpvoice_sandbox.config import WEB_URL
 from otpvoice_sandbox.network import current_sandbox
 from otpvoice_sandbox.parsing import (
+    WEB_ADDRESS,
     CallRequest,
+    FetchedSpeech,
     FieldRule,
     RequestRejected,
     parse_fields,
@@ -46,6 +48,7 @@ _CODES: Final[Mapping[str, int]] = {
     "From": 21212,
     "StatusCallback": 21609,
     "ApplicationSid": 21218,
+    "Url": 21205,
     "Twiml": 12100,
     "Texml": 12100,
 }
@@ -147,13 +150,15 @@ def _parse_request(vendor: TwimlVendor, account: str, body: Any) -> CallRequest:
     media_type = f"application/{'json' if vendor.is_telnyx else 'x-www-form-urlencoded'}"
     if request.mimetype != media_type or not isinstance(body, dict):
         raise RequestRejected(422, f"Content-Type: must be {media_type}, with an object or a form")
-    document = FieldRule(r"(?s).+", "a document", required=True)
-    rules = {**_COMMON_FIELDS, vendor.document_member: document}
-    fields = parse_fields(body, {**rules, **_TELNYX_FIELDS} if vendor.is_telnyx else rules)
-    try:
-        speech = interpret(fields[vendor.document_member])
-    except DocumentError as error:
-        raise RequestRejected(422, f"{vendor.document_member}: {error}") from None
+    fields = parse_fields(body, _rules(vendor))
+    messages = TwimlMessages(
+        vendor=vendor,
+        account=account,
+        token=current_sandbox().config.token,
+        callback_url=fields.get("StatusCallback", ""),
+        document_url=fields.get("Url", ""),
+    )
+    speech = _speech(vendor, fields)
     return CallRequest(
         route="twiml",
         bridge=fields["From"].removeprefix("+"),
@@ -164,13 +169,31 @@ def _parse_request(vendor: TwimlVendor, account: str, body: Any) -> CallRequest:
         text=speech.text,
         language=speech.language,
         call_id=vendor.new_call_id(),
-        messages=TwimlMessages(
-            vendor=vendor,
-            account=account,
-            token=current_sandbox().config.token,
-            callback_url=fields.get("StatusCallback", ""),
-        ),
+        messages=messages,
+        speech_source=None if vendor.document_member else messages,
     )
+
+
+def _rules(vendor: TwimlVendor) -> Mapping[str, FieldRule]:
+    """Return the fields of a vendor's requests."""
+    if not vendor.document_member:
+        return {**_COMMON_FIELDS, "Url": WEB_ADDRESS, "Method": FieldRule("POST", "POST")}
+    document = {vendor.document_member: FieldRule(r"(?s).+", "a document", required=True)}
+    return {**_COMMON_FIELDS, **document, **(_TELNYX_FIELDS if vendor.is_telnyx else {})}
+
+
+def _speech(vendor: TwimlVendor, fields: Mapping[str, str]) -> FetchedSpeech:
+    """Return what the document in a request speaks; nothing if it is fetched later.
+
+    Raises:
+        RequestRejected: 422, the document is wrong.
+    """
+    if not vendor.document_member:
+        return FetchedSpeech("", "")
+    try:
+        return interpret(fields[vendor.document_member])
+    except DocumentError as error:
+        raise RequestRejected(422, f"{vendor.document_member}: {error}") from None
 
 
 @blueprint.get("/2010-04-01/Accounts/<account>/Calls/<sid>.json", defaults={"vendor": "twilio"})

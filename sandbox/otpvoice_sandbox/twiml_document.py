@@ -4,8 +4,10 @@ A vendor may overlook a mistake. The simulator rejects it, so that tests find it
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 from xml.etree import ElementTree as ET
+
+from otpvoice_sandbox.parsing import FetchedSpeech
 
 _MAX_CHARACTERS: Final = 4000
 _VERBS: Final = frozenset({"Hangup", "Pause", "Say"})
@@ -19,15 +21,7 @@ class DocumentError(Exception):
     """A document that the vendor cannot interpret; the text says why."""
 
 
-class Speech(NamedTuple):
-    """What a document speaks."""
-
-    text: str
-    language: str
-    """Of the first text; empty if the document names none."""
-
-
-def interpret(document: str) -> Speech:
+def interpret(document: str) -> FetchedSpeech:
     """Return what a document speaks, with a space for each break.
 
     Raises:
@@ -50,7 +44,7 @@ def interpret(document: str) -> Speech:
     texts = [_spoken_text(say) for say in says]
     if not any(texts):
         raise DocumentError("it says nothing")
-    return Speech(" ".join(texts), says[0].get("language", ""))
+    return FetchedSpeech(" ".join(texts), says[0].get("language", ""))
 
 
 def _spoken_text(say: ET.Element) -> str:

@@ -9,7 +9,10 @@ from urllib.parse import urlencode
 
 import requests
 
+from otpvoice_sandbox.callbacks import send_to_client
 from otpvoice_sandbox.calls import Call
+from otpvoice_sandbox.parsing import FetchedSpeech, SpeechFault
+from otpvoice_sandbox.twiml_document import DocumentError, interpret
 from otpvoice_sandbox.twiml_vendors import TwimlVendor
 
 _STATUSES: Final[Mapping[str, tuple[str, str]]] = {
@@ -69,6 +72,8 @@ class TwimlMessages:
     token: str = field(repr=False)
     callback_url: str = field(repr=False)
     """Empty: none is wanted."""
+    document_url: str = field(default="", repr=False)
+    """Empty: the request holds the document."""
 
     def reply(self, call: Call) -> dict[str, Any]:
         """Return the reply to the accepted request; Telnyx's may lack the id."""
@@ -78,22 +83,42 @@ class TwimlMessages:
         sid = {"call_sid": call.id} if call.reply_style.telnyx_sid == "sent" else {}
         return {**members, "status": "queued", **sid}
 
+    def fetch_speech(self, call: Call) -> FetchedSpeech:
+        """Fetch what the answered call speaks.
+
+        Raises:
+            SpeechFault: the address returned no document, or a wrong one.
+        """
+        members = {**self._members(call), "CallStatus": "in-progress"}
+        request = self._signed_form(self.document_url, members)
+        try:
+            response = send_to_client(request)
+            response.raise_for_status()
+            return interpret(response.content.decode())
+        except (requests.RequestException, ValueError):
+            raise SpeechFault("11200", "HTTP retrieval failure") from None
+        except DocumentError as error:
+            raise SpeechFault("12100", f"Document parse failure: {error}") from None
+
     def callback(self, call: Call) -> requests.Request | None:
         """Return the signed form after the end of the call."""
         if not self.callback_url:
             return None
-        members = self._members(call)
+        return self._signed_form(self.callback_url, self._members(call))
+
+    def _signed_form(self, url: str, members: Mapping[str, str]) -> requests.Request:
         encoded = urlencode(members)
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            **self.vendor.sign(self.callback_url, encoded, members, self.token),
+            **self.vendor.sign(url, encoded, members, self.token),
         }
-        return requests.Request("POST", self.callback_url, headers, data=encoded)
+        return requests.Request("POST", url, headers, data=encoded)
 
     def _members(self, call: Call) -> dict[str, str]:
         ended_at = call.ended_at or call.received_at
-        is_telnyx = self.vendor.is_telnyx
+        is_telnyx, fault = self.vendor.is_telnyx, call.speech_fault
         return {
+            **({"ErrorCode": fault.code} if fault else {}),
             "AccountSid": self.account,
             "CallDuration": str(call.talk_seconds),
             "CallSid": call.id,

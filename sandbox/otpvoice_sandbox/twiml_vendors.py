@@ -72,6 +72,7 @@ class TwimlVendor:
     """Before ``/Accounts``."""
     suffix: str = ".json"
     document_member: str = "Twiml"
+    """Empty if the vendor fetches the document of an answered call."""
     is_telnyx: bool = False
     """Whether requests are JSON with a Bearer token, and name an application."""
     sign: Sign
@@ -86,6 +87,7 @@ TWIML_VENDORS: Final[Mapping[str, TwimlVendor]] = {
     ),
     "signalwire": TwimlVendor(
         path="/api/laml/2010-04-01",
+        document_member="",
         sign=_sign_as_signalwire,
         new_call_id=lambda: str(uuid.uuid4()),
     ),

@@ -86,7 +86,7 @@ def test_telnyx_reply_has_no_id(sandbox: RunningSandbox) -> None:
         ({"Twiml": f"<Response><Say>{'1' * 4000}</Say></Response>"}, 12100),
         ({"Twiml": '<!DOCTYPE r [<!ENTITY a "1">]><Response><Say>&a;</Say></Response>'}, 12100),
         ({"StatusCallback": "otp.example.com"}, 21609),
-        ({"Url": "https://otp.example.com"}, 20001),
+        ({"Url": "https://otp.example.com"}, 21205),
         ({"Timeout": "601"}, 20001),
         ({"TimeLimit": "0"}, 20001),
     ],
@@ -146,6 +146,51 @@ def test_language_and_voice_of_a_document(sandbox: RunningSandbox) -> None:
     (call,) = ended_calls(sandbox)
     assert call["spoken"] == "कोड 1 2 & 3 कोड 1 2 & 3"
     assert sandbox.state.calls[0].language == "hi-IN"
+
+
+def place_with_signalwire(sandbox: RunningSandbox, **changes: Any) -> requests.Response:
+    """Request a call with SignalWire; None leaves a member out."""
+    body = {"To": PERSON, "From": FORM["From"], **changes}
+    form = {name: value for name, value in body.items() if value is not None}
+    return send(sandbox, "POST", vendor="signalwire", data=form)
+
+
+@pytest.mark.parametrize("changes", [{}, {"Url": "x"}, {"Twiml": DOCUMENT}])
+def test_signalwire_needs_the_address_of_a_document(
+    sandbox: RunningSandbox, changes: dict[str, str]
+) -> None:
+    """It does not accept one in the request."""
+    assert place_with_signalwire(sandbox, **changes).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "spoken"),
+    [
+        ((200, DOCUMENT.encode()), None, "Your code is 1, 2, 3"),
+        ((404, DOCUMENT.encode()), "11200", ""),
+        ((200, b"<html>"), "12100", ""),
+        ((200, b"\xff"), "11200", ""),
+    ],
+)
+def test_signalwire_fetches_the_document(
+    sandbox: RunningSandbox,
+    inbox: SimpleQueue[dict[str, Any]],
+    webhook_replies: list[tuple[int, bytes]],
+    webhook_uri: str,
+    response: tuple[int, bytes],
+    error: str | None,
+    spoken: str,
+) -> None:
+    """When the call is answered; the callback reports a document that cannot be spoken."""
+    webhook_replies.append(response)
+    url = f"{webhook_uri}?call=c1"
+    assert place_with_signalwire(sandbox, Url=url, StatusCallback=url).status_code == 201
+    fetched, callback = (parse_qs(inbox.get(timeout=10)["body"]) for _ in range(2))
+    assert fetched["CallStatus"] == ["in-progress"]
+    assert callback["CallStatus"] == ["completed"]
+    assert callback.get("ErrorCode") == ([error] if error else None)
+    (call,) = ended_calls(sandbox)
+    assert call["spoken"] == spoken
 
 
 def test_callback_is_a_form(
