@@ -42,8 +42,8 @@ class CallSpeech(Struct, frozen=True):
     verification_id: str
     client: str
     encrypted_speech: bytes
+    route: str
     locale: str
-    flow_id: str | None = None
 
 
 class SpeechRefusal(StrEnum):

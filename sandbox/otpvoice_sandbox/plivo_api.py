@@ -38,6 +38,13 @@ _FIELDS: Final = {
     "ring_timeout": FieldRule(r"[0-9]{1,4}", "seconds", allow_integer=True),
     "time_limit": FieldRule(r"[1-9][0-9]{0,4}", "seconds, at least 1", allow_integer=True),
 }
+_OPTIONS_OF_OTHERS: Final = frozenset(
+    {
+        *("error_if_parent_not_found", "fallback_method", "machine_detection_method"),
+        *("machine_detection_time", "ring_method"),
+    }
+)
+"""Members that the vendor's SDK always sends. Without further members they have no effect."""
 
 
 @blueprint.errorhandler(RequestRejected)
@@ -122,7 +129,8 @@ def _parse_request(auth_id: str, body: Any) -> CallRequest:
     """
     if request.mimetype != "application/json" or not isinstance(body, dict):
         raise RequestRejected(422, "Content-Type: must be application/json, with an object")
-    fields = parse_fields(body, _FIELDS)
+    members = {name: body[name] for name in body if name not in _OPTIONS_OF_OTHERS}
+    fields = parse_fields(members, _FIELDS)
     messages = PlivoMessages(
         auth_id=auth_id,
         token=current_sandbox().config.token,

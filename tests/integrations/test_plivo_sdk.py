@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from integrations.locked_packages import python_packages
-from providers.plivo_samples import NONCE, TOKEN, URL, hangup_form
+from providers.plivo_samples import AUTH_ID, NONCE, NUMBER, TOKEN, URL, hangup_form
 from support.processes import environment
 
 from otpvoice.providers.plivo.document import (
@@ -19,6 +19,7 @@ from otpvoice.providers.plivo.document import (
     build_document,
 )
 from otpvoice.providers.plivo.signature import is_signed
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 SDK = Path(__file__).parent / "plivo_sdk"
 TIMEOUT_S = 110
@@ -124,3 +125,28 @@ def test_sdk_knows_each_element_of_a_document(run: Run) -> None:
     assert found_in_wrong == [
         "<Say> in <Response>", "<Say>", "<Speak rate>", "<Wait> in <Speak>"
     ]  # fmt: skip
+
+
+def test_sandbox_places_the_calls_of_the_sdk(run: Run) -> None:
+    """The sandbox is strict, so it must accept what the SDK sends, and be understood by it."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.01, talk_seconds=0.01)
+    arguments = {"from_": "918047285000", "to_": NUMBER, "answer_url": "http://127.0.0.1:1/"}
+    with RunningSandbox(config) as sandbox:
+        account = {"base_url": f"{sandbox.url}/", "auth_id": AUTH_ID, "token": TOKEN}
+        create = account | {"method": "create", "arguments": arguments}
+        placed, refused = run("client.py", [create, create | {"token": "another"}])
+        assert placed["message"] == "call fired"
+        assert refused == {"error": "AuthenticationError"}
+        assert sandbox.state.wait_until(lambda: bool(sandbox.state.calls[0].ended_at), 10)
+        name = {"call_uuid": placed["request_uuid"]}
+        record, missing, listed = run(
+            "client.py",
+            [
+                account | {"method": "get", "arguments": name},
+                account | {"method": "get", "arguments": {"call_uuid": "none"}},
+                account | {"method": "list", "arguments": {"to_number": NUMBER, "limit": 20}},
+            ],
+        )
+    assert (record["call_uuid"], record["to_number"]) == (placed["request_uuid"], NUMBER)
+    assert missing == {"error": "ResourceNotFoundError"}
+    assert [each["call_uuid"] for each in listed["objects"]] == [placed["request_uuid"]]

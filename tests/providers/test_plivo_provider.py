@@ -79,7 +79,7 @@ def test_request(server: ScriptedServer) -> None:
         "hangup_url": f"https://otp.example.com/webhooks/plivo?call={CALL_ID}",
         "hangup_method": "POST",
         "ring_timeout": 45,
-        "time_limit": 90,
+        "time_limit": 60,
     }
 
 
@@ -234,18 +234,16 @@ def test_callback_that_names_no_call_is_refused() -> None:
         adapter().parse_callback(signed_callback(url, form))
 
 
-def test_misconfiguration_is_logged_as_an_error() -> None:
-    """An operator has to act: each call ends like this one."""
-    form = hangup_form(CallStatus="failed", HangupCauseName="violates_media_anchoring")
+def test_misconfiguration_is_logged_as_an_error(server: ScriptedServer) -> None:
+    """From a callback and from a query. An operator has to act: each call ends like this one."""
+    cause = "violates_media_anchoring"
+    form = hangup_form(CallStatus="failed", HangupCauseName=cause)
+    record = RECORD | {"call_state": "FAILED", "hangup_cause_name": cause}
     with capture_logs() as logged:
         adapter().parse_callback(signed_callback(form=form))
-    assert logged == [
-        {
-            "event": "provider.misconfigured",
-            "log_level": "error",
-            "provider_status": "violates_media_anchoring",
-        }
-    ]
+        assert fetch(server, reply(record, "200 OK"))
+    line = {"event": "provider.misconfigured", "log_level": "error", "provider_status": cause}
+    assert logged == [line, line]
 
 
 def test_answer_returns_its_call() -> None:

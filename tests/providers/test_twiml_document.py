@@ -6,10 +6,10 @@ import pytest
 
 from otpvoice.core.speech import MAX_NAME
 from otpvoice.providers.base import UnspeakableError
+from otpvoice.providers.languages import default_language
 from otpvoice.providers.twiml.document import (
     MAX_CHARACTERS,
     Voice,
-    default_language,
     render_document,
 )
 

@@ -21,7 +21,7 @@ def test_speech_of_a_placed_call_is_returned_once(driver: StoreDriver) -> None:
     assert isinstance(found, CallSpeech)
     assert decrypt_speech(RING, found.verification_id, found.encrypted_speech) == (CODE, "Asha")
     assert (found.verification_id, found.client, found.locale) == (begun.id, "login", "hi")
-    assert found.flow_id == claim.flow_id
+    assert found.route == claim.route
     assert [fetch(driver, claim.call_id) for _ in range(3)] == [SpeechRefusal.FETCHED] * 3
 
 

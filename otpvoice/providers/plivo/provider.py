@@ -42,8 +42,6 @@ from otpvoice.providers.plivo.signature import is_signed
 
 _LOG = structlog.get_logger(__name__)
 
-_TALK_LIMIT_S: Final = 90
-"""Longer than three repetitions of any sensible text."""
 _MAX_FORM_MEMBERS: Final = 100
 _NO_CALL_NAMED: Final = (
     "it names no call: neither its address nor RequestUUID, CallUUID or To is there"
@@ -61,6 +59,8 @@ class Plivo:
     base_url: str = "https://api.plivo.com/v1/"
     http: HttpClient = field(default_factory=HttpClient, repr=False)
     ring_timeout_s: int = 45
+    time_limit_s: int = 60
+    """Of conversation."""
     voices: Mapping[str, Voice] = field(default_factory=lambda: DEFAULT_VOICES)
     """By the key of a flow, with ``default``."""
 
@@ -91,7 +91,7 @@ class Plivo:
             "hangup_url": self.addresses.callback(call.call_id),
             "hangup_method": "POST",
             "ring_timeout": self.ring_timeout_s,
-            "time_limit": _TALK_LIMIT_S,
+            "time_limit": self.time_limit_s,
         }
         return HttpRequestSpec(self._url("Call/"), json.dumps(members).encode())
 
@@ -101,7 +101,10 @@ class Plivo:
         def get(path: str) -> HttpResponse | RequestFailed:
             return self.http.get(self._url(path), self._headers(), deadlines)
 
-        return fetch_report(query, get)
+        report = fetch_report(query, get)
+        if report:
+            _log_misconfiguration(report)
+        return report
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
         """Parse a callback; see ``Provider.parse_callback``."""
@@ -109,8 +112,7 @@ class Plivo:
         report = parse_callback(form, parse_own_id(callback.query.get("call", "")))
         if not report.ids and not report.number:
             raise CallbackParseError(_NO_CALL_NAMED)
-        if report.reason is CallReason.ROUTE_DOWN:
-            _LOG.error("provider.misconfigured", provider_status=report.raw)
+        _log_misconfiguration(report)
         return (report,)
 
     def parse_answer(self, callback: Callback) -> str:
@@ -154,3 +156,9 @@ class Plivo:
         pair = f"{self.auth_id}:{self.auth_tokens[0]}".encode()
         credentials = base64.b64encode(pair).decode()
         return {"Accept": "application/json", "Authorization": f"Basic {credentials}"}
+
+
+def _log_misconfiguration(report: CallReport) -> None:
+    """Log that a call ended for a reason that concerns every call."""
+    if report.reason is CallReason.ROUTE_DOWN:
+        _LOG.error("provider.misconfigured", provider_status=report.raw)

@@ -24,18 +24,6 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 """Characters that XML 1.0 cannot contain (section 2.2)."""
 _SSML_VOICES: Final = ("polly.", "google.")
 """Beginnings of the names of voices that interpret SSML."""
-_DEFAULT_REGIONS: Final = {
-    **dict.fromkeys(("bn", "gu", "hi", "kn", "ml", "mr", "pa", "ta", "te", "ur"), "IN"),
-    "ar": "AE",
-    "da": "DK",
-    "en": "US",
-    "ja": "JP",
-    "ko": "KR",
-    "pt": "BR",
-    "sv": "SE",
-    "zh": "CN",
-}
-"""Of languages whose region is not their own name in capitals, as in ``fr-FR``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +39,6 @@ class Voice:
     def has_ssml(self) -> bool:
         """Whether the voice interprets SSML."""
         return self.name.lower().startswith(_SSML_VOICES)
-
-
-def default_language(locale: str) -> str:
-    """Return the language tag with its region for the key of a flow; empty for ``default``.
-
-    Args:
-        locale: a language tag in lower case, or ``default``.
-    """
-    language, *subtags = locale.split("-")
-    if len(language) not in {2, 3} or not language.isalpha():
-        return ""
-    region = next((tag for tag in subtags if len(tag) == 2 and tag.isalpha()), "")
-    return f"{language}-{(region or _DEFAULT_REGIONS.get(language, language)).upper()}"
 
 
 def render_document(text: str, name: str, code: str, voice: Voice) -> str:

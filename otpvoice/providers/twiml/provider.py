@@ -18,12 +18,12 @@ from otpvoice.providers.base import (
     Speech,
     UnspeakableError,
 )
+from otpvoice.providers.languages import default_language
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.callback import parse_callback, signed_message
 from otpvoice.providers.twiml.document import (
     EMPTY_DOCUMENT,
     Voice,
-    default_language,
     render_document,
 )
 from otpvoice.providers.twiml.placement import CallOptions, build_request, send_request

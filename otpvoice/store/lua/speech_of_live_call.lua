@@ -2,7 +2,7 @@
 --
 -- Arguments  call_id
 -- Returns    outcome: found, no_call, not_live, fetched: it was returned before, closed: the verification has ended
---            and if found: verification_id, client, encrypted_speech, locale, and flow_id if the record has it
+--            and if found: verification_id, client, encrypted_speech, route, locale
 
 local call = Calls.load(ARGS.call_id)
 if not call then return { 'outcome', 'no_call' } end
@@ -14,4 +14,4 @@ if not verification or verification.status ~= 'pending' then return { 'outcome',
 Records.set(Calls.key(call.id), { 'speech_fetched_at', NOW })
 local reply = { 'outcome', 'found', 'verification_id', verification.id, 'client', verification.client,
   'encrypted_speech', Verifications.speech(verification) }
-return append_fields(reply, call, { locale = 'locale', flow_id = 'flow' })
+return append_fields(reply, call, { route = 'route', locale = 'locale' })
