@@ -46,21 +46,12 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
     key_hashes = {name: client.key_sha256 for name, client in settings.clients.items()}
     authenticator = Authenticator(key_hashes, ClientTokens(parts.key_ring))
     receipts = ReceiptSigner({each.id: each.key for each in secrets.keys}, public_url)
-    webhooks = WebhookViews(
-        settings.provider.name,
-        parts.provider,
-        (*parts.routes.values(),),
-        parts.store,
-        parts.number_hasher,
-        sorted({profile.bridge for profile in parts.profiles.values()}),
-        ExchangeCapture(parts.store, parts.key_ring),
-        public_url,
-    )
+    webhooks = [_create_webhook(parts, name) for name in parts.providers]
     for_views = (parts.service, authenticator, receipts, public_url)
     endpoints = [
         *endpoints_of(VerificationViews(*for_views)),
         *endpoints_of(NumberViews(*for_views)),
-        *webhooks.endpoints(),
+        *(each for webhook in webhooks for each in webhook.endpoints()),
         *endpoints_of(HookViews(parts.service, _create_hooks(parts))),
         *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
     ]
@@ -79,6 +70,22 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         app.register_blueprint(_create_console(parts))
     start_series(metrics.responses, (rule.rule for rule in app.url_map.iter_rules()), (500, 503))
     return app
+
+
+def _create_webhook(parts: Container, name: str) -> WebhookViews:
+    """Return the webhook of a provider."""
+    own_lines = {route.line.bridge for route in parts.routes.values() if route.line}
+    return WebhookViews(
+        name,
+        parts.providers[name],
+        (*parts.routes.values(),),
+        parts.store,
+        parts.number_hasher,
+        sorted({profile.bridge for profile in parts.profiles.values()} | own_lines),
+        ExchangeCapture(parts.store, parts.key_ring),
+        "" if name == next(iter(parts.providers)) else f"_of_{name.replace('-', '_')}",
+        parts.settings.server.public_url,
+    )
 
 
 def _create_hooks(parts: Container) -> dict[str, Hook]:

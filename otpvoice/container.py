@@ -1,14 +1,13 @@
 """Wiring: the parts of a process, and the dialer made of them."""
 
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
 from otpvoice import logs
 from otpvoice.admin import AdminService
 from otpvoice.api import schemas
-from otpvoice.core.keys import KeyRing, NumberHasher, decrypt_number, mask_number
+from otpvoice.core.keys import CallTokens, KeyRing, NumberHasher, decrypt_number, mask_number
 from otpvoice.core.phone import single_region
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
@@ -18,11 +17,17 @@ from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
-from otpvoice.providers.base import Provider, Route
-from otpvoice.providers.mobtexting.callback import CallbackFormat
-from otpvoice.providers.mobtexting.modes import Mode
-from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.base import Provider, ProviderContext
+from otpvoice.providers.registry import build_provider
+from otpvoice.providers.routes import CallerLine, Route
+from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings
+from otpvoice.settings.routing import (
+    default_provider,
+    planned_routes,
+    providers_by_name,
+    route_order,
+)
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.discovery import TIMEOUT_S, address_of, connect
 from otpvoice.store.outage_log import OutageLog
@@ -136,45 +141,44 @@ class Container:
         return Exposition(self.registry, StoreGauges(self.admin_store))
 
     @cached_property
-    def callback_format(self) -> CallbackFormat:
-        """How the provider's messages are parsed."""
-        chosen, regions = self.settings.provider, self.settings.limits.regions
-        return CallbackFormat(
-            ZoneInfo(chosen.timezone), chosen.status_words, single_region(regions)
-        )
-
-    @cached_property
-    def provider(self) -> Provider:
-        """The telephone company in the settings."""
-        chosen = self.settings.provider
-        connections = self.settings.dialer.threads
-        return Mobtexting(
-            http=HttpClient(connections=connections, proxy=parse_proxy(chosen.proxy)),
-            base_url=chosen.base_url,
-            token=chosen.token,
-            webhook_id=chosen.webhook_id,
-            audio=chosen.audio,
-            code_format=chosen.otp_format,
-            campaign=chosen.campaign,
-            interval=chosen.interval,
-            c2c_attempts=chosen.c2c_attempts,
-            c2c_duration=chosen.c2c_duration,
-            form=self.callback_format,
-            webhook_secrets=chosen.webhook_secret,
-            path_tokens=chosen.webhook_path_token,
-            validation_key=chosen.validation_key,
-        )
+    def providers(self) -> dict[str, Provider]:
+        """The adapters of all telephone companies, by their names."""
+        settings = self.settings
+        return {
+            name: build_provider(
+                section,
+                ProviderContext(
+                    name=name,
+                    public_url=settings.server.public_url,
+                    connections=settings.dialer.threads,
+                    region=single_region(settings.limits.regions),
+                    call_tokens=CallTokens(self.key_ring),
+                ),
+            )
+            for name, section in providers_by_name(settings).items()
+        }
 
     @cached_property
     def routes(self) -> dict[str, Route]:
         """All routes by which this process can place calls, by name."""
-        name = self.settings.provider.name
-        return {mode.value: Route(mode.value, name, self.provider, mode) for mode in Mode}
+        sections = providers_by_name(self.settings)
+        default = default_provider(self.settings)
+        return {
+            planned.name: Route(
+                planned.name,
+                planned.provider,
+                self.providers[planned.provider],
+                planned.mode,
+                None if section is default else _caller_line(section),
+            )
+            for planned in planned_routes(self.settings).values()
+            for section in (sections[planned.provider],)
+        }
 
     @cached_property
     def route_order(self) -> tuple[str, ...]:
         """The names of the routes in the order in which they are tried."""
-        return self.settings.provider.routes
+        return route_order(self.settings)
 
     @cached_property
     def service(self) -> Verifications:
@@ -211,6 +215,11 @@ class Container:
         return EventDispatcher(self.store, endpoints, serialize, http, outcomes=outcomes)
 
 
+def _caller_line(section: ProviderSection) -> CallerLine:
+    bridge = section.bridge
+    return CallerLine(bridge, section.caller_id or f"+{bridge}", section.spoken_flows())
+
+
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
     """Return a dialer. It uses Redis and calls the provider, and never serves users.
 
@@ -219,7 +228,8 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         store: a store to use instead of a new one, as tests do to move its clock.
     """
     parts = Container(settings, store)
-    max_call_s = _MAX_ATTEMPT_S * (1 + settings.provider.c2c_attempts) + _MAX_CALLBACK_DELAY_S
+    attempts = max(each.max_attempts() for each in providers_by_name(settings).values())
+    max_call_s = _MAX_ATTEMPT_S * attempts + _MAX_CALLBACK_DELAY_S
     tasks: list[BackgroundTask] = []
     if clients := parts.policy.clients_with_events:
         tasks.append(parts.create_dispatcher(event_counter(parts.registry, sorted(clients))))

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from otpvoice.cli.serve import StopSignals
-from otpvoice.settings.types import parse_origin, parse_web_url
+from otpvoice.setting_types import parse_origin, parse_web_url
 from otpvoice_demo.printer import Printer
 from otpvoice_demo.scenario import print_next_steps, run_scenario, write_shell_exports
 from otpvoice_demo.settings import StackOptions, load_keys

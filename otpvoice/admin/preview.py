@@ -17,9 +17,10 @@ from otpvoice.core.speech import (
     speech_seconds,
 )
 from otpvoice.core.verification import queue_margin_s
-from otpvoice.providers.base import HttpRequestSpec, OutboundCall, Route
-from otpvoice.providers.mobtexting.modes import Mode
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall
+from otpvoice.providers.routes import Route
 from otpvoice.settings import Settings
+from otpvoice.settings.routing import default_provider, route_order
 
 _EXAMPLE_CODE: Final = "4071132598"
 """Its first digits are the example. It has a zero in it, and is no real code."""
@@ -170,17 +171,17 @@ def preview_call(
     Raises:
         KeyError: there is no such client.
     """
-    chosen, verification = settings.provider, settings.verification
+    chosen, verification = default_provider(settings), settings.verification
     profile = settings.client_profile(client)
     key, flow = choose_flow(locale, profile.flows)
     spoken_name = clean_name(name) or profile.default_name
     speech = FlowPreview(
         text=flow.text if text is None else text,
         code=_EXAMPLE_CODE[: verification.code_length],
-        code_format=chosen.otp_format,
+        code_format=chosen.spelling(),
         name=spoken_name,
         min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
-        max_duration_s=chosen.c2c_duration * 60,
+        max_duration_s=chosen.max_duration_s(),
     )
     order = partial(
         OutboundCall,
@@ -195,7 +196,7 @@ def preview_call(
     )
     requests = {
         route.name: route.provider.preview_request(order(route=route.name, mode=route.mode))
-        for route in map(routes.__getitem__, chosen.routes)
+        for route in map(routes.__getitem__, route_order(settings))
     }
     warnings = (
         *_flow_warnings(settings, locale, key),
@@ -211,11 +212,8 @@ def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator
             f"No flow speaks {locale}, so the default flow is used. Add the locale to "
             "provider.flows."
         )
-    if settings.provider.audio and Mode.OBD in settings.provider.routes:
-        yield (
-            "Calls by obd play the sound of provider.audio instead of the flow, so neither the "
-            "code nor the name is spoken. Clear provider.audio, or remove obd from provider.routes."
-        )
+    for table, provider in settings.provider_tables().items():
+        yield from provider.speech_warnings(table)
 
 
 def _name_warnings(name: str, spoken: str) -> Iterator[str]:

@@ -26,11 +26,10 @@ from otpvoice.providers.base import (
     CallReport,
     Challenge,
     Provider,
-    Route,
-    routes_ruled_out,
 )
 from otpvoice.providers.exchange_capture import CapturedCallback, ExchangeCapture
 from otpvoice.providers.message_body import describe_types, safe_name
+from otpvoice.providers.routes import Route, routes_ruled_out
 from otpvoice.store.models import CallUpdate, ReportOutcome, ReportResult
 from otpvoice.store.redis_store import RedisStore
 
@@ -58,6 +57,8 @@ class WebhookViews:
     caller_lines: Sequence[str]
     """All numbers from which calls are placed."""
     capture: ExchangeCapture
+    suffix: str
+    """Of the names of operations; empty for the first provider, so that they stay as they were."""
     public_url: str
     """The address of the API as the provider knows it."""
 
@@ -69,7 +70,7 @@ class WebhookViews:
         ):
             for method in _METHODS:
                 operation = Operation(
-                    name=f"receive_callback_by_{method}{suffix}",
+                    name=f"receive_callback{self.suffix}_by_{method}{suffix}",
                     method=method,
                     path=f"/webhooks/{self.name}{path}",
                     tag="callbacks",

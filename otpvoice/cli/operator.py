@@ -10,8 +10,8 @@ import click
 
 from otpvoice.bootstrap import initialize
 from otpvoice.core.errors import InvalidNumber
+from otpvoice.setting_types import parse_seconds
 from otpvoice.settings import Settings, SettingsError
-from otpvoice.settings.types import parse_seconds
 
 _MAX_DURATION_S: Final = 365 * 86_400
 

@@ -28,8 +28,9 @@ from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_rout
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Route
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.exchange_capture import ExchangeCapture
+from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallResult, Claim, RecordResult
 from otpvoice.store.redis_store import RedisStore
 
@@ -196,8 +197,10 @@ class Dialer:
             return
         log = log.bind(to=mask_number(call.number))
         code_spoken_after_s = self._calls.seconds_until_code(call)
+        own = self._routes[call.route].line
+        line = (own.bridge, own.caller_id) if own else None
         if not self._store.mark_sent(
-            claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s
+            claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s, line
         ):
             log.info("call.skipped")
             return

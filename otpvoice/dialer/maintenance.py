@@ -16,7 +16,8 @@ from otpvoice.core.verification import format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics, breaker_scope
-from otpvoice.providers.base import CallQuery, CallReport, Route
+from otpvoice.providers.base import CallQuery, CallReport
+from otpvoice.providers.routes import Route
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
 

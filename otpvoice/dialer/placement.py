@@ -6,9 +6,10 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
-from otpvoice.core.speech import DEFAULT_FLOW, Flow, seconds_until_code
+from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult, Route
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
 _RETRY_DELAYS_MS: Final = (1_000, 3_000)
@@ -72,16 +73,23 @@ class CallBuilder:
         if claim.route not in self._routes:
             raise Undialable(f"no adapter for the route {claim.route}")
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
-        flow_id = claim.flow_id or self._flow_of_settings(claim)
+        line = self._routes[claim.route].line
+        if line:
+            locale, flow = choose_flow(claim.locale, line.flows)
+            bridge, flow_id, text = line.bridge, flow.id, flow.text
+        else:
+            locale, bridge = claim.locale, claim.bridge
+            flow_id = claim.flow_id or self._flow_of_settings(claim)
+            text = self._texts.get(flow_id, "")
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
             mode=self._routes[claim.route].mode,
             number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
-            bridge=claim.bridge,
+            bridge=bridge,
             flow_id=flow_id,
-            locale=claim.locale,
-            text=self._texts.get(flow_id, ""),
+            locale=locale,
+            text=text,
             name=name,
             code=code,
         )

@@ -6,7 +6,7 @@ A provider's adapter turns an ``OutboundCall`` into one request and the reply in
 ``raw``: operators read them, and no rule decides by them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -259,30 +259,25 @@ class AnsweringProvider(Provider, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """A way to place a call, as the settings name it."""
+class ProviderContext:
+    """What an adapter needs of the service around it."""
 
     name: str
-    provider_name: str
-    provider: Provider = field(repr=False)
-    mode: str
-    """One of the provider's modes; empty if it has only one."""
+    """The provider's name in the settings."""
+    public_url: str
+    """The address of this service, without a slash at its end."""
+    connections: int
+    """Requests at the same time, at most."""
+    region: str | None
+    """Of numbers without a calling code (ISO 3166); None if several are possible."""
+    call_tokens: CallTokens
 
+    @property
+    def webhook_url(self) -> str:
+        """The public address of the provider's webhook, without a path token."""
+        return f"{self.public_url}/webhooks/{self.name}"
 
-def routes_ruled_out(
-    routes: Iterable[Route], provider_name: str, mode: str | None = None
-) -> tuple[str, ...]:
-    """Return the routes by which a call was not placed that this provider reports.
-
-    Routes that only the settings of other processes have are never ruled out.
-
-    Args:
-        routes: those of the settings.
-        provider_name: the provider that sent the report.
-        mode: the mode that the report names; None rules out only other providers' routes.
-    """
-    return tuple(
-        each.name
-        for each in routes
-        if each.provider_name != provider_name or (mode is not None and each.mode != mode)
-    )
+    @property
+    def addresses(self) -> CallAddresses:
+        """The public addresses about single calls."""
+        return CallAddresses(self.public_url, self.name, self.call_tokens)

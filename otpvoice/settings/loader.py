@@ -10,7 +10,16 @@ from msgspec import Struct, structs
 
 from otpvoice.core.keys import mask_number
 from otpvoice.core.speech import Flow
-from otpvoice.settings.schema import SECTIONS, Client, Section, Settings
+from otpvoice.providers.registry import KINDS
+from otpvoice.sections import ProviderSection, Section
+from otpvoice.setting_types import (
+    Flows,
+    TestNumbers,
+    expected_format,
+    field_type,
+    type_parts,
+)
+from otpvoice.settings.schema import NAMED_SECTIONS, SECTIONS, Client, RouteSection, Settings
 from otpvoice.settings.sources import (
     FORMER_NAMES,
     TEST_NUMBERS,
@@ -23,13 +32,6 @@ from otpvoice.settings.sources import (
     dotted_name,
     is_table,
     variable_name,
-)
-from otpvoice.settings.types import (
-    Flows,
-    TestNumbers,
-    expected_format,
-    field_type,
-    type_parts,
 )
 from otpvoice.settings.validation import cross_field_errors, setting_warnings
 
@@ -88,7 +90,7 @@ def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
         SettingsError: the file cannot be read, flows are invalid, or ``provider.flows`` is missing.
     """
     loader = _Loader(collect(environ)[0])
-    of_clients = [("clients", name, "flows") for name in loader.client_names]
+    of_clients = [("clients", name, "flows") for name in loader.names("clients")]
     paths = [("provider", "flows"), *(path for path in of_clients if path in loader.values)]
     flows = {dotted_name(path): loader.field(Flows, path) for path in paths}
     loader.raise_if_invalid()
@@ -97,12 +99,24 @@ def load_flows(environ: Mapping[str, str]) -> Mapping[str, Mapping[str, Flow]]:
 
 def _build_settings(values: RawValues) -> Settings:
     loader = _Loader(values)
-    sections = {name: loader.section(kind, (name,)) for name, kind in SECTIONS.items()}
-    clients = {name: loader.section(Client, ("clients", name)) for name in loader.client_names}
+    needs_provider = loader.has_table("provider") or not loader.names("providers")
+    sections: dict[str, Any] = {
+        name: loader.section(kind, (name,))
+        for name, kind in SECTIONS.items()
+        if name != "provider" or needs_provider
+    }
+    sections |= {
+        "clients": loader.named(Client, "clients"),
+        "providers": MappingProxyType(
+            {name: loader.provider(("providers", name)) for name in loader.names("providers")}
+        ),
+        "routes": loader.named(RouteSection, "routes"),
+    }
     test_numbers = loader.field(TestNumbers, TEST_NUMBERS) if TEST_NUMBERS in values else {}
     loader.report_unknown_keys()
     loader.raise_if_invalid()
-    return Settings(**sections, clients=MappingProxyType(clients), test_numbers=test_numbers)
+    first_provider = sections.pop("provider", None)
+    return Settings(**sections, first_provider=first_provider, test_numbers=test_numbers)
 
 
 class _HiddenTable(dict[Any, Any]):
@@ -117,10 +131,38 @@ class _Loader:
 
     def __init__(self, values: RawValues) -> None:
         self.values = values
-        self.known: set[SettingPath] = {("clients",), TEST_NUMBERS}
+        self.known: set[SettingPath] = {*((name,) for name in NAMED_SECTIONS), TEST_NUMBERS}
         self._invalid: list[InvalidSetting] = []
-        names = [path[1] for path in values if path[0] == "clients" and len(path) > 1]
-        self.client_names = list(dict.fromkeys(names))
+
+    def has_table(self, table: str) -> bool:
+        """Return whether any source sets a field of this table."""
+        return any(path[0] == table for path in self.values)
+
+    def names(self, table: str) -> list[str]:
+        """Return the names of the tables in this one."""
+        return list(dict.fromkeys(path[1] for path in self.values if path[0] == table and path[1:]))
+
+    def named(self, kind: type[Section], table: str) -> Mapping[str, Any]:
+        """Return the sections in a table of named ones."""
+        sections = {name: self.section(kind, (table, name)) for name in self.names(table)}
+        return MappingProxyType(sections)
+
+    def provider(self, path: SettingPath) -> ProviderSection | None:
+        """Return the section of a provider, by its kind; None if an error is reported."""
+        of_kind = (*path, "kind")
+        self.known.update([path, of_kind])
+        raw = self.values.get(of_kind)
+        kind = KINDS.get(str(raw.value)) if raw else None
+        if kind is None:
+            known = f"must be one of {', '.join(KINDS)}"
+            missing = f"is missing, {known}; or set {variable_name(of_kind)}[_FILE]"
+            source, detail = (raw.source, known) if raw else ("not set", missing)
+            self._report(dotted_name(of_kind), source, detail)
+            # Without a kind, no other field is known.
+            self.known.update(each for each in self.values if each[:2] == path)
+            return None
+        section: ProviderSection = self.section(kind.settings, path)
+        return section
 
     def raise_if_invalid(self) -> None:
         if self._invalid:
@@ -154,8 +196,10 @@ class _Loader:
         """Report keys that are not settings, and values where a table belongs."""
         for path, raw in self.values.items():
             detail = ""
-            if path[:-1] == ("clients",) and not CLIENT_NAME.fullmatch(path[1]):
-                detail = "a client's name has 1 to 64 of a-z, 0-9 and -, and does not begin with -"
+            if len(path) == 2 and path[0] in NAMED_SECTIONS and not CLIENT_NAME.fullmatch(path[1]):
+                owner = {"clients": "a client's", "providers": "a provider's"}
+                whose = owner.get(path[0], "a route's")
+                detail = f"{whose} name has 1 to 64 of a-z, 0-9 and -, and does not begin with -"
             elif path in self.known:
                 if is_table(path) and not isinstance(raw.value, dict):
                     detail = "must be a table"

@@ -6,42 +6,29 @@
 import base64
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit
 
 from msgspec import Meta, Struct, structs
 
+from otpvoice import setting_types as types
 from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile
-from otpvoice.core.speech import CodeFormat
 from otpvoice.providers.mobtexting.modes import Mode
-from otpvoice.settings import types
+from otpvoice.providers.mobtexting.settings import MobtextingSettings
+from otpvoice.sections import Positive, ProviderSection, Seconds, Section
+from otpvoice.setting_types import WHSEC_PREFIX, FieldType, field_type
 from otpvoice.settings.hook_kinds import HookKind
-from otpvoice.settings.types import WHSEC_PREFIX, FieldType, field_type
+from otpvoice.settings.routing import default_provider
 
 T = TypeVar("T")
 
 _DAY = 86400
 
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[int, types.SECONDS]
 CodeLife = Annotated[Seconds, Meta(ge=60, le=600)]
 CallGap = Annotated[Seconds, Meta(ge=0, le=_DAY)]
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of the file. Its ``repr`` masks secrets."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        secret = {each.name for each in structs.fields(self) if field_type(each.type).is_secret}
-        values = structs.asdict(self).items()
-        return [(name, "***" if value and name in secret else value) for name, value in values]
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({fields})"
 
 
 class Server(Section, frozen=True, kw_only=True):
@@ -106,34 +93,23 @@ class Client(Section, frozen=True, kw_only=True):
     call_after: Annotated[Seconds, Meta(ge=0, le=300)] = 0
 
 
-class Provider(Section, frozen=True, kw_only=True):
-    """``[provider]``: the telephone company."""
+class Provider(MobtextingSettings, frozen=True, kw_only=True):
+    """``[provider]``: the telephone company, or the first of several."""
 
     name: Literal["mobtexting"] = "mobtexting"
-    base_url: Annotated[str, types.BASE_URL] = "https://portal.mobtexting.com/api/v2/"
-    """With a slash at its end."""
-    token: Annotated[str, types.SECRET]
-    bridge: Annotated[str, types.BRIDGE]
-    caller_id: Annotated[str, types.CALLER_ID] = ""
     routes: Annotated[tuple[Mode, ...], Meta(min_length=1)] = (Mode.OBD, Mode.C2C)
-    webhook_id: str = ""
-    webhook_secret: tuple[Annotated[str, types.SECRET], ...] = ()
-    webhook_path_token: tuple[Annotated[str, types.PATH_TOKEN], ...] = ()
-    validation_key: Annotated[str, types.OPTIONAL_SECRET] = ""
-    flows: types.Flows
-    """By language tag in lower case; one is ``default``."""
-    audio: str = ""
-    campaign: str = "otp"
-    interval: Literal[0, 5, 15, 30, 45, 60] = 0
-    """Minutes."""
-    otp_format: CodeFormat = CodeFormat.COMMA
-    default_name: Annotated[str, types.SPOKEN_NAME] = "Customer"
-    timezone: Annotated[str, types.ZONE] = "Asia/Kolkata"
-    status_words: types.StatusWords = MappingProxyType({})
-    c2c_attempts: Annotated[int, Meta(ge=0, le=2)] = 0
-    c2c_duration: Positive = 1
-    """Minutes."""
-    proxy: Annotated[str, types.PROXY_URL] = ""
+    """Its modes in the order in which they are tried. Each is the name of a route, too."""
+
+
+class RouteSection(Section, frozen=True, kw_only=True):
+    """``[routes.<name>]``: one way to place calls."""
+
+    provider: str
+    """The name of a provider."""
+    mode: str = ""
+    """One of the provider's; empty: its first one."""
+    regions: tuple[Annotated[str, types.REGION], ...] = ()
+    """The regions of the numbers that it calls; empty: all."""
 
 
 class Events(Section, frozen=True, kw_only=True):
@@ -158,6 +134,8 @@ class Dialer(Section, frozen=True, kw_only=True):
     """``[dialer]``: the process that places calls."""
 
     threads: Positive = 64
+    routes: tuple[str, ...] = ()
+    """The order in which routes are tried; empty: as in the file."""
     metrics_bind: Annotated[str, types.OPTIONAL_BIND] = ""
 
 
@@ -201,7 +179,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis: Redis
     secrets: Secrets
     clients: Mapping[str, Client]
-    provider: Provider
+    first_provider: Provider | None
+    """``[provider]``; None only if there are other providers."""
+    providers: Mapping[str, ProviderSection]
+    routes: Mapping[str, RouteSection]
     events: Events
     verification: Verification
     dialer: Dialer
@@ -212,10 +193,32 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Each E.164 number with its fixed code. The ``repr`` hides both."""
     log: Log
 
+    @property
+    def provider(self) -> Provider:
+        """``[provider]``.
+
+        Raises:
+            LookupError: there are only ``[providers.<name>]``.
+        """
+        if self.first_provider is None:
+            raise LookupError("the settings have no [provider]")
+        return self.first_provider
+
     def tables(self) -> dict[str, Section]:
-        """Return each section and each client by its dotted name."""
-        clients = {f"clients.{name}": client for name, client in self.clients.items()}
-        return {name: getattr(self, name) for name in SECTIONS} | clients
+        """Return each section by its dotted name."""
+        single = {name: getattr(self, name) for name in SECTIONS if name != "provider"}
+        named = {
+            f"{kind}.{name}": section
+            for kind in NAMED_SECTIONS
+            for name, section in getattr(self, kind).items()
+        }
+        first = {"provider": self.first_provider} if self.first_provider else {}
+        return single | first | named
+
+    def provider_tables(self) -> dict[str, ProviderSection]:
+        """Return the section of each provider by its dotted name, ``provider`` first."""
+        first = {"provider": self.first_provider} if self.first_provider else {}
+        return first | {f"providers.{name}": each for name, each in self.providers.items()}
 
     def client_profile(self, name: str) -> ClientProfile:
         """Return the client's values over the common ones. Its ``flows`` replace the common table.
@@ -223,7 +226,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         Raises:
             KeyError: there is no such client.
         """
-        client, provider, limits = self.clients[name], self.provider, self.limits
+        client, limits, provider = self.clients[name], self.limits, default_provider(self)
         bridge = _override(client.bridge, provider.bridge)
         return ClientProfile(
             number_rules=NumberRules(
@@ -235,7 +238,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             bridge=bridge,
             caller_id=_override(client.caller_id, provider.caller_id) or f"+{bridge}",
             default_name=_override(client.default_name, provider.default_name),
-            flows=_override(client.flows, provider.flows),
+            flows=_override(client.flows, provider.spoken_flows()),
             ttl_s=_override(client.ttl, self.verification.ttl),
             deliver_only=client.deliver_only,
         )
@@ -255,9 +258,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
-    {each.name: each.type for each in structs.fields(Settings) if isinstance(each.type, type)}
+    {
+        "provider": Provider,
+        **{
+            each.name: each.type for each in structs.fields(Settings) if isinstance(each.type, type)
+        },
+    }
 )
-"""The tables of single settings. Clients and test numbers have other types."""
+"""The tables of single settings. Named tables and test numbers have other types."""
+NAMED_SECTIONS: Final = ("clients", "providers", "routes")
+"""The tables of named sections."""
 
 
 def _override(own: T | None, common: T) -> T:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otpvoice.settings.schema import SECTIONS, Client
+from otpvoice.providers.registry import KINDS
+from otpvoice.settings.schema import NAMED_SECTIONS, SECTIONS, Client, RouteSection
 
 SettingPath = tuple[str, ...]
 """``("provider", "token")`` or ``("clients", "login-backend", "ttl")``."""
@@ -30,11 +31,21 @@ _OTHER_VARIABLES: Final = frozenset(
     f"{_PREFIX}{name}" for name in ("CONFIG", "URL", "API_KEY", "REQUIRE", "SECRETS_DIR")
 )
 """Variables of the commands, which are not settings."""
-_CLIENT_FIELDS: Final = "|".join(Client.__struct_fields__).upper()
+_NAMED_FIELDS: Final[Mapping[str, Sequence[str]]] = {
+    "clients": Client.__struct_fields__,
+    "providers": (
+        *("kind", *(name for kind in KINDS.values() for name in kind.settings.__struct_fields__)),
+    ),
+    "routes": RouteSection.__struct_fields__,
+}
 # The name matches as little as possible, so that the longest field name wins.
-_CLIENT_VARIABLE: Final = re.compile(
-    rf"{_PREFIX}CLIENTS_([A-Z0-9][A-Z0-9_]{{0,63}}?)_({_CLIENT_FIELDS})"
-)
+_NAMED_VARIABLES: Final = [
+    re.compile(
+        rf"{_PREFIX}(?P<table>{table.upper()})_(?P<name>[A-Z0-9][A-Z0-9_]{{0,63}}?)"
+        rf"_(?P<field>{'|'.join(fields).upper()})"
+    )
+    for table, fields in _NAMED_FIELDS.items()
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +98,9 @@ def variable_name(path: SettingPath) -> str:
 
 
 def is_table(path: SettingPath) -> bool:
-    """Return whether fields, or tables of clients, are expected below ``path``."""
-    return path != TEST_NUMBERS and (len(path) == 1 or (len(path) == 2 and path[0] == "clients"))
+    """Return whether fields, or tables of fields, are expected below ``path``."""
+    is_named = len(path) == 2 and path[0] in NAMED_SECTIONS
+    return path != TEST_NUMBERS and (len(path) == 1 or is_named)
 
 
 _VARIABLES: Final[Mapping[str, SettingPath]] = {
@@ -112,12 +124,8 @@ def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
     """
     values: RawValues = {}
     warnings = []
-    path: SettingPath | None
     for name, source, secret_file in (*_variables(environ), *_secret_files(environ)):
-        if match := _CLIENT_VARIABLE.fullmatch(name):
-            path = ("clients", match[1].lower().replace("_", "-"), match[2].lower())
-        else:
-            path = _VARIABLES.get(name)
+        path = _VARIABLES.get(name) or _named_path(name)
         if path is None:
             warnings.append(f"{source} is not a setting of this version and has no effect")
         elif path in values:
@@ -129,6 +137,14 @@ def collect(environ: Mapping[str, str]) -> tuple[RawValues, list[str]]:
             values[path] = _read_secret_file(secret_file, source)
     config = environ.get("OTPVOICE_CONFIG")
     return (_read_toml(config) if config else {}) | values, warnings
+
+
+def _named_path(variable: str) -> SettingPath | None:
+    for pattern in _NAMED_VARIABLES:
+        if match := pattern.fullmatch(variable):
+            name = match["name"].lower().replace("_", "-")
+            return (match["table"].lower(), name, match["field"].lower())
+    return None
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[_Origin]:

@@ -9,12 +9,11 @@ from msgspec import structs
 
 from otpvoice.core.limits import Quota
 from otpvoice.core.verification import queue_margin_s
+from otpvoice.sections import FieldProblem
+from otpvoice.setting_types import EVENT_SECRET, WHSEC_PREFIX
 from otpvoice.settings.hook_kinds import SIGNING_KINDS, STANDARD_WEBHOOKS
+from otpvoice.settings.routing import routing_errors
 from otpvoice.settings.schema import Client, Settings, credential_fields
-from otpvoice.settings.types import EVENT_SECRET, WHSEC_PREFIX
-
-FieldProblem = tuple[str, str]
-"""The dotted name of a setting, and what is wrong with it."""
 
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
@@ -28,7 +27,7 @@ _SAMPLE_HASH: Final = "0" * 64
 def cross_field_errors(settings: Settings) -> Iterator[FieldProblem]:
     """Yield every violation of a rule between settings."""
     yield from _repeated("secrets.keys", [key.id for key in settings.secrets.keys])
-    yield from _repeated("provider.routes", settings.provider.routes)
+    yield from _provider_errors(settings)
     # Of quotas with equal windows only the smaller one could ever refuse.
     detail = "has the window of one before it; only the smaller count would hold"
     for table, section in settings.tables().items():
@@ -45,13 +44,20 @@ def cross_field_errors(settings: Settings) -> Iterator[FieldProblem]:
         yield from _production_errors(settings)
 
 
+def _provider_errors(settings: Settings) -> Iterator[FieldProblem]:
+    if settings.first_provider:
+        yield from _repeated("provider.routes", settings.first_provider.routes)
+    yield from _repeated("dialer.routes", settings.dialer.routes)
+    yield from routing_errors(settings)
+    for table, provider in settings.provider_tables().items():
+        for name, detail in provider.problems():
+            yield f"{table}.{name}", detail
+
+
 def setting_warnings(settings: Settings) -> Iterator[str]:
     """Yield what is allowed but probably not intended."""
-    if not _has_webhook_secret(settings):
-        yield (
-            "neither provider.webhook_secret nor provider.webhook_path_token is set: "
-            "every callback will be 401"
-        )
+    for table, provider in settings.provider_tables().items():
+        yield from provider.warnings(table)
     if not settings.clients:
         yield "no [clients.<name>] is set: every request will be 401"
 
@@ -119,20 +125,13 @@ def _malformed_hook_secrets(client: Client) -> Iterator[FieldProblem]:
             yield f"hook_secret[{i}]", f"{detail}: {error}" if str(error) else detail
 
 
-def _has_webhook_secret(settings: Settings) -> bool:
-    return bool(settings.provider.webhook_secret or settings.provider.webhook_path_token)
-
-
 def _production_errors(settings: Settings) -> Iterator[FieldProblem]:
     limits = settings.limits
-    if not _has_webhook_secret(settings):
-        text = "production needs it, or provider.webhook_path_token: every callback would be 401"
-        yield "provider.webhook_secret", text
     if not settings.server.public_url.startswith("https://"):
         yield "server.public_url", _NEEDS_TLS
-    if not settings.provider.base_url.startswith("https://"):
-        text = "because codes travel over it; to use the sandbox, set server.production = false"
-        yield "provider.base_url", f"{_NEEDS_TLS}, {text}"
+    for table, provider in settings.provider_tables().items():
+        for name, detail in provider.production_problems(table):
+            yield f"{table}.{name}", detail
     if settings.verification.code_length < MIN_PRODUCTION_CODE_LENGTH:
         text = "with fewer, the permitted guesses of one day find one code in a few hundred"
         least = f"production needs at least {MIN_PRODUCTION_CODE_LENGTH} digits"

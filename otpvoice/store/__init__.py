@@ -23,8 +23,9 @@ This module has every key there is. All carry one tag, so that a cluster keeps t
 | quarantine                      | zset | unreadable records by when found      | 7 days          |
 | quarantined:<key>               | any  | an unreadable record as it was found  | 7 days          |
 | undialable                      | zset | calls that settings prevented         | 7 days          |
-| number_lock:<bridge>:<…>        | text | the live call of a line and a number  | a day           |
-| waiting_for_number:<bridge>:<…> | set  | queued calls that wait for it         | with the call   |
+| number_lock:<number_hash>       | text | the live call of a number             | a day           |
+| number_lock:<bridge>:<…>        | text | the same by its caller line           | a day           |
+| waiting_for_number:<…>          | set  | queued calls that wait for it         | with the call   |
 | provider_call:<provider_id>     | text | our call with this provider id        | retention       |
 | early_report:<provider_id>      | hash | a report whose call is not known yet  | a minute        |
 | callback_seen:<fingerprint>     | text | a callback that was applied           | a day           |
@@ -135,7 +136,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "call": _schema(
             "verification number client status route locale bridge due_at",
             call_statuses="status",
-            words="verification number client locale bridge",
+            words="verification number client locale bridge own_bridge",
             routes="route",
             integers="due_at not_before lease_until sent_at live_until placed_at ended_at duration"
             " heard_after requests gap_before gap_after own_gap speech_fetched_at",

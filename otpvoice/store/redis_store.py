@@ -61,6 +61,7 @@ class RedisStore(VerificationStore):
         live_for_ms: int,
         gaps_ms: Sequence[int],
         heard_after_s: int | None = None,
+        line: tuple[str, str] | None = None,
     ) -> bool:
         """Mark a call as sent, and return whether it may be sent now.
 
@@ -69,13 +70,17 @@ class RedisStore(VerificationStore):
             live_for_ms: how long it may be live.
             gaps_ms: the call gap after the first, second and every later call to the number.
             heard_after_s: seconds of conversation in which the code is spoken once, if known.
+            line: the caller line and the number that it shows, if they are not those of the record.
         """
+        bridge, caller_id = line or (None, None)
         reply = self._call(
             "mark_sent",
             call_id=claim.call_id,
             holder=claim.holder,
             live_for_ms=live_for_ms,
             heard_after_s=heard_after_s,
+            bridge=bridge,
+            caller_id=caller_id,
             gap_ms=[*gaps_ms],
         )
         return bool(reply[b"outcome"] == b"marked")

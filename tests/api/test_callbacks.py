@@ -10,7 +10,6 @@ from api.api_client import (
     StartApi,
     assert_problem,
     bearer,
-    settings_with,
 )
 from api.callback_samples import (
     AN_HOUR_OFF,
@@ -30,9 +29,6 @@ from api.callback_samples import (
 from structlog.testing import capture_logs
 from support.callback_bodies import ENCODINGS, Encode, as_form, as_json, as_multipart
 from support.service import ASHA, PATH_TOKEN, WEBHOOK_SECRET
-
-from otpvoice.app import create_app
-from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.mark.parametrize(
@@ -173,29 +169,6 @@ def test_late_callback_ends_its_own_call_only(api: ApiClient, dialer: ManualDial
     assert is_received(api.send_callback(id=claim.call_id, status="NOANSWER"))
     assert last_call(api, old)["status"] == "no_answer"
     assert last_call(api, newer)["status"] == "placed"
-
-
-def test_callback_with_two_candidates_matches_none(
-    environ: dict[str, str], store: RedisStore, dialer: ManualDialer
-) -> None:
-    """Two caller lines have a live call each."""
-    store.sweep("a dialer")
-    settings = settings_with(environ, clients_bank_bridge="918011112222")
-    api = ApiClient(create_app(settings, store), store)
-    at_sample_time(api)
-    ours = api.create(PERSON, route="c2c")
-    dialer.place()
-    api.advance_time(61)
-    banks = api.as_bank().create(PERSON, route="c2c")
-    dialer.place()
-    unbridged = C2C_AS_INTEGERS.replace(b'"bridge":918068280000,', b"")
-    assert is_received(deliver(api, unbridged))
-    assert last_call(api, ours)["status"] == "placed"
-    assert last_call(api.as_bank(), banks)["status"] == "placed"
-    bridged = C2C_AS_INTEGERS.replace(b"918068280000", b"918011112222")
-    assert is_received(deliver(api, bridged))
-    assert last_call(api.as_bank(), banks)["status"] == "answered"
-    assert last_call(api, ours)["status"] == "placed"
 
 
 @pytest.mark.parametrize("wrap", ENCODINGS.values(), ids=ENCODINGS)

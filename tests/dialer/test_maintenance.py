@@ -17,14 +17,8 @@ from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import (
-    Callback,
-    CallQuery,
-    CallReport,
-    OutboundCall,
-    PlacementResult,
-    Route,
-)
+from otpvoice.providers.base import Callback, CallQuery, CallReport, OutboundCall, PlacementResult
+from otpvoice.providers.routes import Route
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox

@@ -8,9 +8,9 @@ import pytest
 from msgspec import structs
 
 from otpvoice.addresses import parse_ha_url
+from otpvoice.setting_types import field_type
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.schema import SECTIONS, secret_values
-from otpvoice.settings.types import field_type
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

@@ -21,6 +21,7 @@ from otpvoice.core.verification import (
     Status,
     Verification,
 )
+from otpvoice.store import Keys
 from otpvoice.store.admin import AdminStore, NumberIdentity, NumberLimits
 from otpvoice.store.models import (
     AuditEntry,
@@ -264,6 +265,10 @@ class StoreDriver:
     def explain(self, to: str = ASHA) -> NumberLimits:
         """Return the limits that apply to a number."""
         return self.admin.explain(number_identity(to))
+
+    def drop_number_lock(self, to: str = ASHA) -> None:
+        """Remove the lock that the release before does not set: it has one for each line."""
+        self.store.redis.delete(Keys().of("number_lock", NUMBERS.hash(to)))
 
     # Provider ------------------------------------------------------------------------------------
 

@@ -194,9 +194,10 @@ def test_report_without_id_matches_call_with_id(driver: StoreDriver) -> None:
 
 
 def test_report_that_fits_two_calls_is_unmatched(driver: StoreDriver) -> None:
-    """Two caller lines call the number, and the message names neither."""
+    """Two caller lines call the number, as with the release before, and the message names none."""
     first = driver.create()
     driver.mark_sent(driver.claim(), gaps=(0,))
+    driver.drop_number_lock()
     second = driver.create(client="bank", bridge=OTHER_BRIDGE)
     driver.mark_sent(driver.claim(), gaps=(0,))
     bridges = (first.calls[0].bridge, OTHER_BRIDGE)

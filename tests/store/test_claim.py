@@ -64,6 +64,7 @@ def test_gap_postpones_queued_call(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == 60
     call = driver.last_call(held)
     assert (call.status, call.due_at) == (CallStatus.QUEUED, driver.get(held).gap_until)
+    driver.apply_callback(CallStatus.BUSY, call_id=first.call_id)
     driver.advance_time(60)
     assert driver.claim().call_id == call.id
 
@@ -157,14 +158,25 @@ def test_unknown_call_locks_its_number(driver: StoreDriver) -> None:
     assert driver.seconds_until_due() == 165 - 21
 
 
-def test_lock_leaves_other_bridges_and_numbers(driver: StoreDriver) -> None:
-    """Only the gap applies to the number itself."""
-    rings(driver)
-    others = {
-        driver.create(client="bank", bridge=OTHER_BRIDGE).id,
-        driver.create(RAVI).id,
-    }
-    assert {driver.claim().verification_id, driver.claim().verification_id} == others
+def test_lock_holds_for_all_lines_of_its_number_only(driver: StoreDriver) -> None:
+    """Two companies must not ring one phone at once."""
+    first = rings(driver)
+    held = driver.create(client="bank", bridge=OTHER_BRIDGE)
+    other = driver.create(RAVI)
+    assert driver.claim().verification_id == other.id
+    assert driver.seconds_until_due() > 0
+    driver.apply_callback(CallStatus.BUSY, call_id=first.call_id)
+    assert driver.claim().verification_id == held.id
+
+
+def test_lock_of_the_release_before_is_honored(driver: StoreDriver) -> None:
+    """It knows only the call of a caller line and number."""
+    first = rings(driver)
+    driver.drop_number_lock()
+    driver.create(client="bank")
+    assert driver.seconds_until_due() > 0
+    driver.apply_callback(CallStatus.BUSY, call_id=first.call_id)
+    assert driver.claim().client == "bank"
 
 
 def test_locked_call_waits_until_its_last_moment(driver: StoreDriver) -> None:

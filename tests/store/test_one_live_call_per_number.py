@@ -1,4 +1,4 @@
-"""Many dialers and clients, and never two live calls of one caller line and number."""
+"""Many dialers, clients and caller lines, and never two live calls to one number."""
 
 import threading
 from collections import Counter
@@ -21,12 +21,12 @@ DIALERS = 8
 
 
 class Company:
-    """The lines in use, as the telephone company sees them."""
+    """The phones that ring, as their owners see them."""
 
     def __init__(self, begun: dict[str, tuple[Verification, str]]) -> None:
         self._begun = begun
         self._lock = threading.Lock()
-        self._in_use: Counter[tuple[str, str]] = Counter()
+        self._ringing: Counter[str] = Counter()
         self.most = 0
         self.claimed: Counter[str] = Counter()
         self.to_do = len(begun) * ROUNDS
@@ -35,14 +35,14 @@ class Company:
     @contextmanager
     def rings(self, claim: Claim) -> Iterator[None]:
         """Record the time from the claim to just before its end is reported."""
-        line = (claim.bridge, self._begun[claim.verification_id][1])
+        number = self._begun[claim.verification_id][1]
         with self._lock:
             self.claimed[claim.call_id] += 1
-            self._in_use[line] += 1
-            self.most = max(self.most, *self._in_use.values())
+            self._ringing[number] += 1
+            self.most = max(self.most, *self._ringing.values())
         yield
         with self._lock:
-            self._in_use[line] -= 1
+            self._ringing[number] -= 1
 
     def dials_until_over(self, redis_url: str) -> None:
         """One dialer, with a connection of its own."""
@@ -72,7 +72,7 @@ class Company:
                 self.over.set()
 
 
-def test_one_call_is_live_for_each_line_and_number(redis_url: str, driver: StoreDriver) -> None:
+def test_one_call_is_live_for_each_number(redis_url: str, driver: StoreDriver) -> None:
     """Each call is claimed once, and all are dialed."""
     begun = {}
     for number in NUMBERS:

@@ -64,17 +64,20 @@ def test_redial_waits_for_the_end_of_the_gap(driver: StoreDriver) -> None:
 
 
 def test_redial_is_requeued_when_another_call_left_a_gap(driver: StoreDriver) -> None:
-    """Over another caller line, after the claim."""
+    """Over another caller line, after the claim, by a dialer of the release before."""
     mine = driver.create()
     driver.create(client="bank", bridge="918068280001")
-    first, second = driver.claim(), driver.claim()
-    assert driver.mark_sent(second if first.verification_id == mine.id else first)
-    own = first if first.verification_id == mine.id else second
+    first = driver.claim()
+    driver.drop_number_lock()
+    second = driver.claim()
+    own, other = (first, second) if first.verification_id == mine.id else (second, first)
+    assert driver.mark_sent(other)
     assert not driver.mark_sent(own)
     call = driver.last_call(mine)
     assert (call.status, call.sent_at) == (CallStatus.QUEUED, None)
     assert call.due_at == driver.get(mine).gap_until
     assert driver.seconds_until_due() == 60
+    driver.apply_callback(CallStatus.BUSY, call_id=other.call_id)
     driver.advance_time(60)
     assert driver.mark_sent(driver.claim())
 

@@ -32,6 +32,7 @@ from otpvoice.core.keys import mask_number
 from otpvoice.core.phone import parse_written_number, single_region
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
+from otpvoice.settings.routing import route_order
 from otpvoice.settings.validation import setting_warnings
 
 _CONFIRM_TIMEOUT_S: Final = 600.0
@@ -77,12 +78,13 @@ def doctor(
         number = parse_written_number(live, single_region(settings.limits.regions)).e164
     if number in settings.test_numbers:
         raise click.UsageError("this is a test number, so no call would be placed")
-    if route is not None and route not in settings.provider.routes:
-        raise click.UsageError("provider.routes does not have this route")
+    routes = route_order(settings)
+    if route is not None and route not in routes:
+        raise click.UsageError(f"there is no such route; known: {', '.join(routes)}")
     client = _client_of_call(settings, client)
     terminal = Terminal()
     warning_text = (
-        f"One real call to {mask_number(number)} by {route or settings.provider.routes[0]}, "
+        f"One real call to {mask_number(number)} by {route or routes[0]}, "
         f"for the client {client}. It costs what a call costs and counts in the limits."
     )
     question = f"{warning_text} Place it? [y/N]"

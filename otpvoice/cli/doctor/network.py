@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from otpvoice.cli.doctor import LOOPBACK, Finding, Level, advice, failure, ok, warning
+from otpvoice.cli.doctor.accounts import MobtextingAccount, mobtexting_accounts
 from otpvoice.core.keys import mask_number
 from otpvoice.http_client import (
     Deadlines,
@@ -39,27 +40,32 @@ _LIVE_REMEDY: Final = "cannot be verified without a call: otpvoice doctor --live
 
 def provider_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Finding]:
     """Yield what can be verified without a call: address, token, credit and status queries."""
-    provider = settings.provider
-    todo = "correct provider.base_url, or allow this machine to connect"
+    for account in mobtexting_accounts(settings):
+        yield from _account_findings(account, trusted)
+
+
+def _account_findings(account: MobtextingAccount, trusted: ssl.SSLContext) -> Iterator[Finding]:
+    provider, table = account.settings, account.table
+    todo = f"correct {table}.base_url, or allow this machine to connect"
     if provider.proxy:
-        todo = "correct provider.proxy or provider.base_url, or have the proxy allow it"
+        todo = f"correct {table}.proxy or {table}.base_url, or have the proxy allow it"
     reached = connectivity_finding(
-        "provider address", provider.base_url, trusted, todo, provider.proxy
+        f"{table} address", provider.base_url, trusted, todo, provider.proxy
     )
     yield reached
     if reached.level is not Level.FAILURE:
         http = HttpClient(connections=1, tls=trusted, proxy=parse_proxy(provider.proxy))
-        account = fetch_balance(provider.base_url, provider.token, http)
-        yield account_finding(account)
-        if account.status == 200:
-            yield from _check_status_queries(settings, http)
+        balance = fetch_balance(provider.base_url, provider.token, http)
+        yield account_finding(balance, table)
+        if balance.status == 200:
+            yield from _check_status_queries(account, http)
     now = datetime.now(ZoneInfo(provider.timezone))
-    yield ok("provider.timezone", f"{provider.timezone}, where it is {now:%H:%M}")
+    yield ok(f"{table}.timezone", f"{provider.timezone}, where it is {now:%H:%M}")
     # Only a real call can verify the rest.
     flows = ", ".join(dict.fromkeys(flow.id for flow in provider.flows.values()))
     webhook = "webhook_id" if provider.webhook_id else "the webhook subscription"
     bridge = mask_number(f"+{provider.bridge}")
-    found = f"whether flow {flows}, bridge {bridge}, {webhook} and provider.timezone are right"
+    found = f"whether flow {flows}, bridge {bridge}, {webhook} and {table}.timezone are right"
     yield advice("before a call", found, _LIVE_REMEDY)
 
 
@@ -79,12 +85,13 @@ _OTHER_FAILURE: Final = (
 )
 
 
-def account_finding(account: AccountStatus) -> Finding:
-    """Return the finding for the response to a balance query."""
+def account_finding(account: AccountStatus, table: str = "provider") -> Finding:
+    """Return the finding for the response to a balance query. ``table``: the section's name."""
     if account.status != 200:
         subject, found, todo = _ACCOUNT_FAILURES.get(account.status, _OTHER_FAILURE)
+        subject, todo = (text.replace("provider", table, 1) for text in (subject, todo))
         return failure(subject, f"{found} ({account.detail})", todo)
-    subject = "provider balance"
+    subject = f"{table} balance"
     try:
         left = float(account.credits or "")
     except ValueError:
@@ -98,16 +105,16 @@ def account_finding(account: AccountStatus) -> Finding:
     return ok(subject, found)
 
 
-def _check_status_queries(settings: Settings, http: HttpClient) -> Iterator[Finding]:
+def _check_status_queries(of: MobtextingAccount, http: HttpClient) -> Iterator[Finding]:
     """Yield whether calls without a callback can be queried."""
-    provider = settings.provider
+    provider = of.settings
     today = datetime.now(ZoneInfo(provider.timezone)).date()
-    for route in provider.routes:
-        subject = f"status query {route}"
-        account = try_status_query(provider.base_url, provider.token, route, today, http)
+    for mode in of.modes:
+        subject = f"status query {mode}"
+        account = try_status_query(provider.base_url, provider.token, mode, today, http)
         if account.status == 200:
             yield ok(subject, "calls without a callback can be queried")
-        elif account.status == 404 and route is Mode.OBD:
+        elif account.status == 404 and mode == Mode.OBD:
             found = f"an unknown call returns {account.detail}; a known call may be found"
             yield advice(subject, found, _LIVE_REMEDY)
         else:
@@ -128,7 +135,14 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
     if reached.level is Level.FAILURE:
         return
     http = HttpClient(connections=1, tls=trusted)
-    url = f"{public_url}/webhooks/{settings.provider.name}"
+    for account in mobtexting_accounts(settings):
+        yield from _webhook_findings(public_url, account, http)
+
+
+def _webhook_findings(
+    public_url: str, account: MobtextingAccount, http: HttpClient
+) -> Iterator[Finding]:
+    url = f"{public_url}/webhooks/{account.name}"
     subject = "webhook address"
     status, other = _post(http, url, {})
     if status is None:
@@ -141,15 +155,17 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
         yield ok(subject, "this service responds, and refuses unauthenticated callbacks")
         parts = urlsplit(public_url)
         if parts.scheme == "https" or parts.hostname in LOOPBACK:
-            yield from _webhook_secret_findings(settings, http, url)
+            yield from _webhook_secret_findings(account, http, url)
         else:
             found = "they were not tried over plain http"
             yield advice("webhook secrets", found, "see server.public_url")
 
 
-def _webhook_secret_findings(settings: Settings, http: HttpClient, url: str) -> Iterator[Finding]:
+def _webhook_secret_findings(
+    account: MobtextingAccount, http: HttpClient, url: str
+) -> Iterator[Finding]:
     """Send each secret with an empty message: 400 if the service knows it, otherwise 401."""
-    secrets, tokens = settings.provider.webhook_secret, settings.provider.webhook_path_token
+    secrets, tokens = account.settings.webhook_secret, account.settings.webhook_path_token
     for name, address, headers, forwarded in (
         *(
             (f"secret[{i}]", url, {"Authorization": f"Bearer {secret}"}, "Authorization")
@@ -160,7 +176,7 @@ def _webhook_secret_findings(settings: Settings, http: HttpClient, url: str) -> 
             for i, token in enumerate(tokens)
         ),
     ):
-        subject = f"provider.webhook_{name}"
+        subject = f"{account.table}.webhook_{name}"
         status, other = _post(http, address, headers)
         if status == 400:
             yield ok(subject, "the running service accepts it")

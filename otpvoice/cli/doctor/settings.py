@@ -17,13 +17,14 @@ from msgspec import structs
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otpvoice.cli.doctor import LOOPBACK, Finding, advice, failure, ok, warning
+from otpvoice.cli.doctor.accounts import MobtextingAccount, mobtexting_accounts
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
 from otpvoice.providers.mobtexting.modes import Mode
+from otpvoice.setting_types import WHSEC_PREFIX
 from otpvoice.settings import Settings
 from otpvoice.settings.schema import credential_fields, secret_values
-from otpvoice.settings.types import WHSEC_PREFIX
 from otpvoice.settings.validation import (
     MIN_PRODUCTION_CODE_LENGTH,
     cross_field_errors,
@@ -72,7 +73,8 @@ def _guessing_findings(settings: Settings) -> Iterator[Finding]:
 
 def _production_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what production would refuse, without what :func:`secret_findings` reports."""
-    reported = {"provider.webhook_secret", *(weak.subject for weak in weak_secrets(settings))}
+    missing = (f"{each.table}.webhook_secret" for each in mobtexting_accounts(settings))
+    reported = {*missing, *(weak.subject for weak in weak_secrets(settings))}
     server = structs.replace(settings.server, production=True)
     for name, detail in cross_field_errors(structs.replace(settings, server=server)):
         if name not in reported:
@@ -161,11 +163,13 @@ def secret_findings(settings: Settings) -> Iterator[Finding]:
     yield from weak
     if not weak:
         yield ok("secrets", "none is a sample, used twice or easy to guess")
-    if settings.provider.webhook_secret or settings.provider.webhook_path_token:
-        yield ok("webhook", "callbacks can authenticate")
-    else:
-        todo = "set provider.webhook_secret or provider.webhook_path_token"
-        yield failure("webhook", "no secret is set, so every callback is refused", todo)
+    for account in mobtexting_accounts(settings):
+        if account.settings.has_webhook_secret:
+            yield ok("webhook", "callbacks can authenticate")
+        else:
+            table = account.table
+            todo = f"set {table}.webhook_secret or {table}.webhook_path_token"
+            yield failure("webhook", "no secret is set, so every callback is refused", todo)
 
 
 def weak_secrets(settings: Settings) -> Iterator[Finding]:
@@ -178,11 +182,12 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
         if isinstance(secret, str) and secret.startswith(WHSEC_PREFIX):
             key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
         twin = names.setdefault(key, name)
+        is_given = name.startswith("provider") and name.endswith(".token")
         if is_sample_secret(secret):
             yield failure(name, "is the published sample's", _secret_remedy(name))
         elif twin != name:
             yield failure(name, f"is the same as {twin}", _secret_remedy(name))
-        elif not kind.is_hash and name != "provider.token" and _is_weak(key):
+        elif not kind.is_hash and not is_given and _is_weak(key):
             yield failure(name, "is easy to guess", _secret_remedy(name))
 
 
@@ -263,18 +268,11 @@ def _check_prefix(name: str, prefix: str, regions: set[str]) -> Finding:
 
 def flow_findings(settings: Settings) -> Iterator[Finding]:
     """Yield whether calls speak the code, in a way that can be understood, and only once."""
-    provider = settings.provider
-    if provider.audio and Mode.OBD in provider.routes:
-        found = "OBD calls play a sound, which speaks no code"
-        yield failure("provider.audio", found, "leave it empty")
-    if provider.interval:
-        found = f"the provider redials after {provider.interval} min, when the code has expired"
-        yield warning("provider.interval", found, "set it to 0")
-    if provider.c2c_attempts:
-        found = f"the provider redials an unanswered number {provider.c2c_attempts} times"
-        todo = "set it to 0, and use verification.max_redials"
-        yield warning("provider.c2c_attempts", found, todo)
-    owners: dict[str, Mapping[str, Flow] | None] = {"provider": provider.flows}
+    for account in mobtexting_accounts(settings):
+        yield from _speech_findings(account)
+    owners: dict[str, Mapping[str, Flow] | None] = {
+        table: section.spoken_flows() for table, section in settings.provider_tables().items()
+    }
     owners |= {f"clients.{name}": client.flows for name, client in settings.clients.items()}
     for owner, flows in owners.items():
         for tag, flow in (flows or {}).items():
@@ -286,3 +284,17 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
                 yield failure(name, "its text speaks no {otp}", "correct the flow, or its text")
             elif flow.text.count("otp}") < 2:
                 yield advice(name, "its text speaks {otp} once", "speak it twice, for writing down")
+
+
+def _speech_findings(account: MobtextingAccount) -> Iterator[Finding]:
+    provider, table = account.settings, account.table
+    if provider.audio and Mode.OBD in account.modes:
+        found = "OBD calls play a sound, which speaks no code"
+        yield failure(f"{table}.audio", found, "leave it empty")
+    if provider.interval:
+        found = f"the provider redials after {provider.interval} min, when the code has expired"
+        yield warning(f"{table}.interval", found, "set it to 0")
+    if provider.c2c_attempts:
+        found = f"the provider redials an unanswered number {provider.c2c_attempts} times"
+        todo = "set it to 0, and use verification.max_redials"
+        yield warning(f"{table}.c2c_attempts", found, todo)

@@ -129,6 +129,21 @@ function Calls.requeue(call, due)
   Queue.add(call.id, call.client, due)
 end
 
+-- Record the line of a provider that the client's own line is not with. The client's own stays known: the next route
+-- may be one of its provider again.
+function Calls.use_line(call, bridge, caller_id)
+  local own_bridge, own_caller_id = Calls.own_line(call)
+  NumberLock.release_line(call)
+  Records.set(Calls.key(call.id), { 'bridge', bridge, 'caller_id', caller_id, 'own_bridge', own_bridge,
+    'own_caller_id', own_caller_id })
+end
+
+-- Return the caller line that the client's settings chose for a call, and the number that it shows.
+function Calls.own_line(call)
+  if call.own_bridge then return call.own_bridge, call.own_caller_id end
+  return call.bridge, call.caller_id or '+' .. call.bridge
+end
+
 -- Remove the sent mark of a call that provably did not ring.
 -- `is_refused`: the provider replied and took no call. Then the call gap holds all the same, so that no one can have a
 -- number's calls requested in a loop; only this attempt continues within the gap, by its next request or route.
@@ -139,6 +154,11 @@ function Calls.undo_send(call, is_refused)
     Records.set(key, { 'own_gap', call.gap_after })
   elseif call.gap_after then
     Numbers.release_gap(call.number, call.gap_before, call.gap_after)
+  end
+  if call.own_bridge then
+    NumberLock.release_line(call)
+    Records.set(key, { 'bridge', call.own_bridge, 'caller_id', call.own_caller_id })
+    Records.unset(key, 'own_bridge', 'own_caller_id')
   end
   Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after')
 end
@@ -170,8 +190,8 @@ end
 
 -- Queue a further call with the settings of the one before.
 function Calls.queue_after(call, verification, spec, due)
-  spec.locale, spec.flow, spec.bridge = call.locale, call.flow, call.bridge
-  spec.caller_id = call.caller_id or '+' .. call.bridge
+  spec.locale, spec.flow = call.locale, call.flow
+  spec.bridge, spec.caller_id = Calls.own_line(call)
   Calls.queue(verification, spec, due)
 end
 

@@ -1,10 +1,17 @@
--- The number lock: at most one call of a caller line and a number is live.
+-- The number lock: at most one call to a number is live, whatever its caller line and its provider.
 --
--- text number_lock:<bridge>:<number hash>         the live call; it holds the lock while it is in `live`
--- set  waiting_for_number:<bridge>:<number hash>  queued calls that wait for the lock
+-- text number_lock:<number hash>           the live call; it holds the lock while it is in `live`
+-- text number_lock:<bridge>:<number hash>  the same by its caller line, which a report may name. The release before this
+--                                          one has only this lock, so it is set and honored as well.
+-- set  waiting_for_number:<number hash>    queued calls that wait for the lock
 
-local function lock_key(call) return PREFIX .. 'number_lock:' .. call.bridge .. ':' .. call.number end
-local function waiting_key(call) return PREFIX .. 'waiting_for_number:' .. call.bridge .. ':' .. call.number end
+local function lock_key(call) return PREFIX .. 'number_lock:' .. call.number end
+local function line_key(call) return PREFIX .. 'number_lock:' .. call.bridge .. ':' .. call.number end
+local function waiting_key(call) return PREFIX .. 'waiting_for_number:' .. call.number end
+
+local function delete_own(key, call)
+  if redis.call('GET', key) == call.id then redis.call('DEL', key) end
+end
 
 -- Lock a call's number, or extend its lock.
 function NumberLock.acquire(call, until_ms)
@@ -14,16 +21,23 @@ function NumberLock.acquire(call, until_ms)
   redis.call('ZADD', live_key, until_ms, call.id)
   redis.call('PEXPIRE', live_key, POLICY.client_queue_ttl_ms)
   redis.call('SET', lock_key(call), call.id, 'PX', POLICY.number_lock_ttl_ms)
+  redis.call('SET', line_key(call), call.id, 'PX', POLICY.number_lock_ttl_ms)
 end
 
 -- Return the id of the call that has the lock of a caller line and number, or nil.
-function NumberLock.call_of(bridge, number) return redis.call('GET', lock_key({ bridge = bridge, number = number })) end
+function NumberLock.call_of(bridge, number) return redis.call('GET', line_key({ bridge = bridge, number = number })) end
+
+-- Release the lock of a call's line, which another provider replaces. The lock of its number stays.
+function NumberLock.release_line(call) delete_own(line_key(call), call) end
 
 -- Return until when another call locks this call's number, or nil.
 function NumberLock.locked_until(call)
-  local id = redis.call('GET', lock_key(call))
-  local until_ms = id and id ~= call.id and tonumber(redis.call('ZSCORE', LIVE, id) or '0')
-  return until_ms and until_ms > NOW and until_ms or nil
+  local latest = NOW
+  for _, key in ipairs({ lock_key(call), line_key(call) }) do
+    local id = redis.call('GET', key)
+    if id and id ~= call.id then latest = math.max(latest, tonumber(redis.call('ZSCORE', LIVE, id) or '0')) end
+  end
+  return latest > NOW and latest or nil
 end
 
 -- Let a call wait for the lock, until a little after its end.
@@ -45,8 +59,8 @@ end
 function NumberLock.release(call)
   redis.call('ZREM', LIVE, call.id)
   redis.call('ZREM', Queue.live_key(call.client), call.id)
-  local key = lock_key(call)
-  if redis.call('GET', key) == call.id then redis.call('DEL', key) end
+  delete_own(lock_key(call), call)
+  delete_own(line_key(call), call)
   NumberLock.release_waiting(call)
   Queue.wake_if_due()
 end

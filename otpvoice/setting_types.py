@@ -226,6 +226,9 @@ BIND: Final = FieldType(
 OPTIONAL_BIND: Final = FieldType('"host:port"', _checked(parse_address), is_optional=True)
 WEB_URL: Final = FieldType(_URL, lambda text: parse_web_url(text).rstrip("/"))
 BASE_URL: Final = FieldType(_URL, lambda text: parse_web_url(text).rstrip("/") + "/")
+OPTIONAL_BASE_URL: Final = FieldType(
+    _URL, lambda text: parse_web_url(text).rstrip("/") + "/", is_optional=True
+)
 EVENT_URL: Final = FieldType(_URL, parse_web_url, is_optional=True)
 ORIGIN: Final = FieldType('an origin like "https://app.example.com"', parse_origin)
 REDIS_URL: Final = _secret(
@@ -279,7 +282,7 @@ HOOK_SECRET: Final = _secret(
 KEY: Final = _secret("base64 of exactly 32 bytes", parse_key)
 NAMED_KEY: Final = _secret('"<id>:<base64 of exactly 32 bytes>"', parse_ring_key)
 
-_LANGUAGE: Final = FieldType(
+LANGUAGE: Final = FieldType(
     "named by a language tag (BCP 47) or default",
     _checked(is_language_tag, str.lower, "{!r} is neither"),
 )
@@ -290,7 +293,7 @@ _FLOWS: Final = FieldType(
     'a table like { default = "24", hi = "25" }, or text like default=24,hi=25',
     required_key=DEFAULT_FLOW,
 )
-Flows = Annotated[Mapping[Annotated[str, _LANGUAGE], Annotated[Flow, _FLOW]], _FLOWS]
+Flows = Annotated[Mapping[Annotated[str, LANGUAGE], Annotated[Flow, _FLOW]], _FLOWS]
 
 _WORD: Final = FieldType(
     "a word of 1 to 40 printable characters; case, spaces, - and _ make no difference",

@@ -1,0 +1,114 @@
+"""The settings of an account with Mobtexting, and the adapter made of them."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta
+
+from otpvoice import setting_types as types
+from otpvoice.core.speech import CodeFormat, Flow
+from otpvoice.http_client import HttpClient, parse_proxy
+from otpvoice.providers.base import ProviderContext
+from otpvoice.providers.mobtexting.callback import CallbackFormat
+from otpvoice.providers.mobtexting.modes import Mode
+from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.sections import FieldProblem, Positive, ProviderSection
+
+
+class MobtextingSettings(ProviderSection, frozen=True, kw_only=True):
+    """An account with Mobtexting."""
+
+    modes: ClassVar[tuple[str, ...]] = (*Mode,)
+    base_url: Annotated[str, types.BASE_URL] = "https://portal.mobtexting.com/api/v2/"
+    """With a slash at its end."""
+    token: Annotated[str, types.SECRET]
+    webhook_id: str = ""
+    webhook_secret: tuple[Annotated[str, types.SECRET], ...] = ()
+    webhook_path_token: tuple[Annotated[str, types.PATH_TOKEN], ...] = ()
+    validation_key: Annotated[str, types.OPTIONAL_SECRET] = ""
+    flows: types.Flows
+    """By language tag in lower case; one is ``default``."""
+    audio: str = ""
+    campaign: str = "otp"
+    interval: Literal[0, 5, 15, 30, 45, 60] = 0
+    """Minutes."""
+    otp_format: CodeFormat = CodeFormat.COMMA
+    timezone: Annotated[str, types.ZONE] = "Asia/Kolkata"
+    status_words: types.StatusWords = MappingProxyType({})
+    c2c_attempts: Annotated[int, Meta(ge=0, le=2)] = 0
+    c2c_duration: Positive = 1
+    """Minutes."""
+
+    def spoken_flows(self) -> Mapping[str, Flow]:
+        """Return the flows by language tag; one is ``default``."""
+        return self.flows
+
+    def spelling(self) -> CodeFormat:
+        """Return how the code is written for the voice."""
+        return self.otp_format
+
+    def max_attempts(self) -> int:
+        """Return how often the provider itself may call the number for one request."""
+        return 1 + self.c2c_attempts
+
+    def max_duration_s(self) -> int:
+        """Return after how many seconds of conversation the provider ends a call."""
+        return self.c2c_duration * 60
+
+    @property
+    def has_webhook_secret(self) -> bool:
+        """Whether callbacks can authenticate."""
+        return bool(self.webhook_secret or self.webhook_path_token)
+
+    def production_problems(self, table: str) -> Iterator[FieldProblem]:
+        """Yield what is not fit for production."""
+        if not self.has_webhook_secret:
+            text = (
+                f"production needs it, or {table}.webhook_path_token: every callback would be 401"
+            )
+            yield "webhook_secret", text
+        if not self.base_url.startswith("https://"):
+            text = "because codes travel over it; to use the sandbox, set server.production = false"
+            yield "base_url", f"production needs an https:// URL, {text}"
+
+    def warnings(self, table: str) -> Iterator[str]:
+        """Yield what is allowed but probably not intended."""
+        if not self.has_webhook_secret:
+            yield (
+                f"neither {table}.webhook_secret nor {table}.webhook_path_token is set: "
+                "every callback will be 401"
+            )
+
+    def speech_warnings(self, table: str) -> Iterator[str]:
+        """Yield why a call might not speak its flow."""
+        if self.audio:
+            yield (
+                f"Calls by obd play the sound of {table}.audio instead of the flow, so neither the "
+                f"code nor the name is spoken. Clear {table}.audio, or remove the routes by obd."
+            )
+
+    def callback_format(self, region: str | None) -> CallbackFormat:
+        """Return how messages are parsed. ``region``: of numbers without a calling code."""
+        return CallbackFormat(ZoneInfo(self.timezone), self.status_words, region)
+
+
+def build(settings: MobtextingSettings, context: ProviderContext) -> Mobtexting:
+    """Return the adapter of an account."""
+    return Mobtexting(
+        http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
+        base_url=settings.base_url,
+        token=settings.token,
+        webhook_id=settings.webhook_id,
+        audio=settings.audio,
+        code_format=settings.otp_format,
+        campaign=settings.campaign,
+        interval=settings.interval,
+        c2c_attempts=settings.c2c_attempts,
+        c2c_duration=settings.c2c_duration,
+        form=settings.callback_format(context.region),
+        webhook_secrets=settings.webhook_secret,
+        path_tokens=settings.webhook_path_token,
+        validation_key=settings.validation_key,
+    )

@@ -1,0 +1,98 @@
+"""What the sections of the settings have in common, and those of all telephone companies."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Final
+
+from msgspec import Meta, Struct, structs
+
+from otpvoice import setting_types as types
+from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow
+from otpvoice.setting_types import field_type
+
+FieldProblem = tuple[str, str]
+"""The name of a setting, and what is wrong with it."""
+
+_OTP: Final = re.compile(r"\{+\s*otp\b[^}]*\}+")
+
+
+def _parse_text(text: str) -> str:
+    if not _OTP.search(text):
+        raise ValueError
+    return text
+
+
+_TEXT: Final = types.FieldType("a text that speaks {otp}", parse=_parse_text)
+_TEXTS: Final = types.FieldType(
+    'a table like { default = "Your code is {otp}.", hi = "… {otp} …" }',
+    required_key=DEFAULT_FLOW,
+)
+Texts = Annotated[Mapping[Annotated[str, types.LANGUAGE], Annotated[str, _TEXT]], _TEXTS]
+_VOICE: Final = types.FieldType("a name of visible ASCII characters", pattern="[!-~]+")
+_VOICES: Final = types.FieldType('a table like { default = "Polly.Aditi", hi = "Polly.Aditi" }')
+Voices = Annotated[Mapping[Annotated[str, types.LANGUAGE], Annotated[str, _VOICE]], _VOICES]
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[int, types.SECONDS]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file. Its ``repr`` masks secrets."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        secret = {each.name for each in structs.fields(self) if field_type(each.type).is_secret}
+        values = structs.asdict(self).items()
+        return [(name, "***" if value and name in secret else value) for name, value in values]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+
+class ProviderSection(Section, frozen=True, kw_only=True):
+    """``[providers.<name>]``: an account with a telephone company.
+
+    Each kind of company adds its own fields, and overrides what differs.
+    """
+
+    modes: ClassVar[tuple[str, ...]] = ("",)
+    """The ways in which it places calls. A route without a mode uses the first one."""
+    bridge: Annotated[str, types.BRIDGE]
+    caller_id: Annotated[str, types.CALLER_ID] = ""
+    default_name: Annotated[str, types.SPOKEN_NAME] = "Customer"
+    proxy: Annotated[str, types.PROXY_URL] = ""
+
+    def spoken_flows(self) -> Mapping[str, Flow]:
+        """Return the flows by language tag; one is ``default``."""
+        raise NotImplementedError
+
+    def spelling(self) -> CodeFormat:
+        """Return how the code is written for the voice."""
+        return CodeFormat.COMMA
+
+    def max_attempts(self) -> int:
+        """Return how often the provider itself may call the number for one request."""
+        return 1
+
+    def max_duration_s(self) -> int:
+        """Return after how many seconds of conversation the provider ends a call."""
+        return 60
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what contradicts another field."""
+        yield from ()
+
+    def production_problems(self, table: str) -> Iterator[FieldProblem]:
+        """Yield what is not fit for production. ``table``: the section's name."""
+        del table  # of messages that name another field
+        yield from ()
+
+    def warnings(self, table: str) -> Iterator[str]:
+        """Yield what is allowed but probably not intended. ``table``: the section's name."""
+        del table  # of messages that name another field
+        yield from ()
+
+    def speech_warnings(self, table: str) -> Iterator[str]:
+        """Yield why a call might not speak its flow. ``table``: the section's name."""
+        del table  # of messages that name another field
+        yield from ()

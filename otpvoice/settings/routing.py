@@ -1,0 +1,86 @@
+"""The routes that the settings lead to, and the order in which they are tried."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from otpvoice.sections import FieldProblem, ProviderSection
+
+if TYPE_CHECKING:
+    from otpvoice.settings.schema import Settings
+
+
+class PlannedRoute(Struct, frozen=True):
+    """One way to place calls, as the settings name it."""
+
+    name: str
+    provider: str
+    """The provider's name."""
+    mode: str
+    regions: tuple[str, ...]
+    """Of the numbers that it calls; empty: all."""
+
+
+def providers_by_name(settings: "Settings") -> dict[str, ProviderSection]:
+    """Return the section of each provider, that of ``[provider]`` first."""
+    first = settings.first_provider
+    return ({first.name: first} if first else {}) | {**settings.providers}
+
+
+def planned_routes(settings: "Settings") -> dict[str, PlannedRoute]:
+    """Return all routes by which calls can be placed, by name.
+
+    ``[provider]`` has a route for each of its modes. Every other provider that no
+    ``[routes.<name>]`` names has one route with its own name.
+    """
+    routes: dict[str, PlannedRoute] = {}
+    providers = providers_by_name(settings)
+    if settings.first_provider:
+        own = settings.first_provider
+        routes |= {mode: PlannedRoute(mode, own.name, mode, ()) for mode in own.modes}
+    named = {section.provider for section in settings.routes.values()}
+    for name in settings.providers:
+        if name not in named:
+            routes[name] = PlannedRoute(name, name, providers[name].modes[0], ())
+    for name, section in settings.routes.items():
+        known = providers.get(section.provider)
+        mode = section.mode or (known.modes[0] if known else "")
+        routes[name] = PlannedRoute(name, section.provider, mode, section.regions)
+    return routes
+
+
+def route_order(settings: "Settings") -> tuple[str, ...]:
+    """Return the names of the routes in the order in which they are tried."""
+    if settings.dialer.routes:
+        return settings.dialer.routes
+    own = settings.first_provider.routes if settings.first_provider else ()
+    modes = {*settings.first_provider.modes} if settings.first_provider else set()
+    others = (name for name in planned_routes(settings) if name not in modes)
+    return (*dict.fromkeys((*map(str, own), *settings.routes, *others)),)
+
+
+def default_provider(settings: "Settings") -> ProviderSection:
+    """Return the provider of the first route. A client's own line and flows are with it."""
+    first = planned_routes(settings)[route_order(settings)[0]]
+    return providers_by_name(settings)[first.provider]
+
+
+def routing_errors(settings: "Settings") -> Iterator[FieldProblem]:
+    """Yield what makes a route or the order of routes unusable."""
+    providers = providers_by_name(settings)
+    first = settings.first_provider
+    if first and first.name in settings.providers:
+        yield f"providers.{first.name}", "is the provider of [provider]: choose another name"
+    for name, section in settings.routes.items():
+        known = providers.get(section.provider)
+        if known is None:
+            names = ", ".join(providers)
+            yield f"routes.{name}.provider", f"is no provider; known: {names}"
+        elif section.mode and section.mode not in known.modes:
+            modes = ", ".join(filter(None, known.modes)) or "none, so leave it empty"
+            yield f"routes.{name}.mode", f"is no mode of this provider; known: {modes}"
+    routes: Mapping[str, PlannedRoute] = planned_routes(settings)
+    for i, name in enumerate(settings.dialer.routes):
+        if name not in routes:
+            yield f"dialer.routes[{i}]", f"is no route; known: {', '.join(routes)}"

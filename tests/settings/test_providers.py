@@ -1,0 +1,135 @@
+"""Several telephone companies: their settings, their routes, and the order of routes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from otpvoice.settings import LoadedSettings
+from otpvoice.settings.routing import planned_routes, providers_by_name, route_order
+from otpvoice.settings.schema import secret_values
+
+Start = Callable[..., LoadedSettings]
+ErrorsOf = Callable[..., dict[str, str]]
+
+TWILIO = """
+[providers.twilio]
+kind = "twiml"
+vendor = "twilio"
+account = "AC1"
+token = "secret-token-of-twilio"
+bridge = "12025550100"
+texts = { default = "Your code is {otp}.", hi = "कोड {otp}" }
+"""
+SECOND = """
+[providers.second]
+kind = "mobtexting"
+token = "secret-token-of-second"
+bridge = "918068280009"
+flows = { default = "7" }
+webhook_secret = "second-hook"
+"""
+NO_PROVIDER = dict.fromkeys(
+    f"OTPVOICE_PROVIDER_{name}" for name in ("TOKEN", "BRIDGE", "FLOWS", "WEBHOOK_SECRET")
+)
+
+
+def test_one_provider_has_a_route_for_each_mode(start: Start) -> None:
+    """As settings of the first edition have it."""
+    settings = start('[provider]\nroutes = ["c2c"]').settings
+    assert route_order(settings) == ("c2c",)
+    assert [*planned_routes(settings)] == ["obd", "c2c"]
+    assert {route.provider for route in planned_routes(settings).values()} == {"mobtexting"}
+
+
+def test_further_provider_has_one_route_with_its_name(start: Start) -> None:
+    """After those of [provider], and in its first mode."""
+    settings = start(TWILIO + SECOND).settings
+    assert route_order(settings) == ("obd", "c2c", "twilio", "second")
+    routes = planned_routes(settings)
+    assert (routes["twilio"].mode, routes["second"].mode) == ("", "obd")
+
+
+def test_routes_have_names_modes_regions_and_an_order(start: Start) -> None:
+    """The order is that of the dialer's settings."""
+    settings = start(
+        TWILIO
+        + SECOND
+        + """
+[routes.abroad]
+provider = "twilio"
+regions = ["us", "GB"]
+[routes.click]
+provider = "second"
+mode = "c2c"
+[dialer]
+routes = ["click", "obd", "abroad"]
+"""
+    ).settings
+    assert route_order(settings) == ("click", "obd", "abroad")
+    routes = planned_routes(settings)
+    assert routes["abroad"].regions == ("US", "GB")
+    assert (routes["click"].provider, routes["click"].mode) == ("second", "c2c")
+    assert "twilio" not in routes
+
+
+def test_provider_table_may_be_missing_if_there_are_others(start: Start) -> None:
+    """Without one of both, its fields are required."""
+    settings = start(TWILIO, **NO_PROVIDER).settings
+    assert [*providers_by_name(settings)] == ["twilio"]
+    assert route_order(settings) == ("twilio",)
+    profile = settings.client_profile("app")
+    assert (profile.bridge, profile.caller_id) == ("12025550100", "+12025550100")
+    assert profile.flows["hi"].text == "कोड {otp}"
+
+
+def test_variables_set_fields_of_named_providers_and_routes(start: Start) -> None:
+    """As those of clients do."""
+    settings = start(
+        TWILIO,
+        OTPVOICE_PROVIDERS_TWILIO_TOKEN="another-token",
+        OTPVOICE_ROUTES_FAR_AWAY_PROVIDER="twilio",
+        OTPVOICE_ROUTES_FAR_AWAY_REGIONS="US,DE",
+    ).settings
+    assert "another-token" in secret_values(settings)
+    assert planned_routes(settings)["far-away"].regions == ("US", "DE")
+
+
+def test_secrets_of_named_providers_are_masked(start: Start) -> None:
+    """In every repr."""
+    settings = start(TWILIO + SECOND).settings
+    for secret in ("secret-token-of-twilio", "secret-token-of-second", "second-hook"):
+        assert secret in secret_values(settings)
+        assert secret not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("toml", "name", "detail"),
+    [
+        (TWILIO.replace("twiml", "sip"), "providers.twilio.kind", "one of mobtexting, twiml"),
+        (TWILIO.replace('kind = "twiml"', ""), "providers.twilio.kind", "is missing"),
+        (TWILIO + "flows = {}", "providers.twilio.flows", "is unknown"),
+        (TWILIO.replace("{otp}", "x"), "providers.twilio.texts.default", "speaks {otp}"),
+        (TWILIO.replace('"twilio"', '"telnyx"'), "providers.twilio.application_id", "is missing"),
+        (
+            TWILIO.replace("[providers.twilio]", "[providers.mobtexting]"),
+            "providers.mobtexting",
+            "choose another name",
+        ),
+        ('[routes.x]\nprovider = "y"', "routes.x.provider", "known: mobtexting"),
+        ('[routes.x]\nprovider = "mobtexting"\nmode = "y"', "routes.x.mode", "known: obd, c2c"),
+        ('[dialer]\nroutes = ["obd", "y"]', "dialer.routes[1]", "known: obd, c2c"),
+        ('[dialer]\nroutes = ["obd", "obd"]', "dialer.routes[1]", "already in the list"),
+        ('[routes."X y"]\nprovider = "mobtexting"', "routes.X y", "a route's name"),
+    ],
+)
+def test_invalid_provider_or_route_is_an_error(
+    errors_of: ErrorsOf, toml: str, name: str, detail: str
+) -> None:
+    """It names what is known."""
+    assert detail in errors_of(toml)[name]
+
+
+def test_missing_secret_of_a_named_provider_is_a_warning(start: Start) -> None:
+    """And an error in production."""
+    (warning,) = start(SECOND.replace('webhook_secret = "second-hook"', "")).warnings
+    assert "providers.second.webhook_secret" in warning
