@@ -121,6 +121,9 @@ class WebhookViews:
             _LOG.info("callback.challenge")
             request.record(outcome="challenge")
             return json_response(schemas.ChallengeResponse(challenge=parsed.response))
+        if not parsed:
+            request.record(outcome="progress")
+            return json_response(schemas.CallbackAck(status="ok"))
         message = callback.body + request.wsgi.query_string
         outcomes = []
         for index, report in enumerate(parsed):

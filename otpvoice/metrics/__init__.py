@@ -31,7 +31,7 @@ UNAUTHENTICATED: Final = "-"
 """The label ``client`` of a request without a known credential."""
 _CALLBACK_OUTCOMES: Final = (
     *("applied", "late", "seen", "early", "no_call", "several", "clock"),
-    *("unauthorized", "invalid_request"),
+    *("progress", "unauthorized", "invalid_request"),
 )
 _REPORTED_STATUSES: Final = frozenset({"answered", "busy", "no_answer", "failed"})
 _BREAKER_SCOPES: Final = {

@@ -227,7 +227,9 @@ class Provider(Protocol):
         ...
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...] | Challenge:
-        """Authenticate and parse a callback: at least one report, or a challenge.
+        """Authenticate and parse a callback: reports, or a challenge.
+
+        There is no report if the callback is only about calls that have not ended.
 
         Raises:
             CallbackAuthError: no configured secret came with it; its content was not used.

@@ -1,22 +1,24 @@
 """Callbacks of the TwiML family: docs/providers/twiml.md, section 5."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from providers.twiml_callbacks import receive, sign_form
+from providers.twiml_callbacks import receive, sign_form, verifier
 from providers.twiml_samples import (
     BRIDGE,
     CALL_ID,
     CALLBACK,
     NUMBER,
+    PATH_TOKEN,
     SID,
     TELNYX_SID,
     account,
 )
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.base import CallbackParseError, CallReport
+from otpvoice.providers.base import Callback, CallbackParseError, CallReport
+from otpvoice.providers.twiml.provider import Twiml
 
 
 def report(**members: Any) -> CallReport:
@@ -110,3 +112,25 @@ def test_signed_callback_without_status_is_an_error(word: str | None) -> None:
     """The text names the missing member."""
     with pytest.raises(CallbackParseError, match="CallStatus"):
         report(CallStatus=word)
+
+
+@pytest.mark.parametrize(
+    ("word", "reports"),
+    [
+        *((word, 0) for word in ("queued", "initiated", "ringing", "in-progress", "answered")),
+        *((word, 1) for word in ("completed", "busy", "no-answer", "failed", "voicemail")),
+    ],
+)
+def test_call_that_has_not_ended_has_no_report(word: str, reports: int) -> None:
+    """It would count as a call whose end is unknown."""
+    body = urlencode({**CALLBACK, "CallStatus": word}).encode()
+    (url,) = account().callback_urls(CALL_ID)
+    parts = urlsplit(url)
+    callback = Callback(
+        body=body,
+        query=dict(parse_qsl(parts.query)),
+        headers={"x-twilio-signature": sign_form(url, body)},
+        path_token=PATH_TOKEN,
+    )
+    adapter = Twiml(account=account(), verifier=verifier())
+    assert len(adapter.parse_callback(callback)) == reports

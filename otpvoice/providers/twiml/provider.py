@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from otpvoice.core.speech import DEFAULT_FLOW
+from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
     CallAddresses,
@@ -72,7 +73,9 @@ class Twiml:
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
         """Parse a callback; see ``Provider.parse_callback``. There are no challenges."""
-        return (parse_callback(callback, self.account, self.verifier),)
+        report = parse_callback(callback, self.account, self.verifier)
+        has_ended = report.status is not CallStatus.UNKNOWN or not report.is_known_status
+        return (report,) if has_ended else ()
 
     def _render(self, speech: Speech) -> str:
         chosen = self.voices.get(speech.locale) or self.voices.get(DEFAULT_FLOW, Voice())
