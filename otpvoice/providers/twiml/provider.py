@@ -1,7 +1,7 @@
 """The ``Provider`` of the TwiML family: Twilio, Telnyx, SignalWire and Somleng."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from otpvoice.core.speech import DEFAULT_FLOW
 from otpvoice.core.verification import CallStatus
@@ -76,6 +76,11 @@ class Twiml:
         report = parse_callback(callback, self.account, self.verifier)
         has_ended = report.status is not CallStatus.UNKNOWN or not report.is_known_status
         return (report,) if has_ended else ()
+
+    def fetched_from(self, addresses: CallAddresses) -> "FetchedTwiml":
+        """Return the adapter of the same account for a vendor that fetches documents."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return FetchedTwiml(**own, addresses=addresses)
 
     def _render(self, speech: Speech) -> str:
         chosen = self.voices.get(speech.locale) or self.voices.get(DEFAULT_FLOW, Voice())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -17,6 +17,9 @@ from otpvoice.providers.twiml.provider import Twiml
 from otpvoice.providers.twiml.signature import create_verifier
 from otpvoice.providers.twiml.vendors import VENDORS, SignatureScheme
 from otpvoice.sections import FieldProblem, ProviderSection, Seconds, Texts, Voices
+
+_MAX_CALL_S: Final = 150
+"""From the request to the end of a call. A call without a result is given up soon after it."""
 
 
 class TwimlSettings(ProviderSection, frozen=True, kw_only=True):
@@ -52,9 +55,9 @@ class TwimlSettings(ProviderSection, frozen=True, kw_only=True):
         return self.time_limit
 
     def verification_keys(self) -> tuple[str, ...]:
-        """Return the keys of signatures: without own ones, the auth token."""
-        is_public = VENDORS[self.vendor].signature_scheme is SignatureScheme.TELNYX
-        return self.webhook_key or (() if is_public or self.user else (self.token,))
+        """Return the keys of signatures: without own ones, the auth token if it can be one."""
+        has_own_scheme = VENDORS[self.vendor].signature_scheme is not SignatureScheme.TWILIO
+        return self.webhook_key or (() if has_own_scheme or self.user else (self.token,))
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield what contradicts another field."""
@@ -62,6 +65,8 @@ class TwimlSettings(ProviderSection, frozen=True, kw_only=True):
             yield "base_url", f"is missing: {self.vendor} has one for each account"
         if self.vendor == "telnyx" and not self.application_id:
             yield "application_id", "is missing: telnyx places calls of a TeXML application only"
+        if self.ring_timeout + self.time_limit > _MAX_CALL_S:
+            yield "time_limit", f"with ring_timeout, more than {_MAX_CALL_S} seconds: shorten one"
         if not self.verification_keys():
             yield "webhook_key", "is missing: callbacks are verified with it"
         try:
@@ -88,7 +93,7 @@ def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
         webhook_url=context.webhook_url,
         path_tokens=settings.webhook_path_token,
     )
-    return Twiml(
+    provider = Twiml(
         account=account,
         verifier=create_verifier(vendor.signature_scheme, settings.verification_keys()),
         http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
@@ -99,3 +104,4 @@ def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
         ),
         voices={tag: Voice(name) for tag, name in settings.voices.items()},
     )
+    return provider if vendor.document_member else provider.fetched_from(context.addresses)
