@@ -1,10 +1,12 @@
 """The API, made of the parts of a process."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from flask import Blueprint, Flask
 
 from otpvoice.admin.preview import preview_call
+from otpvoice.api.answers import AnswerViews
 from otpvoice.api.application import Api, endpoints_of
 from otpvoice.api.by_number import NumberViews
 from otpvoice.api.console.auth import AdminAuth
@@ -24,6 +26,7 @@ from otpvoice.container import Container
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
+from otpvoice.providers.base import AnsweringProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
@@ -52,6 +55,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         *endpoints_of(VerificationViews(*for_views)),
         *endpoints_of(NumberViews(*for_views)),
         *(each for webhook in webhooks for each in webhook.endpoints()),
+        *(each for answers in _create_answers(parts) for each in answers.endpoints()),
         *endpoints_of(HookViews(parts.service, _create_hooks(parts))),
         *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
     ]
@@ -86,6 +90,17 @@ def _create_webhook(parts: Container, name: str) -> WebhookViews:
         "" if name == next(iter(parts.providers)) else f"_of_{name.replace('-', '_')}",
         parts.settings.server.public_url,
     )
+
+
+def _create_answers(parts: Container) -> Iterator[AnswerViews]:
+    """Yield the answer documents of each provider that fetches them."""
+    flows = {name: profile.flows for name, profile in parts.profiles.items()}
+    for name, provider in parts.providers.items():
+        if isinstance(provider, AnsweringProvider):
+            public_url = parts.settings.server.public_url
+            yield AnswerViews(
+                name, provider, parts.store, parts.key_ring, parts.routes, flows, public_url
+            )
 
 
 def _create_hooks(parts: Container) -> dict[str, Hook]:

@@ -19,7 +19,7 @@ from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
 from otpvoice.core.errors import NotFound, StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow
 from otpvoice.providers.base import (
     AnsweringProvider,
     Callback,
@@ -27,6 +27,7 @@ from otpvoice.providers.base import (
     Speech,
     UnspeakableError,
 )
+from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore
 
@@ -44,15 +45,16 @@ class AnswerViews:
     provider: AnsweringProvider
     store: RedisStore
     ring: KeyRing
+    routes: Mapping[str, Route]
     flows: Mapping[str, Mapping[str, Flow]]
-    """By client and locale."""
+    """By client and locale, of calls on a route without a line of its own."""
     public_url: str
     """The address of the API as the provider knows it."""
 
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield the endpoint."""
         operation = Operation(
-            name=f"answer_call_of_{self.name}",
+            name=f"answer_call_of_{self.name.replace('-', '_')}",
             method="post",
             path=f"/calls/{self.name}/{{path_token}}",
             tag="callbacks",
@@ -110,8 +112,19 @@ class AnswerViews:
         return document
 
     def _decrypt(self, found: CallSpeech) -> Speech:
-        flow = self.flows.get(found.client, {}).get(found.locale)
-        if flow is None or not flow.text:
-            raise UnspeakableError(f"no text for flow {found.locale} of client {found.client}")
+        locale, text = self._text(found)
         code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
-        return Speech(locale=found.locale, text=flow.text, name=name, code=code)
+        return Speech(locale=locale, text=text, name=name, code=code)
+
+    def _text(self, found: CallSpeech) -> tuple[str, str]:
+        """Return the key and the text of the call's flow, as the dialer chose it."""
+        route = self.routes.get(found.route)
+        if route is None or route.provider_name != self.name:
+            raise UnspeakableError(f"route {found.route} is not one of {self.name}")
+        flows = route.line.flows if route.line else self.flows.get(found.client, {})
+        if DEFAULT_FLOW not in flows:
+            raise UnspeakableError(f"no flow of client {found.client}")
+        locale, flow = choose_flow(found.locale, flows)
+        if not flow.text:
+            raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
+        return locale, flow.text

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from otpvoice.providers.base import Provider, ProviderContext
 from otpvoice.providers.mobtexting import settings as mobtexting
+from otpvoice.providers.plivo import settings as plivo
 from otpvoice.providers.twiml import settings as twiml
 from otpvoice.sections import ProviderSection
 
@@ -23,6 +24,7 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "mobtexting": Kind(mobtexting.MobtextingSettings, mobtexting.build),
+        "plivo": Kind(plivo.PlivoSettings, plivo.build),
         "twiml": Kind(twiml.TwimlSettings, twiml.build),
     }
 )

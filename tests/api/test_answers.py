@@ -17,6 +17,7 @@ from otpvoice.core.speech import Flow
 from otpvoice.metrics import ApiMetrics
 from otpvoice.providers.base import CallAddresses
 from otpvoice.providers.plivo.document import EMPTY_DOCUMENT
+from otpvoice.providers.routes import CallerLine, Route
 from otpvoice.settings import Settings
 from otpvoice.store.models import Claim
 from otpvoice.store.redis_store import RedisStore
@@ -43,11 +44,15 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
     """Return a function that sends the signed request for a call's document."""
 
     def answer(
-        url: str, flows: dict[str, dict[str, Flow]] | None = None, **headers: str
+        url: str,
+        flows: dict[str, dict[str, Flow]] | None = None,
+        line: CallerLine | None = None,
+        **headers: str,
     ) -> TestResponse:
         texts = {"login": {"default": Flow(id="24", text=TEXT)}} if flows is None else flows
         provider = adapter(addresses=addresses)
-        views = AnswerViews("plivo", provider, store, ring, texts, PUBLIC_URL)
+        routes = {"obd": Route("obd", "plivo", provider, "", line)}
+        views = AnswerViews("plivo", provider, store, ring, routes, texts, PUBLIC_URL)
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())
         parts = urlsplit(url)
@@ -158,3 +163,11 @@ def test_call_without_a_text_ends_and_is_logged(
     (line,) = [each for each in logged if each["event"] == "call.unspeakable"]
     assert line["log_level"] == "error"
     assert line["reason"]
+
+
+def test_provider_with_a_line_of_its_own_speaks_its_own_texts(
+    answer: Answer, placed: Claim, addresses: CallAddresses
+) -> None:
+    """The flows of clients are with the provider of the first route."""
+    line = CallerLine("918068280009", "+918068280009", {"default": Flow("", "Own: {otp}")})
+    assert b"Own: 4<break" in answer(addresses.answer(placed.call_id), line=line).data

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from otpvoice.container import Container
+from otpvoice.providers.plivo.provider import Plivo
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.routing import planned_routes, providers_by_name, route_order
 from otpvoice.settings.schema import secret_values
@@ -18,6 +20,14 @@ vendor = "twilio"
 account = "AC1"
 token = "secret-token-of-twilio"
 bridge = "12025550100"
+texts = { default = "Your code is {otp}.", hi = "कोड {otp}" }
+"""
+PLIVO = """
+[providers.plivo]
+kind = "plivo"
+auth_id = "MA000000000000000000"
+auth_token = "secret-token-of-plivo"
+bridge = "918047285000"
 texts = { default = "Your code is {otp}.", hi = "कोड {otp}" }
 """
 SECOND = """
@@ -96,8 +106,9 @@ def test_variables_set_fields_of_named_providers_and_routes(start: Start) -> Non
 
 def test_secrets_of_named_providers_are_masked(start: Start) -> None:
     """In every repr."""
-    settings = start(TWILIO + SECOND).settings
-    for secret in ("secret-token-of-twilio", "secret-token-of-second", "second-hook"):
+    settings = start(TWILIO + PLIVO + SECOND).settings
+    tokens = [f"secret-token-of-{name}" for name in ("twilio", "plivo", "second")]
+    for secret in (*tokens, "second-hook"):
         assert secret in secret_values(settings)
         assert secret not in repr(settings)
 
@@ -105,8 +116,20 @@ def test_secrets_of_named_providers_are_masked(start: Start) -> None:
 @pytest.mark.parametrize(
     ("toml", "name", "detail"),
     [
-        (TWILIO.replace("twiml", "sip"), "providers.twilio.kind", "one of mobtexting, twiml"),
+        (
+            TWILIO.replace("twiml", "sip"),
+            "providers.twilio.kind",
+            "one of mobtexting, plivo, twiml",
+        ),
         (TWILIO.replace('kind = "twiml"', ""), "providers.twilio.kind", "is missing"),
+        (PLIVO.replace("auth_token", "x"), "providers.plivo.auth_token", "is missing"),
+        (
+            PLIVO.replace('= "secret-token-of-plivo"', "= []"),
+            "providers.plivo.auth_token",
+            "missing",
+        ),
+        (PLIVO.replace("MA0", "MA/"), "providers.plivo.auth_id", "4 to 40"),
+        (PLIVO.replace("{otp}", "x"), "providers.plivo.texts.default", "speaks {otp}"),
         (TWILIO + "flows = {}", "providers.twilio.flows", "is unknown"),
         (TWILIO.replace("{otp}", "x"), "providers.twilio.texts.default", "speaks {otp}"),
         (TWILIO.replace('"twilio"', '"telnyx"'), "providers.twilio.application_id", "is missing"),
@@ -133,3 +156,26 @@ def test_missing_secret_of_a_named_provider_is_a_warning(start: Start) -> None:
     """And an error in production."""
     (warning,) = start(SECOND.replace('webhook_secret = "second-hook"', "")).warnings
     assert "providers.second.webhook_secret" in warning
+
+
+def test_plivo_settings_become_an_adapter(start: Start) -> None:
+    """Voices of the settings replace the default ones; a language without a region gets one."""
+    toml = PLIVO + 'voices = { default = "Polly.Raveena", en-gb = "Polly.Amy", fr = "MAN" }'
+    settings = start(toml, OTPVOICE_PROVIDERS_PLIVO_AUTH_TOKEN="new,old").settings
+    plivo = Container(settings).providers["plivo"]
+    assert isinstance(plivo, Plivo)
+    assert plivo.auth_tokens == ("new", "old")
+    assert {tag: (voice.name, voice.language) for tag, voice in plivo.voices.items()} == {
+        "default": ("Polly.Raveena", "en-IN"),
+        "hi": ("Polly.Aditi", "hi-IN"),
+        "en-gb": ("Polly.Amy", "en-GB"),
+        "fr": ("MAN", "fr-FR"),
+    }
+    assert plivo.addresses.callback("call_1").endswith("/webhooks/plivo?call=call_1")
+
+
+def test_plivo_in_production_needs_https(errors_of: ErrorsOf) -> None:
+    """The token travels over it."""
+    toml = PLIVO + 'base_url = "http://127.0.0.1:8100/v1/"'
+    errors = errors_of(toml, OTPVOICE_SERVER_PRODUCTION="true")
+    assert "https" in errors["providers.plivo.base_url"]

@@ -43,7 +43,7 @@ def test_sample_of_further_providers_is_valid(tmp_path: Path) -> None:
     uncommented = re.sub(r"^#     (?=[\[\w])", "", sample, flags=re.MULTILINE)
     (tmp_path / "otpvoice.toml").write_text(uncommented, encoding="utf-8")
     settings = load({"OTPVOICE_CONFIG": str(tmp_path / "otpvoice.toml")}).settings
-    assert list(settings.providers) == ["twilio"]
+    assert list(settings.providers) == ["twilio", "plivo"]
     assert settings.routes["abroad"].regions == ("US", "GB")
 
 
