@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Final
 
 from otpvoice.core.speech import (
@@ -183,9 +182,10 @@ def preview_call(
         min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
         max_duration_s=chosen.max_duration_s(),
     )
-    order = partial(
-        OutboundCall,
+    call = OutboundCall(
         call_id=_CALL_ID,
+        route="",
+        mode="",
         number=_NUMBER,
         bridge=profile.bridge,
         flow_id=flow.id,
@@ -195,7 +195,7 @@ def preview_call(
         code=speech.code,
     )
     requests = {
-        route.name: route.provider.preview_request(order(route=route.name, mode=route.mode))
+        route.name: route.provider.preview_request(_on_route(call, route, locale, text))
         for route in map(routes.__getitem__, route_order(settings))
     }
     warnings = (
@@ -204,6 +204,18 @@ def preview_call(
         *(speech.warnings() if speech.text else [_MISSING_TEXT.format(key)]),
     )
     return CallPreview(key, flow, speech, requests, warnings)
+
+
+def _on_route(
+    call: OutboundCall, route: Route, locale: str | None, text: str | None
+) -> OutboundCall:
+    """Return the call as this route places it, whose provider may have its own line and flows."""
+    on_route = replace(call, route=route.name, mode=route.mode)
+    if route.line is None:
+        return on_route
+    key, flow = choose_flow(locale, route.line.flows)
+    spoken = flow.text if text is None else text
+    return replace(on_route, bridge=route.line.bridge, flow_id=flow.id, locale=key, text=spoken)
 
 
 def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """``otpvoice preview``: the speech of a call and the requests to the provider, without a call."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,8 +62,7 @@ def _render(shown: CallPreview) -> Iterator[str]:
         yield f"\n  {speech.spoken_text}"
     for route, request in shown.requests.items():
         yield f"\n{route}  POST {request.url}"
-        members = json.loads(request.body)
-        yield from (f"  {name:16}  {value}" for name, value in members.items())
+        yield from (f"  {name:16}  {value}" for name, value in request.members.items())
     yield "\nWarnings:" if shown.warnings else "\nNo warnings."
     yield from (f"  {warning}" for warning in shown.warnings)
 
@@ -77,7 +75,7 @@ def _document(shown: CallPreview) -> dict[str, Any]:
         "seconds": speech.duration_s if has_text else None,
         "heard_after": speech.code_spoken_after_s if has_text else None,
         "requests": {
-            route: {"url": request.url, "body": json.loads(request.body)}
+            route: {"url": request.url, "body": request.members}
             for route, request in shown.requests.items()
         },
         "warnings": list(shown.warnings),

@@ -6,10 +6,12 @@ A provider's adapter turns an ``OutboundCall`` into one request and the reply in
 ``raw``: operators read them, and no rule decides by them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import parse_qsl
 
 from otpvoice.core.keys import CallTokens
 from otpvoice.core.verification import CallReason, CallStatus
@@ -85,7 +87,15 @@ class HttpRequestSpec:
 
     url: str
     body: bytes = field(repr=False)
-    """JSON."""
+    """A JSON object or a form."""
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The members of the body, for display."""
+        if self.body.startswith(b"{"):
+            decoded: dict[str, Any] = json.loads(self.body)
+            return decoded
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
 
 class PlacementOutcome(StrEnum):

@@ -57,6 +57,33 @@ def test_preview_shows_the_request_of_the_call(stack: Stack, client: Client) -> 
     assert shown["requests"]["c2c"]["body"]["variables[otp]"] == "4, 0, 7, 1, 1, 3"
 
 
+ABROAD = {
+    "providers_abroad_kind": "twiml",
+    "providers_abroad_vendor": "twilio",
+    "providers_abroad_account": "AC1",
+    "providers_abroad_token": "t0ken-of-the-vendor",
+    "providers_abroad_bridge": "12025550100",
+    "providers_abroad_texts": '{"default": "Own text: {otp}", "hi": "अपना {otp}"}',
+    "providers_abroad_webhook_path_token": "path-token-of-the-vendor-0123456789",
+}
+
+
+def test_preview_of_a_provider_with_texts_of_its_own(environ: dict[str, str]) -> None:
+    """Its line, its text in the language, and no secret."""
+    shown = preview(environ, "--locale", "hi", "--name", "Asha", **ABROAD)
+    body = shown["requests"]["abroad"]["body"]
+    assert (body["From"], body["Timeout"]) == ("+12025550100", "45")
+    assert '<Say language="hi-IN">अपना 4, 0, 7, 1, 1, 3</Say>' in body["Twiml"]
+    assert "path-token" not in body["StatusCallback"]
+    tried = preview(environ, "--text", "Tried {otp}", **ABROAD)["requests"]["abroad"]["body"]
+    assert "Tried 4, 0" in tried["Twiml"]
+    done = run_command(
+        *("preview", "--client", "login"),
+        **environ | {f"OTPVOICE_{name.upper()}": value for name, value in ABROAD.items()},
+    )
+    assert "abroad  POST https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json" in done.stdout
+
+
 def test_preview_shows_speech_duration_and_requests(environ: dict[str, str]) -> None:
     """Without warnings for a good text."""
     done = run_command("preview", "--client", "login", "--name", "Asha", **environ)

@@ -5,7 +5,6 @@ only action clears the limits of a number. Numbers are masked, and codes are nev
 texts travel in request bodies, so no URL contains a number.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,9 +144,7 @@ class ConsoleViews:
         if locale and not is_locale(locale):
             raise FormError("The locale is not a language tag. Enter one such as hi or hi-IN.")
         preview = self.preview_call(client, locale or None, name)
-        requests = {
-            route: (each.url, json.loads(each.body)) for route, each in preview.requests.items()
-        }
+        requests = {route: (each.url, each.members) for route, each in preview.requests.items()}
         form = {"client": client, "locale": locale, "name": name}
         return _render_page(
             "preview.html", preview=preview, requests=requests, form=form, clients=self.clients

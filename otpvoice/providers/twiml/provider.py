@@ -1,7 +1,8 @@
 """The ``Provider`` of the TwiML family: Twilio, Telnyx, SignalWire and Somleng."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
 
 from otpvoice.core.speech import DEFAULT_FLOW
 from otpvoice.core.verification import CallStatus
@@ -31,6 +32,9 @@ from otpvoice.providers.twiml.placement import CallOptions, build_request, send_
 from otpvoice.providers.twiml.queries import fetch_report
 from otpvoice.providers.twiml.signature import SignatureVerifier
 
+_HIDDEN: Final = "..."
+"""Instead of a path token."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twiml:
@@ -52,16 +56,17 @@ class Twiml:
             self._render(Speech(call.locale, call.text, call.name, call.code))
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
-        return send_request(self.account, self.preview_request(call), call, self.http, deadlines)
+        request = build_request(self.account, self.options, call, self._speech_members(call))
+        return send_request(self.account, request, call, self.http, deadlines)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Return the request, with an empty document for a text that cannot be spoken."""
-        try:
-            document = self._render(Speech(call.locale, call.text, call.name, call.code))
-        except UnspeakableError:
-            document = EMPTY_DOCUMENT
-        speech = {self.account.vendor.document_member: document}
-        return build_request(self.account, self.options, call, speech)
+        """Return the request without the path token; see ``Provider.preview_request``.
+
+        A text that cannot be spoken leads to an empty document.
+        """
+        is_secret = bool(self.account.path_tokens)
+        account = replace(self.account, path_tokens=(_HIDDEN,) if is_secret else ())
+        return build_request(account, self.options, call, self._speech_members(call))
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
@@ -82,6 +87,14 @@ class Twiml:
         own = {each.name: getattr(self, each.name) for each in fields(self)}
         return FetchedTwiml(**own, addresses=addresses)
 
+    def _speech_members(self, call: OutboundCall) -> dict[str, str]:
+        """Return the members of a request that say what the call speaks."""
+        try:
+            document = self._render(Speech(call.locale, call.text, call.name, call.code))
+        except UnspeakableError:
+            document = EMPTY_DOCUMENT
+        return {self.account.vendor.document_member: document}
+
     def _render(self, speech: Speech) -> str:
         chosen = self.voices.get(speech.locale) or self.voices.get(DEFAULT_FLOW, Voice())
         voice = Voice(chosen.name, chosen.language or default_language(speech.locale))
@@ -94,10 +107,9 @@ class FetchedTwiml(Twiml):
 
     addresses: CallAddresses
 
-    def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Return the request. The code is not in it."""
-        speech = {"Url": self.addresses.answer(call.call_id), "Method": "POST"}
-        return build_request(self.account, self.options, call, speech)
+    def _speech_members(self, call: OutboundCall) -> dict[str, str]:
+        """Return the address of the document. The code is not in it."""
+        return {"Url": self.addresses.answer(call.call_id), "Method": "POST"}
 
     def parse_answer(self, callback: Callback) -> str:
         """Return the id of the call that was answered; see ``AnsweringProvider.parse_answer``."""
