@@ -93,7 +93,7 @@ def calls_of(stack: Stack, verification: dict[str, object]) -> list[dict[str, ob
     return found
 
 
-@pytest.mark.parametrize("vendor", ["twilio", "somleng", "telnyx"])
+@pytest.mark.parametrize("vendor", PATHS)
 @pytest.mark.parametrize("locale", ["en", "hi"])
 def test_login(stack: Stack, phones: SandboxPhones, vendor: str, locale: str) -> None:
     """The phone rings, the code is spoken three times, the callback arrives, the code is right."""
@@ -116,7 +116,7 @@ def test_login(stack: Stack, phones: SandboxPhones, vendor: str, locale: str) ->
         assert code not in re.sub(r"[0-9a-f]{16,}", "", log)
 
 
-@pytest.mark.parametrize("vendor", ["twilio", "somleng", "telnyx"])
+@pytest.mark.parametrize("vendor", PATHS)
 def test_busy_phone_is_called_again(stack: Stack, phones: SandboxPhones, vendor: str) -> None:
     """The callback of the first call leads to a redial."""
     number = f"+{next(_numbers)}"
