@@ -79,8 +79,9 @@ class CallBuilder:
             bridge, flow_id, text = line.bridge, flow.id, flow.text
         else:
             locale, bridge = claim.locale, claim.bridge
-            flow_id = claim.flow_id or self._flow_of_settings(claim)
-            text = self._texts.get(flow_id, "")
+            flow_id = claim.flow_id or self._flow_of_settings(claim).id
+            # Texts without an id of the provider are known by their language only.
+            text = self._texts.get(flow_id, "") if flow_id else self._flow_of_settings(claim).text
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
@@ -99,11 +100,11 @@ class CallBuilder:
         """Return after how many seconds the code has been spoken, or None without a known text."""
         return seconds_until_code(call.text, call.code, call.name) if call.text else None
 
-    def _flow_of_settings(self, claim: Claim) -> str:
+    def _flow_of_settings(self, claim: Claim) -> Flow:
         flows = self._flows.get(claim.client)
         if flows is None:
             raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
-        return flows.get(claim.locale, flows[DEFAULT_FLOW]).id
+        return flows.get(claim.locale, flows[DEFAULT_FLOW])
 
 
 def placement_result(placement: PlacementResult, claim: Claim, routes: Iterable[str]) -> CallResult:
