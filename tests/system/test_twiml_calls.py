@@ -14,6 +14,7 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS, telnyx_public_key
 
 TOKEN = "t0ken-of-the-vendors"
+PATH_TOKEN = "path-token-of-the-vendors-0123456789"
 LINE = "918068280009"
 PATHS = {
     "twilio": "/2010-04-01",
@@ -55,7 +56,7 @@ def stack(
             "BRIDGE": LINE,
             "TEXTS": '{"default": "ACME. {Name}, your code is {otp}.", "hi": "{Name}, कोड {otp}"}',
             "VOICES": '{"hi": "Polly.Aditi"}',
-            "WEBHOOK_PATH_TOKEN": "path-token-of-the-vendors-0123456789",
+            "WEBHOOK_PATH_TOKEN": PATH_TOKEN,
             **OWN.get(vendor, {}),
         }.items()
     }
@@ -113,6 +114,7 @@ def test_login(stack: Stack, phones: SandboxPhones, vendor: str, locale: str) ->
     for process in (stack.api, stack.dialer):
         log = process.log.read_text("utf-8")
         assert number not in log
+        assert not [secret for secret in (PATH_TOKEN, TOKEN) if secret in log]
         assert code not in re.sub(r"[0-9a-f]{16,}", "", log)
 
 
