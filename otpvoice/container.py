@@ -84,6 +84,7 @@ class Container:
         clients = self.settings.clients.items()
         return StorePolicy(
             routes=self.route_order,
+            route_regions=self.route_regions,
             max_redials=self.settings.verification.max_redials,
             callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
             retention_ms=self.settings.verification.retention * 1000,
@@ -181,6 +182,12 @@ class Container:
         return route_order(self.settings)
 
     @cached_property
+    def route_regions(self) -> dict[str, frozenset[str]]:
+        """The regions that a route is limited to, by its name."""
+        routes = planned_routes(self.settings).values()
+        return {each.name: frozenset(each.regions) for each in routes if each.regions}
+
+    @cached_property
     def service(self) -> Verifications:
         """The use cases of clients and apps, independent of HTTP."""
         verification = self.settings.verification
@@ -190,6 +197,7 @@ class Container:
             number_hasher=self.number_hasher,
             profiles=self.profiles,
             routes=self.route_order,
+            route_regions=self.route_regions,
             policy=CodePolicy(
                 code_length=verification.code_length,
                 max_checks=verification.max_checks,
@@ -249,6 +257,7 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
             live_for_ms=max_call_s * 1000,
             call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
             routes=parts.route_order,
+            route_regions=parts.route_regions,
         ),
         background_tasks=tasks,
         metrics=DialerMetrics(parts.registry, parts.route_order),

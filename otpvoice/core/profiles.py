@@ -1,6 +1,6 @@
 """What the settings decide for the use cases: for one client, and for all codes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from otpvoice.core.phone import NumberRules
@@ -19,6 +19,19 @@ class ClientProfile:
     ttl_s: int
     deliver_only: bool = False
     """The client checks its own codes and reports no approvals, so it must supply the code."""
+
+
+def serving_routes(
+    routes: Iterable[str], regions: Mapping[str, Collection[str]], region: str
+) -> tuple[str, ...]:
+    """Return the routes that call numbers of a region, in their order.
+
+    Args:
+        routes: names, in the order in which they are tried.
+        regions: those that a route is limited to, by its name.
+        region: of the number (ISO 3166).
+    """
+    return tuple(name for name in routes if region in regions.get(name, (region,)))
 
 
 @dataclass(frozen=True, slots=True)

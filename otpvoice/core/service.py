@@ -1,13 +1,13 @@
 """Use cases: from a typed request to one store operation, and from its outcome to a result."""
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct, structs
 
-from otpvoice.core.errors import FieldError, InvalidRequest
+from otpvoice.core.errors import FieldError, InvalidRequest, NumberNotAllowed
 from otpvoice.core.keys import (
     KeyRing,
     LogId,
@@ -17,7 +17,7 @@ from otpvoice.core.keys import (
     encrypt_speech,
 )
 from otpvoice.core.phone import Number, parse_allowed_number, parse_number
-from otpvoice.core.profiles import ClientProfile, CodePolicy
+from otpvoice.core.profiles import ClientProfile, CodePolicy, serving_routes
 from otpvoice.core.requests import (
     CallRequest,
     CheckRequest,
@@ -69,6 +69,8 @@ class Verifications:
     """By client."""
     routes: tuple[str, ...]
     """The order in which routes are tried."""
+    route_regions: Mapping[str, Collection[str]] = field(default_factory=dict, kw_only=True)
+    """The regions that a route is limited to, by its name."""
     policy: CodePolicy
 
     def log_id(self, number: str) -> LogId:
@@ -157,7 +159,7 @@ class Verifications:
             Unavailable: no call can be placed.
         """
         profile = self.profiles[client]
-        self._check_route(request.route)
+        self._check_route(request.route, self.routes)
         chosen = choose_flow(request.locale, profile.flows) if request.locale else None
         call = _new_call(request.route, chosen, profile)
         return self._result(
@@ -208,16 +210,19 @@ class Verifications:
         profile = self.profiles[client]
         ttl_s = request.ttl or profile.ttl_s
         margin_s = queue_margin_s(self.policy.min_remaining_life_s, ttl_s)
-        self._check_route(request.route)
         _check_request(request, profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
+        routes = serving_routes(self.routes, self.route_regions, number.region)
+        self._check_route(request.route, routes)
+        if not routes:
+            raise NumberNotAllowed(f"No route calls numbers of {number.region}.")
         locale, flow = choose_flow(request.locale, profile.flows)
         new = NewVerification(
             **self._encrypted(client, request, number.e164),
             client=client,
             own_code=request.code is not None,
             reference=request.reference,
-            route=request.route or self.routes[0],
+            route=request.route or routes[0],
             locale=locale,
             max_checks=self.policy.max_checks,
             call_after_ms=(request.call_after or 0) * 1000,
@@ -232,10 +237,11 @@ class Verifications:
         )
         return new, number.e164
 
-    def _check_route(self, route: str | None) -> None:
-        if route is not None and route not in self.routes:
-            names = " or ".join(f'"{each}"' for each in sorted(self.routes))
-            detail = f"must be {names}"
+    def _check_route(self, route: str | None, serving: Sequence[str]) -> None:
+        if route is not None and route not in serving:
+            names = " or ".join(f'"{each}"' for each in sorted(serving or self.routes))
+            is_known = route in self.routes
+            detail = f"must be {names}{', for a number of this region' if is_known else ''}"
             raise InvalidRequest(f"/route {detail}.", [FieldError("/route", detail)])
 
     def _encrypted(self, client: str, request: CreateRequest, number: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -21,6 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
+from otpvoice.core.profiles import serving_routes
 from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.maintenance import MaintenanceLoop
@@ -70,6 +71,12 @@ class DialingRules:
     """Call gaps after the first, the second and every later call to a number."""
     routes: Sequence[str]
     """In the order in which they are tried."""
+    route_regions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The regions that a route is limited to, by its name."""
+
+    def routes_for(self, claim: Claim) -> tuple[str, ...]:
+        """Return the routes that call a claimed call's number."""
+        return serving_routes(self.routes, self.route_regions, claim.region)
 
 
 class BackgroundTask(Protocol):
@@ -209,7 +216,9 @@ class Dialer:
             return
         with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
             placement = self._place(call, deadlines)
-        recorded = self._record(claim, placement_result(placement, claim, self._rules.routes))
+        recorded = self._record(
+            claim, placement_result(placement, claim, self._rules.routes_for(claim))
+        )
         if recorded.route_change == "closed":
             self._metrics.closings(claim.route).inc()
         _log_placement(log, placement, recorded)
@@ -222,7 +231,7 @@ class Dialer:
         """
         _log(claim).error("call.undialable", reason=str(error))
         is_known = claim.route in self._routes
-        next_route = None if is_known else next_untried_route(claim, self._rules.routes)
+        next_route = None if is_known else next_untried_route(claim, self._rules.routes_for(claim))
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
         self._record(claim, failed)
         self._store.report_undialable(claim, str(error))

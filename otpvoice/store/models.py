@@ -34,6 +34,8 @@ class Claim(Struct, frozen=True):
     """The call is to a test number, so it is simulated."""
     is_live_test: bool = False
     """The call's exchanges with the provider are captured."""
+    region: str = ""
+    """Of the number, if routes are limited to regions."""
 
 
 class CallSpeech(Struct, frozen=True):

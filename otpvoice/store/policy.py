@@ -5,7 +5,7 @@ and in :mod:`otpvoice.core.verification`. Names that end in ``_ms`` are millisec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -145,6 +145,8 @@ class StorePolicy:
 
     routes: tuple[str, ...] = ("obd", "c2c")
     """In the order in which they are tried."""
+    route_regions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The regions that a route is limited to, by its name."""
     max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""
     callback_timeout_ms: int = 60_000
@@ -166,6 +168,7 @@ class StorePolicy:
             **_CONSTANTS,
             **{name: _limit(name, getattr(self.limits, name)) for name in names},
             "routes": self.routes,
+            "route_regions": self.route_regions,
             "max_redials": self.max_redials,
             "callback_timeout_ms": self.callback_timeout_ms,
             "retention_ms": self.retention_ms,

@@ -6,12 +6,15 @@ import pytest
 from support.service import ASHA, ClientAndDialer, SandboxPhones
 
 from otpvoice.container import Container, create_dialer
+from otpvoice.core.errors import CallsUnavailable, InvalidRequest, NumberNotAllowed
 from otpvoice.core.verification import CallStatus
+from otpvoice.providers.mobtexting.settings import MobtextingSettings
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 OTHER_LINE = "918068280009"
+AMERICAN = "+12125550123"
 
 
 @pytest.fixture
@@ -108,3 +111,77 @@ def test_number_rings_at_one_provider_at_a_time(
     assert not harness.dial_next()
     assert harness.calls_of(first)[0].status is CallStatus.PLACED
     assert settings_of_two.dialer.routes == ("obd", "second")
+
+
+@pytest.fixture
+def by_region(
+    settings_of_two: Settings, environ: dict[str, str], store: RedisStore
+) -> ClientAndDialer:
+    """Create a client and a dialer whose second company calls numbers of the US only."""
+    second = settings_of_two.providers["second"]
+    assert isinstance(second, MobtextingSettings)
+    own = {
+        "PROVIDERS_SECOND_KIND": "mobtexting",
+        "PROVIDERS_SECOND_BASE_URL": second.base_url,
+        "PROVIDERS_SECOND_TOKEN": second.token,
+        "PROVIDERS_SECOND_BRIDGE": second.bridge,
+        "PROVIDERS_SECOND_FLOWS": "default=7",
+        "PROVIDERS_SECOND_WEBHOOK_SECRET": "hook-of-the-second",
+        "PROVIDER_BASE_URL": settings_of_two.provider.base_url,
+        "ROUTES_HOME_PROVIDER": "mobtexting",
+        "ROUTES_HOME_MODE": "obd",
+        "ROUTES_HOME_REGIONS": "IN",
+        "ROUTES_ABROAD_PROVIDER": "second",
+        "ROUTES_ABROAD_REGIONS": "US",
+        "DIALER_ROUTES": "home,abroad",
+        "LIMITS_REGIONS": "IN,US,GB",
+        "LIMITS_CALL_GAP": "0",
+    }
+    chosen = load(environ | {f"OTPVOICE_{name}": value for name, value in own.items()}).settings
+    own_store = RedisStore(store.redis, policy=Container(chosen).policy)
+    own_store.sweep("a dialer that was heard of")
+    parts = Container(chosen, own_store)
+    return ClientAndDialer(parts.service, own_store, create_dialer(chosen, own_store))
+
+
+def test_region_of_the_number_chooses_the_route(by_region: ClientAndDialer) -> None:
+    """Whatever the order."""
+    abroad, home = by_region.create(AMERICAN), by_region.create(ASHA)
+    assert by_region.dial_next()
+    assert by_region.dial_next()
+    assert [call.route for call in by_region.calls_of(abroad)] == ["abroad"]
+    assert [call.route for call in by_region.calls_of(home)] == ["home"]
+    for begun in (abroad, home):
+        assert by_region.calls_of(begun)[0].status is CallStatus.PLACED
+
+
+def test_refused_call_does_not_follow_on_a_route_of_another_region(
+    by_region: ClientAndDialer, phones: SandboxPhones
+) -> None:
+    """It ends instead."""
+    phones.set_behaviour(ASHA, "out_of_credit")
+    begun = by_region.create()
+    assert by_region.dial_next()
+    assert not by_region.dial_next()
+    (call,) = by_region.calls_of(begun)
+    assert (call.route, call.status) == ("home", CallStatus.FAILED)
+
+
+def test_route_of_another_region_is_refused(by_region: ClientAndDialer) -> None:
+    """As is a number that no route calls."""
+    with pytest.raises(InvalidRequest, match='must be "home", for a number of this region'):
+        by_region.create(route="abroad")
+    with pytest.raises(NumberNotAllowed, match="No route calls numbers of GB"):
+        by_region.create("+447400123456")
+
+
+def test_closed_route_of_the_region_accepts_no_call_for_it(
+    by_region: ClientAndDialer, phones: SandboxPhones
+) -> None:
+    """Although the route of another region is open."""
+    phones.set_behaviour(ASHA, "error_401")
+    by_region.create()
+    assert by_region.dial_next()
+    with pytest.raises(CallsUnavailable):
+        by_region.create("+919812345607")
+    by_region.create(AMERICAN)

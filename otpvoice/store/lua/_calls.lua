@@ -197,11 +197,13 @@ end
 
 -- Return why no call can be accepted, as an outcome, or nil. A delayed call may wait for a dialer to start, and a
 -- test number needs no route.
--- `of`: {client, test}   `sender`: of the call
+-- `of`: {client, number, test; limit_keys if it is new}   `sender`: of the call
 function Calls.unavailable(of, sender, is_delayed)
   local has_dialer = Queue.dialers() > 0
   local has_route = of.test ~= nil
-  for _, route in ipairs(POLICY.routes) do has_route = has_route or not Routes.is_closed(route, sender) end
+  for _, route in ipairs(Routes.serving(of.number, of.limit_keys and of.limit_keys.region)) do
+    has_route = has_route or not Routes.is_closed(route, sender)
+  end
   if not is_delayed and not (has_dialer and has_route) then return 'calls_unavailable' end
   if not has_dialer then return nil end
   local _, due = Queue.first(of.client)

@@ -46,6 +46,9 @@ function Numbers.limit_keys(number)
   return { prefix = prefix, area = area, region = region }
 end
 
+-- Return the region of a number; empty before its first verification.
+function Numbers.region(number) return Numbers.limit_keys(number).region or '' end
+
 -- The call gap --------------------------------------------------------------------------------------
 
 function Numbers.gap_until(number) return tonumber(Numbers.load(number).gap_until or '0') end

@@ -18,7 +18,7 @@ local function redial(verification, call, next_id)
     return
   end
   Records.increment(Verifications.key(verification.id), 'redials')
-  local route = Routes.next(call.route)
+  local route = Routes.next(call.route, call.number)
   Calls.queue_after(call, verification, { id = next_id, route = route }, due)
   count('redial', route)
 end

@@ -41,12 +41,31 @@ function Routes.closed()
   return closed
 end
 
--- Return the route after this one, in the order of the settings, starting again at the end.
-function Routes.next(current)
-  for i, route in ipairs(POLICY.routes) do
-    if route == current then return POLICY.routes[i % #POLICY.routes + 1] end
+-- Return whether a route calls numbers of a region. One that only other processes' settings have may.
+function Routes.serves(route, region)
+  local regions = POLICY.route_regions[route]
+  return not regions or regions[region] == true
+end
+
+-- Return the routes that call a number, in the order of the settings.
+-- `region`: the number's, if its record is not written yet
+function Routes.serving(number, region)
+  if not next(POLICY.route_regions) then return POLICY.routes end
+  local serving = {}
+  region = region or Numbers.region(number)
+  for _, route in ipairs(POLICY.routes) do
+    if Routes.serves(route, region) then serving[#serving + 1] = route end
   end
-  return POLICY.routes[1]
+  return serving
+end
+
+-- Return the route after this one of those that call a number, starting again at the end.
+function Routes.next(current, number)
+  local routes = Routes.serving(number)
+  for i, route in ipairs(routes) do
+    if route == current then return routes[i % #routes + 1] end
+  end
+  return routes[1] or current
 end
 
 -- Let a call wait until a route opens.

@@ -3,7 +3,8 @@
 -- Arguments  holder: new for each claim; max_live_calls
 -- Returns    wait_ms: until the queue is worth reading again, or -1 when it is empty; or
 --            holder, call_id, verification_id, client, number_hash, encrypted_number, encrypted_speech, route, locale,
---            bridge, and those of flow_id, tried_routes, requests, is_test and is_live_test that apply
+--            bridge, and those of flow_id, tried_routes, requests, is_test and is_live_test that apply;
+--            region: of the number, if routes are limited to regions
 
 -- Postpone a call, or expire it when that time is too late for it. Its capacity moves with it.
 local function postpone(call, verification, until_ms, dial_by)
@@ -25,10 +26,13 @@ local function can_afford_refusal(verification)
   return not Limits.attempts_exhausted(verification) and NOW + POLICY.lease_ms <= Calls.latest_due(verification)
 end
 
--- Return a call's possible routes: its own, then those that did not refuse it.
+-- Return a call's possible routes: its own, then those that did not refuse it. All call numbers of its region.
 local function candidates_of(call)
-  local candidates = { call.route }
-  for _, route in ipairs(POLICY.routes) do
+  local candidates = {}
+  if not next(POLICY.route_regions) or Routes.serves(call.route, Numbers.region(call.number)) then
+    candidates[1] = call.route
+  end
+  for _, route in ipairs(Routes.serving(call.number)) do
     local was_tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
     if route ~= call.route and not was_tried then candidates[#candidates + 1] = route end
   end
@@ -135,6 +139,9 @@ local function lease_to_holder(call, verification, route)
   if not verification.test then NumberLock.acquire(call, lease_until) end
   local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
     'encrypted_speech', Verifications.speech(verification) }
+  if next(POLICY.route_regions) then
+    reply[#reply + 1], reply[#reply + 2] = 'region', Numbers.region(call.number)
+  end
   append_fields(reply, verification, { client = 'client', number_hash = 'number', encrypted_number = 'encrypted_number',
     is_test = 'test', is_live_test = 'live_test' })
   return append_fields(reply, call, { route = 'route', locale = 'locale', bridge = 'bridge', flow_id = 'flow',
