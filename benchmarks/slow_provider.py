@@ -1,7 +1,7 @@
 """A provider that accepts every call after a delay: ``python slow_provider.py PORT SECONDS``.
 
 It is small and runs in a separate process, so that the measured CPU is that of the dialer. It
-replies as in docs/provider.md, section 2, and never sends a callback.
+replies as in docs/providers/mobtexting.md, section 2, and never sends a callback.
 ``GET /arrivals`` → ``{"919876543210": <seconds of the monotonic clock>}``, the arrival of each
 call's request. ``GET /count`` → their number.
 """

@@ -110,7 +110,7 @@ def clean_name(name: str) -> str:
 
     The name reaches the provider's template language and a voice that also speaks the code, so
     only these characters are allowed: letters and marks of any script, space, ``'``, ``-`` and
-    ``.`` (docs/provider.md, section 1). A mark needs its letter. Joiners and direction marks are
+    ``.`` (mobtexting.md, section 1). A mark needs its letter. Joiners and direction marks are
     dropped, as are words for a missing value and unfilled placeholders.
     """
     filled = _UNFILLED_PLACEHOLDER.sub(" ", name)

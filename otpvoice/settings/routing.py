@@ -51,17 +51,28 @@ def planned_routes(settings: "Settings") -> dict[str, PlannedRoute]:
 
 
 def route_order(settings: "Settings") -> tuple[str, ...]:
-    """Return the names of the routes in the order in which they are tried."""
+    """Return the names of the routes in the order in which they are tried.
+
+    Unless the settings say otherwise, routes that are limited to regions come first, because behind
+    a route for all numbers they would only be its replacement.
+    """
     if settings.dialer.routes:
         return settings.dialer.routes
     own = settings.first_provider.routes if settings.first_provider else ()
     modes = {*settings.first_provider.modes} if settings.first_provider else set()
     others = (name for name in planned_routes(settings) if name not in modes)
-    return (*dict.fromkeys((*map(str, own), *settings.routes, *others)),)
+    names = dict.fromkeys((*map(str, own), *settings.routes, *others))
+    regional = [name for name in names if name in settings.routes and settings.routes[name].regions]
+    return (*dict.fromkeys((*regional, *names)),)
 
 
 def default_provider(settings: "Settings") -> ProviderSection:
-    """Return the provider of the first route. A client's own line and flows are with it."""
+    """Return ``[provider]``, or without it the provider of the first route.
+
+    A client's own line and flows are with it.
+    """
+    if settings.first_provider:
+        return settings.first_provider
     first = planned_routes(settings)[route_order(settings)[0]]
     return providers_by_name(settings)[first.provider]
 

@@ -135,7 +135,7 @@ class Dialer(Section, frozen=True, kw_only=True):
 
     threads: Positive = 64
     routes: tuple[str, ...] = ()
-    """The order in which routes are tried; empty: as in the file."""
+    """The order in which routes are tried; empty: see :func:`route_order`."""
     metrics_bind: Annotated[str, types.OPTIONAL_BIND] = ""
 
 

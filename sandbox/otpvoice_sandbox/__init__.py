@@ -1,6 +1,6 @@
 """The provider simulator, for development and tests.
 
-It simulates the vendors of docs/provider.md and docs/providers/ on localhost, with phones that have
+It simulates the vendors of mobtexting.md and docs/providers/ on localhost, with phones that have
 configurable behaviours and a log of every request. It shares no module with otpvoice, so
 the two implementations of the vendors' protocols are independent.
 """

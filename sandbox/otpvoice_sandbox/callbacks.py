@@ -1,6 +1,6 @@
 """Callbacks: one message after each call, retried until the webhook confirms it.
 
-Members are those of the vendor's documents (docs/provider.md, section 3).
+Members are those of the vendor's documents (docs/providers/mobtexting.md, section 3).
 """
 
 import json
@@ -72,7 +72,7 @@ class CallbackSender:
         return [*self._deliveries_by_call.get(call.id, ())]
 
     def add_webhook(self, uri: str, secret: str, validation_key: str) -> str:
-        """Store a webhook that returns a challenge (docs/provider.md, section 3); return its id.
+        """Store a webhook that returns a challenge (mobtexting.md, section 3); return its id.
 
         Raises:
             RequestRejected: 422, the response is not 200 with the challenge.

@@ -1,7 +1,7 @@
 """Calls, entries of the request log, and the text that a flow speaks.
 
 Calls and log entries change only while the sandbox's lock is held. The vendor's descriptions of a
-call have the members that its documents show (docs/provider.md, section 2).
+call have the members that its documents show (docs/providers/mobtexting.md, section 2).
 """
 
 import math
@@ -51,7 +51,7 @@ def render(text: str, variables: Mapping[str, str]) -> str:
 
     ``{Name}``, ``{{Name}}``, ``{{otp@digits}}`` (digit by digit) and ``{{x@play}}`` are replaced.
     Replacement runs twice: the vendor may expand placeholders inside a value, so a name that
-    contains ``{otp}`` has to show its effect here (docs/provider.md, section 1).
+    contains ``{otp}`` has to show its effect here (docs/providers/mobtexting.md, section 1).
     """
 
     def fill(match: re.Match[str]) -> str:

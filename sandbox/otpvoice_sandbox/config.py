@@ -41,7 +41,7 @@ class ReplyStyle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackTemplate:
-    """A callback that the operator composes in the portal (docs/provider.md, section 3).
+    """A callback that the operator composes in the portal (mobtexting.md, section 3).
 
     ``{{id}}``, ``{{to}}`` (the called number), ``{{status}}`` and ``{{duration}}`` are replaced in
     the members and in the webhook's URI.

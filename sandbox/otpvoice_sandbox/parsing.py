@@ -1,7 +1,7 @@
 """Strict parsing of request bodies.
 
 A vendor may overlook a typo in a request. The simulator rejects it, so that tests find it. The
-rules for calls follow docs/provider.md, section 1.
+rules for calls follow docs/providers/mobtexting.md, section 1.
 """
 
 import json

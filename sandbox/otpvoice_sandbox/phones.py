@@ -10,7 +10,7 @@ from otpvoice_sandbox.parsing import RequestRejected, is_header_map
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """The end of a call, with the vendor's status (docs/provider.md, section 3)."""
+    """The end of a call, with the vendor's status (docs/providers/mobtexting.md, section 3)."""
 
     status: str
     rings: bool = True

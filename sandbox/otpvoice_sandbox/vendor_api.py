@@ -1,4 +1,4 @@
-"""The vendor's API: requests for calls, status queries and set-up (docs/provider.md, 1 to 3)."""
+"""The vendor's API: requests for calls, status queries and set-up (mobtexting.md, 1 to 3)."""
 
 import hmac
 import math

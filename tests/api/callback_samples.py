@@ -1,6 +1,6 @@
 """Callbacks as the provider documents them, and a driver that sends them.
 
-The bodies are those of docs/provider.md, section 3, with digits in place of X.
+The bodies are those of docs/providers/mobtexting.md, section 3, with digits in place of X.
 """
 
 from datetime import UTC, datetime

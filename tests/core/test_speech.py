@@ -235,7 +235,7 @@ def test_clean_name_of_a_clean_name_returns_it(name: str) -> None:
     ],
 )
 def test_format_code_writes_each_digit(code_format: CodeFormat, spelled: str) -> None:
-    """With leading zeros (docs/provider.md, section 1)."""
+    """With leading zeros (docs/providers/mobtexting.md, section 1)."""
     assert format_code("012345", code_format) == spelled
 
 

@@ -1,4 +1,4 @@
-"""Responses of the provider and the resulting status of a call (docs/provider.md, section 2)."""
+"""Responses of the provider and the resulting status of a call (mobtexting.md, section 2)."""
 
 import re
 import socket

@@ -43,7 +43,7 @@ _YEAR_1: Final = -62_135_683_200_000
 _YEAR_10000: Final = 253_402_387_200_000
 """Milliseconds: one day after the last date of any time zone."""
 
-# The bodies in docs/provider.md, section 3, with digits in place of X.
+# The bodies in docs/providers/mobtexting.md, section 3, with digits in place of X.
 _C2C: Final[Mapping[str, Any]] = {
     "bridge": 918068280000,
     "from": 918919525224,

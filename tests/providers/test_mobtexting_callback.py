@@ -1,4 +1,4 @@
-"""Callbacks of Mobtexting in every encoding and envelope: docs/provider.md, section 3."""
+"""Callbacks of Mobtexting in every encoding and envelope: mobtexting.md, section 3."""
 
 import json
 import string

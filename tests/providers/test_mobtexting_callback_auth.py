@@ -1,4 +1,4 @@
-"""Authentication of callbacks, and challenges: docs/provider.md, section 3."""
+"""Authentication of callbacks, and challenges: docs/providers/mobtexting.md, section 3."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Checks of the provider's undocumented behaviour: docs/provider.md, section 4."""
+"""Checks of the provider's undocumented behaviour: docs/providers/mobtexting.md, section 4."""
 
 import json
 import re
@@ -100,7 +100,9 @@ def test_documented_call_has_no_difference() -> None:
 
 def test_every_check_is_documented() -> None:
     """In the same order, and no other."""
-    text = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "providers" / "mobtexting.md").read_text(
+        encoding="utf-8"
+    )
     section = text.partition("\n## 4. ")[2]
     documented = re.findall(r"^\| `([a-z.0-9_]+)`", section, re.MULTILINE)
     names = [each.name for each in check_conformance(DOCUMENTED)]

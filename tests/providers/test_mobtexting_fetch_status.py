@@ -1,4 +1,4 @@
-"""Status queries to Mobtexting: their requests, deadlines and the sandbox (docs/provider.md, 2)."""
+"""Status queries to Mobtexting: their requests, deadlines and the sandbox (mobtexting.md, 2)."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Requests that place calls with Mobtexting, on a real socket: docs/provider.md, section 1."""
+"""Requests that place calls with Mobtexting, on a real socket: mobtexting.md, section 1."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Outcomes of Mobtexting's replies: docs/provider.md, section 2."""
+"""Outcomes of Mobtexting's replies: docs/providers/mobtexting.md, section 2."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reports that Mobtexting's messages mean: docs/provider.md, section 3."""
+"""Reports that Mobtexting's messages mean: docs/providers/mobtexting.md, section 3."""
 
 import json
 from dataclasses import asdict
@@ -148,8 +148,10 @@ def test_status_table_is_consistent() -> None:
 
 
 def test_status_table_is_documented() -> None:
-    """docs/provider.md lists every word of the table, in the row of its result."""
-    page = (Path(__file__).parents[2] / "docs" / "provider.md").read_text(encoding="utf-8")
+    """docs/providers/mobtexting.md lists every word of the table, in the row of its result."""
+    page = (Path(__file__).parents[2] / "docs" / "providers" / "mobtexting.md").read_text(
+        encoding="utf-8"
+    )
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     for meaning, words in STATUS_MEANINGS:
         results = [str(meaning.status), *([str(meaning.reason)] if meaning.reason else [])]

@@ -1,4 +1,4 @@
-"""Calls found in Mobtexting's responses to status queries: docs/provider.md, section 2."""
+"""Calls found in Mobtexting's responses to status queries: mobtexting.md, section 2."""
 
 from dataclasses import replace
 from typing import Any

@@ -82,6 +82,14 @@ routes = ["click", "obd", "abroad"]
     assert "twilio" not in routes
 
 
+def test_routes_with_regions_come_first_by_default(start: Start) -> None:
+    """The client's own line stays with [provider]."""
+    regional = '[routes.abroad]\nprovider = "twilio"\nregions = ["US"]'
+    settings = start(TWILIO + SECOND + regional).settings
+    assert route_order(settings) == ("abroad", "obd", "c2c", "second")
+    assert settings.client_profile("app").bridge == "918068280000"
+
+
 def test_provider_table_may_be_missing_if_there_are_others(start: Start) -> None:
     """Without one of both, its fields are required."""
     settings = start(TWILIO, **NO_PROVIDER).settings

@@ -186,7 +186,7 @@ def test_report_with_other_id_does_not_match_call_with_known_id(driver: StoreDri
 
 
 def test_report_without_id_matches_call_with_id(driver: StoreDriver) -> None:
-    """C2C as documented: the reply has a ``callId``, the callback has none (docs/provider.md)."""
+    """C2C as documented: the reply has a ``callId``, the callback has none (mobtexting.md)."""
     begun, claim, sent_at = driver.place("26074c32")
     settled = driver.apply_callback(CallStatus.ANSWERED, provider_ids=(), started_at=sent_at)
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)

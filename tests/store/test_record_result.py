@@ -92,8 +92,9 @@ def test_call_that_may_have_rung_keeps_its_gap(driver: StoreDriver) -> None:
 
 
 def test_unsent_call_keeps_the_gap_of_another_call(driver: StoreDriver) -> None:
-    """The number was approved and called again meanwhile."""
+    """The number was approved, and called again meanwhile by a dialer of the release before."""
     begun, claim = driver.send()
+    driver.drop_number_lock()
     driver.approve(begun)
     driver.create(bridge=OTHER_BRIDGE)
     driver.dial()
@@ -173,7 +174,7 @@ def test_retried_call_is_due_again_without_a_gap(driver: StoreDriver) -> None:
 
 
 def test_call_that_backs_off_is_not_brought_forward(driver: StoreDriver) -> None:
-    """The provider requested the pause (docs/provider.md, section 2: 429)."""
+    """The provider requested the pause (docs/providers/mobtexting.md, section 2: 429)."""
     begun, claim = driver.send()
     driver.store.record_result(claim, AGAIN)
     assert driver.request_call(begun).outcome == "coming"

@@ -18,7 +18,7 @@ COMPOSITION = {
         "duration": "{{duration}}",
     },
 }
-"""The composition that docs/provider.md recommends."""
+"""The composition that docs/providers/mobtexting.md recommends."""
 
 
 @pytest.fixture(scope="module")

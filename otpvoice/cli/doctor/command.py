@@ -63,7 +63,7 @@ def doctor(
     no secret.
 
     With --live it calls a real phone once, through the running dialer and API, and reports which
-    of the provider's undocumented behaviours the call confirmed (docs/provider.md, section 4). The
+    of the provider's undocumented behaviours the call confirmed (mobtexting.md, section 4). The
     call costs money, so the command asks for confirmation. The exit status is 0 if the call was
     answered, and the code right if one was typed.
     """

@@ -103,7 +103,7 @@ def run_live_call(
         *_user_answers(call, live_call, terminal),
     ]
     summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
-    click.echo(f"\nThe call: {summary}.\nWhat it showed of docs/provider.md, section 4:")
+    click.echo(f"\nThe call: {summary}.\nWhat it showed of mobtexting.md, section 4:")
     for each in checks:
         line = f"{each.status:12}  {each.name:18}  {each.expectation}: {each.observation}"
         click.secho(line, fg=_COLORS[each.status])

@@ -1,4 +1,4 @@
-"""Parse Mobtexting's callbacks leniently (docs/provider.md, section 3).
+"""Parse Mobtexting's callbacks leniently (docs/providers/mobtexting.md, section 3).
 
 The provider sends JSON, the operator may compose a form or a query string instead, and the
 provider's own samples disagree on integers and strings. So every member is read as text, and one

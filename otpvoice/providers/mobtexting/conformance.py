@@ -1,4 +1,4 @@
-"""What one real call shows of Mobtexting's undocumented behaviour (docs/provider.md, section 4).
+"""What one real call shows of Mobtexting's undocumented behaviour (mobtexting.md, section 4).
 
 Each check is one row of the table there. The service works whichever way a check turns out; a
 ``different`` one says how.

@@ -1,6 +1,6 @@
 """Adapter for Mobtexting: requests for calls, and authentication of callbacks.
 
-docs/provider.md lists what the provider documents and what is inferred.
+docs/providers/mobtexting.md lists what the provider documents and what is inferred.
 """
 
 import hmac
@@ -87,7 +87,7 @@ class Mobtexting:
             return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
-        """Return the JSON request (docs/provider.md, section 1): every value is a string."""
+        """Return the JSON request (mobtexting.md, section 1): every value is a string."""
         members = self._obd_members(call) if call.mode == Mode.OBD else self._c2c_members(call)
         if self.webhook_id:
             members["webhook_id"] = self.webhook_id
@@ -159,7 +159,7 @@ class Mobtexting:
         }
 
     def _variables(self, call: OutboundCall) -> dict[str, str]:
-        """Return the flow's variables: flat bracket keys, not an object (docs/provider.md, 1)."""
+        """Return the flow's variables: flat bracket keys, not an object (mobtexting.md, 1)."""
         code = format_code(call.code, self.code_format)
         return {"variables[Name]": call.name, "variables[otp]": code}
 

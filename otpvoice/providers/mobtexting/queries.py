@@ -1,4 +1,4 @@
-"""Mobtexting's queries: how a call ended, and the state of the account (docs/provider.md, 2).
+"""Mobtexting's queries: how a call ended, and the state of the account (mobtexting.md, 2).
 
 Each entry of a response is translated to a callback's members, so that one parser knows the
 provider's words. A call whose id is known is found by its id only. Without an id it must be the

@@ -1,4 +1,4 @@
-"""Interpret Mobtexting's reply to a request for a call (docs/provider.md, section 2).
+"""Interpret Mobtexting's reply to a request for a call (docs/providers/mobtexting.md, section 2).
 
 The provider documents how it accepts a call and not how it refuses one, and brands that resell the
 API use words of their own. So only documented words accept. A word that sounds like acceptance
