@@ -17,12 +17,12 @@ from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
+from otpvoice.api.webhooks import received_callback
 from otpvoice.core.errors import NotFound, StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
 from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow
 from otpvoice.providers.base import (
     AnsweringProvider,
-    Callback,
     CallbackAuthError,
     Speech,
     UnspeakableError,
@@ -77,16 +77,10 @@ class AnswerViews:
             NotFound: the provider did not send this, or not for a call of this service.
             StoreUnavailable: the provider tries again, or ends the call.
         """
-        callback = Callback(
-            body=request.body,
-            query=request.wsgi.args.to_dict(),
-            headers={name.lower(): value for name, value in request.wsgi.headers.items()},
-            url=f"{self.public_url}{request.target}",
-            method=request.method,
-            path_token=path_token,
-        )
         try:
-            call_id = self.provider.parse_answer(callback)
+            call_id = self.provider.parse_answer(
+                received_callback(request, self.public_url, path_token)
+            )
         except CallbackAuthError as error:
             _LOG.warning("callback.unauthorized")
             raise NotFound("There is no such call.") from error

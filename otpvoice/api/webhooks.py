@@ -43,6 +43,27 @@ _MAX_LOGGED_MEMBERS: Final = 20
 """Members of a query string that are logged."""
 
 
+def received_callback(request: ApiRequest, public_url: str, path_token: str) -> Callback:
+    """Return a request of a provider, not yet authenticated.
+
+    Args:
+        request: as received.
+        public_url: the address of the API as the provider knows it; a signature covers it.
+        path_token: the last segment of the path; empty without one.
+
+    Raises:
+        RequestEntityTooLarge: the body is longer than 16 KiB.
+    """
+    return Callback(
+        body=request.body,
+        query=request.wsgi.args.to_dict(),
+        headers={name.lower(): value for name, value in request.wsgi.headers.items()},
+        url=f"{public_url}{request.target}",
+        method=request.method,
+        path_token=path_token,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookViews:
     """The view that receives callbacks, with each method and with a secret in the path."""
@@ -108,14 +129,7 @@ class WebhookViews:
         """Apply every report of a callback, or answer a challenge."""
         if request.method == "HEAD":  # Flask routes it to GET, but it must not change anything
             raise MethodNotAllowed([method.upper() for method in _METHODS])
-        callback = Callback(
-            body=request.body,
-            query=request.wsgi.args.to_dict(),
-            headers={name.lower(): value for name, value in request.wsgi.headers.items()},
-            url=f"{self.public_url}{request.target}",
-            method=request.method,
-            path_token=path_token,
-        )
+        callback = received_callback(request, self.public_url, path_token)
         parsed = self._parse(request, callback)
         if isinstance(parsed, Challenge):
             _LOG.info("callback.challenge")

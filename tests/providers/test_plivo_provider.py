@@ -2,12 +2,15 @@
 
 import base64
 import json
+import re
 import socket
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from providers.plivo_samples import (
     ANSWER_URL,
     AUTH_ID,
@@ -232,6 +235,33 @@ def test_callback_that_names_no_call_is_refused() -> None:
     form = {"CallStatus": "busy", "From": LINE}
     with pytest.raises(CallbackParseError, match="it names no call"):
         adapter().parse_callback(signed_callback(url, form))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*hangup_form(), "Digits", ""]),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=80),
+    ),
+    st.text("call_0123456789abcdef/.%", max_size=40),
+)
+def test_signed_callback_with_any_content_is_parsed_or_refused(
+    form: dict[str, str], call: str
+) -> None:
+    """Nothing else is raised, and what is stored and logged is bounded."""
+    url = f"{URL.partition('?')[0]}?{urlencode({'call': call})}"
+    callback = replace(
+        signed_callback(url, form),
+        headers=sign(f"{URL.partition('?')[0]}?call={call}", form) if form else {},
+        query={"call": call},
+    )
+    try:
+        (report,) = adapter().parse_callback(callback)
+    except (CallbackAuthError, CallbackParseError):
+        return
+    assert all(re.fullmatch(r"[\w-]{8,64}", each, re.ASCII) for each in report.ids)
+    assert report.number is None or re.fullmatch(r"\+[1-9][0-9]{6,14}", report.number)
+    assert report.raw is None or len(report.raw) <= 40
+    assert report.duration_s is None or report.duration_s >= 0
 
 
 def test_misconfiguration_is_logged_as_an_error(server: ScriptedServer) -> None:
