@@ -20,6 +20,7 @@ from otpvoice.cli.doctor.settings import (
     service_findings,
 )
 from otpvoice.cli.doctor.store import store_findings
+from otpvoice.cli.doctor.twiml_accounts import twiml_findings
 from otpvoice.cli.operator import (
     json_option,
     load_settings,
@@ -128,6 +129,7 @@ def run_checks(
         ("webhook", partial(webhook_findings, settings, trusted)),
         ("events", partial(event_findings, settings, trusted)),
         ("provider", partial(provider_findings, settings, trusted)),
+        ("providers", partial(twiml_findings, settings, trusted)),
     ):
         yield from run_check(subject, check)
 

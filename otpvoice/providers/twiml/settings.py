@@ -81,18 +81,23 @@ class TwimlSettings(ProviderSection, frozen=True, kw_only=True):
             yield "base_url", "production needs an https:// URL, because codes travel over it"
 
 
-def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
-    """Return the adapter of an account."""
-    vendor = VENDORS[settings.vendor]
-    account = Account(
-        vendor=vendor,
+def account_of(settings: TwimlSettings, webhook_url: str) -> Account:
+    """Return the account, whose callbacks come to this address."""
+    return Account(
+        vendor=VENDORS[settings.vendor],
         id=settings.account,
         token=settings.token,
         user=settings.user,
         base_url=settings.base_url,
-        webhook_url=context.webhook_url,
+        webhook_url=webhook_url,
         path_tokens=settings.webhook_path_token,
     )
+
+
+def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
+    """Return the adapter of an account."""
+    vendor = VENDORS[settings.vendor]
+    account = account_of(settings, context.webhook_url)
     provider = Twiml(
         account=account,
         verifier=create_verifier(vendor.signature_scheme, settings.verification_keys()),
