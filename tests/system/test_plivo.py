@@ -89,6 +89,18 @@ def test_stranger_learns_nothing(stack: Stack, plivo: RunningSandbox) -> None:
     for address in (url, url.partition("?")[0], f"{url}0"):
         response = requests.post(address, data={"CallStatus": "in-progress"}, timeout=5)
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    assert requests.get(url, timeout=5).status_code == 405
+
+
+def test_api_document_has_both_addresses(stack: Stack) -> None:
+    """Of callbacks and of what calls speak."""
+    document = stack.service.get("/openapi.json").json()
+    assert {*document["paths"]["/calls/plivo/{path_token}"]} == {"post"}
+    assert "post" in document["paths"]["/webhooks/plivo"]
+    operations = [
+        each["operationId"] for path in document["paths"].values() for each in path.values()
+    ]
+    assert len(operations) == len({*operations})
 
 
 @pytest.mark.parametrize(
