@@ -1,17 +1,22 @@
 """Signatures of callbacks of the TwiML family: docs/providers/twiml.md, section 5."""
 
+import hmac
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from providers.twiml_callbacks import (
     BODY,
     NOW_S,
     PUBLIC_KEY,
+    SIGNING_KEY,
     URL,
     receive,
     sign_ed25519,
     sign_form,
     signed_headers,
+    verifier,
 )
 from providers.twiml_samples import (
     CALL_ID,
@@ -22,7 +27,8 @@ from providers.twiml_samples import (
 )
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.base import CallbackAuthError
+from otpvoice.providers.base import Callback, CallbackAuthError, CallbackParseError
+from otpvoice.providers.twiml.callback import parse_callback
 from otpvoice.providers.twiml.signature import (
     create_verifier,
 )
@@ -178,3 +184,43 @@ def test_address_without_a_call_is_not_accepted(call: str) -> None:
     (url,) = account().callback_urls(call)
     with pytest.raises(CallbackAuthError):
         receive(url, BODY, {"x-twilio-signature": sign_form(url, BODY)})
+
+
+HEADERS = (
+    *("x-twilio-signature", "x-signalwire-signature", "x-signalwire-sha256-signature"),
+    *("telnyx-signature-ed25519", "telnyx-timestamp"),
+)
+TEXTS = st.text(st.characters(codec=None), max_size=80)
+
+
+@given(
+    body=st.binary(max_size=200),
+    query=st.dictionaries(st.sampled_from(["call", "mac", "x"]), TEXTS | st.just(CALL_ID)),
+    values=st.lists(TEXTS, min_size=5, max_size=5),
+    path_token=TEXTS | st.just(PATH_TOKEN),
+    vendor=st.sampled_from([*VENDORS]),
+)
+@example(b"", {"call": "\ud800", "mac": "\ud800"}, ["\ud800"] * 5, "\ud800", "twilio")
+def test_any_unsigned_request_is_refused(
+    body: bytes, query: dict[str, str], values: list[str], path_token: str, vendor: str
+) -> None:
+    """With whatever it has in its address, its headers and its body; nothing else is raised."""
+    headers = dict(zip(HEADERS, values, strict=True))
+    callback = Callback(body=body, query=query, headers=headers, path_token=path_token)
+    with pytest.raises(CallbackAuthError):
+        parse_callback(callback, account(vendor), verifier(vendor))
+
+
+@given(body=st.binary(max_size=300) | st.from_regex(rb"CallStatus=[^&]{1,20}(&[A-Za-z]+=.*)?"))
+@pytest.mark.parametrize("vendor", ["telnyx", "signalwire"])
+def test_any_signed_body_is_a_report_or_an_error(vendor: str, body: bytes) -> None:
+    """Never another exception; the raw word has no digits. These vendors sign bodies as sent."""
+    (url,) = account(vendor).callback_urls(CALL_ID)
+    digest = hmac.digest(SIGNING_KEY.encode(), url.encode() + body, "sha256")
+    headers = {"x-signalwire-sha256-signature": digest.hex(), **sign_ed25519(body)}
+    try:
+        report = receive(url, body, headers, vendor)
+    except CallbackParseError:
+        return
+    assert report.ids[0] == CALL_ID
+    assert not any(map(str.isdigit, report.raw or ""))

@@ -62,7 +62,7 @@ class Account:
 
     def is_own_address(self, call_id: str, mac: str, path_token: str) -> bool:
         """Return whether the parts of a callback's address are those of :meth:`callback_urls`."""
-        if not _CALL_ID.fullmatch(call_id):
+        if not is_call_id(call_id):
             return False
         is_made_here = _equals(mac, self._mac(call_id))
         tokens = self.path_tokens or ("",)
@@ -71,6 +71,11 @@ class Account:
     def _mac(self, call_id: str) -> str:
         message = f"otpvoice callback of {call_id}".encode()
         return hmac.new(self.token.encode(), message, sha256).hexdigest()[:_MAC_DIGITS]
+
+
+def is_call_id(text: str) -> bool:
+    """Return whether ``text`` has the form of this service's ids of calls."""
+    return bool(_CALL_ID.fullmatch(text))
 
 
 def parse_sid(value: object) -> str | None:

@@ -35,9 +35,10 @@ def parse_callback(callback: Callback, account: Account, verifier: SignatureVeri
         CallbackParseError: it is signed, and reports no state of a call.
     """
     call_id, mac = callback.query.get("call", ""), callback.query.get("mac", "")
+    if not account.is_own_address(call_id, mac, callback.path_token):
+        raise CallbackAuthError
     message = signed_message(callback, account.callback_urls(call_id))
-    is_own = account.is_own_address(call_id, mac, callback.path_token)
-    if not is_own or not verifier.is_signed(message):
+    if not verifier.is_signed(message):
         raise CallbackAuthError
     return _to_report(call_id, {name: values[-1] for name, values in message.form.items()})
 

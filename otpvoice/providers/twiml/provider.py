@@ -21,7 +21,7 @@ from otpvoice.providers.base import (
     UnspeakableError,
 )
 from otpvoice.providers.languages import default_language
-from otpvoice.providers.twiml.account import Account
+from otpvoice.providers.twiml.account import Account, is_call_id
 from otpvoice.providers.twiml.callback import parse_callback, signed_message
 from otpvoice.providers.twiml.document import (
     EMPTY_DOCUMENT,
@@ -114,11 +114,12 @@ class FetchedTwiml(Twiml):
     def parse_answer(self, callback: Callback) -> str:
         """Return the id of the call that was answered; see ``AnsweringProvider.parse_answer``."""
         call_id = callback.query.get("call", "")
+        is_own = is_call_id(call_id) and self.addresses.is_answer(call_id, callback.path_token)
+        if not is_own:
+            raise CallbackAuthError
         # After a new key was added, the address that the vendor got has an older token.
         urls = (self.addresses.answer(call_id), callback.url)
-        message = signed_message(callback, urls)
-        is_own = self.addresses.is_answer(call_id, callback.path_token)
-        if not is_own or not self.verifier.is_signed(message):
+        if not self.verifier.is_signed(signed_message(callback, urls)):
             raise CallbackAuthError
         return call_id
 
