@@ -11,6 +11,7 @@ import click
 from otpvoice.cli.doctor import COLORS, Finding, Level, failure, ok, run_check, warning
 from otpvoice.cli.doctor.live_call import run_live_call
 from otpvoice.cli.doctor.network import event_findings, provider_findings, webhook_findings
+from otpvoice.cli.doctor.plivo_accounts import plivo_findings
 from otpvoice.cli.doctor.settings import (
     file_findings,
     flow_findings,
@@ -130,6 +131,7 @@ def run_checks(
         ("events", partial(event_findings, settings, trusted)),
         ("provider", partial(provider_findings, settings, trusted)),
         ("providers", partial(twiml_findings, settings, trusted)),
+        ("providers", partial(plivo_findings, settings, trusted)),
     ):
         yield from run_check(subject, check)
 

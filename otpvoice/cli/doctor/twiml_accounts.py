@@ -1,7 +1,7 @@
 """Checks of accounts with vendors of the TwiML family: address, credentials and status queries."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from otpvoice.cli.doctor import Finding, Level, failure, ok
@@ -42,13 +42,28 @@ def _account_findings(
         yield credentials_finding(table, response)
 
 
-def credentials_finding(table: str, response: HttpResponse | RequestFailed) -> Finding:
-    """Return the finding for the response to a query of calls. ``table``: the section's name."""
+def credentials_finding(
+    table: str,
+    response: HttpResponse | RequestFailed,
+    member: str = "calls",
+    remedies: Mapping[int, tuple[str, str, str]] = _REMEDIES,
+) -> Finding:
+    """Return the finding for the response to a query of calls.
+
+    Args:
+        table: the section's name.
+        response: to the query.
+        member: has the list of calls.
+        remedies: setting, observation and remedy, by HTTP status.
+    """
     if isinstance(response, RequestFailed):
         todo = f"correct {table}.base_url: this is not the vendor's API, or it is down"
         return failure(f"{table} address", f"sends no response ({response.reason})", todo)
-    if response.status == 200 and isinstance(decode_object(response.body).get("calls"), list):
-        return ok(f"{table}.token", "is accepted, and calls without a callback can be queried")
+    if response.status == 200 and isinstance(decode_object(response.body).get(member), list):
+        return ok(
+            f"{table}.{remedies[401][0]}",
+            "is accepted, and calls without a callback can be queried",
+        )
     default = ("base_url", "sends an unexpected response", "correct {0}.base_url")
-    setting, found, todo = _REMEDIES.get(response.status, default)
+    setting, found, todo = remedies.get(response.status, default)
     return failure(f"{table}.{setting}", f"{found} (HTTP {response.status})", todo.format(table))

@@ -36,7 +36,7 @@ from otpvoice.providers.plivo.document import (
     build_document,
     choose_voice,
 )
-from otpvoice.providers.plivo.queries import fetch_report
+from otpvoice.providers.plivo.queries import Get, fetch_newest, fetch_report
 from otpvoice.providers.plivo.reply import parse_placement
 from otpvoice.providers.plivo.signature import is_signed
 
@@ -97,14 +97,14 @@ class Plivo:
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
-
-        def get(path: str) -> HttpResponse | RequestFailed:
-            return self.http.get(self._url(path), self._headers(), deadlines)
-
-        report = fetch_report(query, get)
+        report = fetch_report(query, self._get_within(deadlines))
         if report:
             _log_misconfiguration(report)
         return report
+
+    def try_query(self, deadlines: Deadlines) -> HttpResponse | RequestFailed:
+        """Return the response to a query that rings no phone and changes nothing."""
+        return fetch_newest(self._get_within(deadlines))
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
         """Parse a callback; see ``Provider.parse_callback``."""
@@ -148,6 +148,9 @@ class Plivo:
         if callback.method != "POST" or not is_authentic:
             raise CallbackAuthError
         return dict(pairs)
+
+    def _get_within(self, deadlines: Deadlines) -> Get:
+        return lambda path: self.http.get(self._url(path), self._headers(), deadlines)
 
     def _url(self, path: str) -> str:
         return f"{self.base_url.rstrip('/')}/Account/{self.auth_id}/{path}"
