@@ -57,6 +57,8 @@ class ProviderSection(Section, frozen=True, kw_only=True):
 
     modes: ClassVar[tuple[str, ...]] = ("",)
     """The ways in which it places calls. A route without a mode uses the first one."""
+    duration_setting: ClassVar[str] = "time_limit"
+    """The field that ends long calls."""
     bridge: Annotated[str, types.BRIDGE]
     caller_id: Annotated[str, types.CALLER_ID] = ""
     default_name: Annotated[str, types.SPOKEN_NAME] = "Customer"

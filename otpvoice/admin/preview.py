@@ -54,6 +54,10 @@ class FlowPreview:
     """The shortest time that a code has left when it is dialed."""
     max_duration_s: int
     """The provider ends the call after this time."""
+    table: str
+    """The section of the provider's settings."""
+    duration_setting: str
+    """The field of it that sets ``max_duration_s``."""
 
     @property
     def code_text(self) -> str:
@@ -100,7 +104,7 @@ class FlowPreview:
         if is_plain and any(found["filter"] != "digits" for found in codes):
             yield (
                 "The code is read as one number, not digit by digit. Write {{otp@digits}}, or set "
-                'provider.otp_format to "comma".'
+                f'{self.table}.otp_format to "comma".'
             )
         before = self.text[: codes[0].start()]
         if speech_seconds(before, "", self.name) < _MIN_GREETING_S:
@@ -124,7 +128,7 @@ class FlowPreview:
         if self.duration_s > self.max_duration_s:
             yield (
                 f"The provider hangs up after {self.max_duration_s} s, before the text ends. "
-                "Shorten the text, or raise provider.c2c_duration."
+                f"Shorten the text, or raise {self.table}.{self.duration_setting}."
             )
 
     def _wording_warnings(self) -> Iterator[str]:
@@ -181,6 +185,8 @@ def preview_call(
         name=spoken_name,
         min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
         max_duration_s=chosen.max_duration_s(),
+        table=next(name for name, each in settings.provider_tables().items() if each is chosen),
+        duration_setting=chosen.duration_setting,
     )
     call = OutboundCall(
         call_id=_CALL_ID,

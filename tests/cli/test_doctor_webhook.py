@@ -72,6 +72,24 @@ def findings_at(
 FORWARDED: list[Fault] = [forward_unchanged] * 9
 
 
+def test_further_provider_is_checked_at_its_own_addresses(stack: Stack) -> None:
+    """Its API, and its webhook, which the running service does not have."""
+    own = {
+        "KIND": "plivo",
+        "AUTH_ID": "MA0000",
+        "AUTH_TOKEN": "token-of-plivo",
+        "BRIDGE": "12025550100",
+        "TEXTS": "default=Your code is {otp}",
+        "BASE_URL": f"http://127.0.0.1:{free_port()}/v1/",
+    }
+    changes = {f"OTPVOICE_PROVIDERS_FAR_{name}": value for name, value in own.items()}
+    found = findings_at(stack, stack.url, None, **changes)
+    assert finding_about(found, "webhook address").level is OK
+    refused = finding_about(found, "webhook address of far")
+    assert (refused.level, "HTTP 404, not 401" in refused.found) == (FAIL, True)
+    assert finding_about(found, "providers.far address").level is FAIL
+
+
 def test_webhook_of_running_service_is_ok(
     stack: Stack, authority: Authority, trusted: ssl.SSLContext
 ) -> None:

@@ -166,10 +166,11 @@ def test_repeated_request_is_sent_within_its_own_gap(driver: StoreDriver) -> Non
 
 
 def test_next_route_waits_for_a_gap_that_another_call_left(driver: StoreDriver) -> None:
-    """An approval ended its own gap, and another caller line called since."""
+    """An approval ended its own gap, and a dialer of the release before called by another line."""
     begun = driver.create()
     driver.dial(C2C_NEXT)
     claim = driver.claim()
+    driver.drop_number_lock()
     driver.approve(driver.create(client="bank", bridge=OTHER_BRIDGE))
     driver.create(client="shop", bridge=OTHER_BRIDGE)
     assert driver.mark_sent(driver.claim())

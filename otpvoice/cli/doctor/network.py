@@ -27,6 +27,7 @@ from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import AccountStatus, fetch_balance, try_status_query
 from otpvoice.settings import Settings
+from otpvoice.settings.routing import providers_by_name
 
 _TIMEOUT_S: Final = 5.0
 """For a request, or for the name, the connection and TLS together."""
@@ -135,30 +136,30 @@ def webhook_findings(settings: Settings, trusted: ssl.SSLContext) -> Iterator[Fi
     if reached.level is Level.FAILURE:
         return
     http = HttpClient(connections=1, tls=trusted)
-    for account in mobtexting_accounts(settings):
-        yield from _webhook_findings(public_url, account, http)
+    accounts = {account.name: account for account in mobtexting_accounts(settings)}
+    for name in providers_by_name(settings):
+        url = f"{public_url}/webhooks/{name}"
+        is_first = settings.first_provider and settings.first_provider.name == name
+        finding = _webhook_finding(http, url, "webhook address" + f" of {name}" * (not is_first))
+        yield finding
+        if finding.level is Level.OK and name in accounts:
+            parts = urlsplit(public_url)
+            if parts.scheme == "https" or parts.hostname in LOOPBACK:
+                yield from _webhook_secret_findings(accounts[name], http, url)
+            else:
+                found = "they were not tried over plain http"
+                yield advice("webhook secrets", found, "see server.public_url")
 
 
-def _webhook_findings(
-    public_url: str, account: MobtextingAccount, http: HttpClient
-) -> Iterator[Finding]:
-    url = f"{public_url}/webhooks/{account.name}"
-    subject = "webhook address"
+def _webhook_finding(http: HttpClient, url: str, subject: str) -> Finding:
     status, other = _post(http, url, {})
     if status is None:
         todo = "route server.public_url to otpvoice api, path and headers unchanged"
-        yield failure(subject, other, todo)
-    elif status != 401:
+        return failure(subject, other, todo)
+    if status != 401:
         found = f"this service responds with HTTP {status}, not 401"
-        yield failure(subject, found, "run otpvoice api with these settings")
-    else:
-        yield ok(subject, "this service responds, and refuses unauthenticated callbacks")
-        parts = urlsplit(public_url)
-        if parts.scheme == "https" or parts.hostname in LOOPBACK:
-            yield from _webhook_secret_findings(account, http, url)
-        else:
-            found = "they were not tried over plain http"
-            yield advice("webhook secrets", found, "see server.public_url")
+        return failure(subject, found, "run otpvoice api with these settings")
+    return ok(subject, "this service responds, and refuses unauthenticated callbacks")
 
 
 def _webhook_secret_findings(

@@ -21,6 +21,7 @@ class MobtextingSettings(ProviderSection, frozen=True, kw_only=True):
     """An account with Mobtexting."""
 
     modes: ClassVar[tuple[str, ...]] = (*Mode,)
+    duration_setting: ClassVar[str] = "c2c_duration"
     base_url: Annotated[str, types.BASE_URL] = "https://portal.mobtexting.com/api/v2/"
     """With a slash at its end."""
     token: Annotated[str, types.SECRET]
