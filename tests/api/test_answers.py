@@ -47,11 +47,12 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
         url: str,
         flows: dict[str, dict[str, Flow]] | None = None,
         line: CallerLine | None = None,
+        company: str = "plivo",
         **headers: str,
     ) -> TestResponse:
         texts = {"login": {"default": Flow(id="24", text=TEXT)}} if flows is None else flows
         provider = adapter(addresses=addresses)
-        routes = {"obd": Route("obd", "plivo", provider, "", line)}
+        routes = {"obd": Route("obd", company, provider, "", line)}
         views = AnswerViews("plivo", provider, store, ring, routes, texts, PUBLIC_URL)
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())
@@ -171,3 +172,11 @@ def test_provider_with_a_line_of_its_own_speaks_its_own_texts(
     """The flows of clients are with the provider of the first route."""
     line = CallerLine("918068280009", "+918068280009", {"default": Flow("", "Own: {otp}")})
     assert b"Own: 4<break" in answer(addresses.answer(placed.call_id), line=line).data
+
+
+def test_call_of_another_company_is_not_spoken(
+    answer: Answer, placed: Claim, addresses: CallAddresses
+) -> None:
+    """Each company gets the codes of its own calls."""
+    response = answer(addresses.answer(placed.call_id), company="another")
+    assert response.data == EMPTY_DOCUMENT

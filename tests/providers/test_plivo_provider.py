@@ -160,6 +160,7 @@ def test_record_with_another_id_is_searched_by_number_and_time(server: ScriptedS
     }
 
 
+LATER_CALL = RECORD | {"initiation_time": "2026-11-30 18:12:01+05:30"}
 OTHER_CALL = RECORD | {"initiation_time": "2026-11-30 15:52:01+05:30"}
 
 
@@ -174,6 +175,7 @@ OTHER_CALL = RECORD | {"initiation_time": "2026-11-30 15:52:01+05:30"}
         page(RECORD | {"initiation_time": None}),
         page(RECORD | {"call_state": None, "answer_time": None, "end_time": None}),
         page(*[RECORD] * 20),
+        page(*[LATER_CALL] * 19, RECORD),
         reply({"objects": "x"}, "200 OK"),
         reply([RECORD], "200 OK"),
         reply({"error": "x"}, "500 Error"),
@@ -188,7 +190,7 @@ def test_uncertain_record_is_no_report(server: ScriptedServer, response: bytes) 
 
 def test_single_record_among_others_is_found(server: ScriptedServer) -> None:
     """Earlier calls to the number do not matter."""
-    assert fetch(server, page(RECORD, OTHER_CALL, OTHER_CALL), provider_id=None)
+    assert fetch(server, page(LATER_CALL, RECORD, *[OTHER_CALL] * 18), provider_id=None)
 
 
 def test_record_of_another_number_is_ignored(server: ScriptedServer) -> None:

@@ -93,3 +93,8 @@ def test_signature_without_its_token_is_refused(tokens: tuple[str, ...]) -> None
     """Without a configured token, nothing is authentic: not even what an empty token signs."""
     for signed_with in (TOKEN, ""):
         assert not check(sign(URL, FORM, signed_with), tokens=tokens)
+
+
+def test_signature_of_an_empty_nonce_is_refused() -> None:
+    """The provider always sends one."""
+    assert not check(sign(URL, FORM, nonce=""))
