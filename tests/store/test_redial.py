@@ -52,6 +52,17 @@ def test_missed_call_is_redialed_after_the_gap(driver: StoreDriver, status: Call
     )
 
 
+def test_redial_of_a_call_by_another_line_has_the_client_line_again(driver: StoreDriver) -> None:
+    """The line of another provider is used for the one call that this provider places."""
+    begun = driver.create()
+    own = begun.calls[0].bridge
+    line = ("918068289999", "+911140000000")
+    assert driver.store.mark_sent(driver.claim(), 165_000, [60_000], None, line)
+    first, second = report_end(driver, begun, CallStatus.BUSY)
+    assert (first.bridge, first.caller_id) == line
+    assert (second.bridge, second.caller_id) == (own, f"+{own}")
+
+
 def test_redial_waits_for_the_end_of_the_gap(driver: StoreDriver) -> None:
     begun = called(driver)
     report_end(driver, begun, CallStatus.BUSY)
