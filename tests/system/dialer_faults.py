@@ -5,7 +5,7 @@ No callback comes: what became of a call is known from the dialer's own books, o
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,7 @@ class DialerFaultBench:
         client: of an API on that store.
         variables: the settings of both.
         folder: for logs.
+        others: further providers.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class DialerFaultBench:
         client: FlaskClient,
         variables: Mapping[str, str],
         folder: Path,
+        others: Sequence[RunningSandbox] = (),
     ) -> None:
         self.phones = SandboxPhones(sandbox.url)
+        self._ledgers = (self.phones, *(SandboxPhones(each.url) for each in others))
         self.store = store
         self.verification_ids: dict[str, str] = {}
         """Number → id of its verification."""
@@ -91,8 +94,9 @@ class DialerFaultBench:
         return calls
 
     def ring_counts(self) -> Counter[str]:
-        """Return the number of requests that made each number ring."""
-        return Counter(f"+{e['person']}" for e in self.phones.ledger() if e["rang"])
+        """Return the number of requests that made each number ring, at all providers."""
+        entries = (entry for phones in self._ledgers for entry in phones.ledger())
+        return Counter(f"+{e['person'].removeprefix('+')}" for e in entries if e["rang"])
 
     def advance_time(self, milliseconds: int) -> None:
         """Move the clock and sweep."""
@@ -130,9 +134,9 @@ class DialerFaultBench:
 
 @contextmanager
 def dialer_fault_bench(
-    environ: Mapping[str, str], redis: Redis, folder: Path
+    environ: Mapping[str, str], redis: Redis, folder: Path, *others: RunningSandbox
 ) -> Iterator[DialerFaultBench]:
-    """Create a bench on an emptied store."""
+    """Create a bench on an emptied store. ``others``: further providers of the settings."""
     redis.flushdb()
     config = sandbox_config(environ, "http://127.0.0.1")
     config = replace(config, webhooks={}, subscription=None, gets_per_minute=10**6)
@@ -141,4 +145,4 @@ def dialer_fault_bench(
         settings = load(variables).settings
         store = RedisStore(own, policy=Container(settings).policy)
         client = create_app(settings, store).test_client()
-        yield DialerFaultBench(sandbox, store, client, variables, folder)
+        yield DialerFaultBench(sandbox, store, client, variables, folder, others)

@@ -22,6 +22,7 @@ from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.dispatcher import EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.provider import Mobtexting
+from otpvoice.providers.twiml.provider import Twiml
 from otpvoice.settings import load
 from otpvoice.store.redis_store import RedisStore
 
@@ -46,13 +47,21 @@ _PARTS: Final[tuple[tuple[type, Callable[..., Any]], ...]] = (
     (HttpClient, HttpClient.post),  # of events and of calls
     (RedisStore, RedisStore.ack_event),
 )
-_OWNERS: Final = {part.__name__: owner for owner, part in _PARTS}
+_OF_OTHERS: Final[tuple[tuple[type, Callable[..., Any]], ...]] = (
+    (Twiml, Twiml.place),
+    (Twiml, Twiml.fetch_status),
+)
+"""Named with their class, as in ``after:Twiml.place``."""
+_OWNERS: Final = {part.__name__: owner for owner, part in _PARTS} | {
+    part.__qualname__: owner for owner, part in _OF_OTHERS
+}
 
 
 def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:
     """Wrap the method with the fault."""
     when, name = moment.split(":")
-    part: Callable[..., Any] = getattr(_OWNERS[name], name)
+    owner, method = _OWNERS[name], name.rpartition(".")[2]
+    part: Callable[..., Any] = getattr(owner, method)
     times = itertools.count(1)
 
     def strike() -> None:
@@ -69,7 +78,7 @@ def inject_fault(moment: str, nth: int, number: signal.Signals) -> None:
             strike()
         return result
 
-    setattr(_OWNERS[name], name, faulty)
+    setattr(owner, method, faulty)
 
 
 def main() -> None:
