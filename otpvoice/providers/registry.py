@@ -1,37 +1,15 @@
-"""The kinds of telephone companies: the settings of each, and what builds its adapter."""
+"""The kinds of telephone companies, and the settings of each. ``adapters.py`` builds them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from otpvoice.providers.base import Provider, ProviderContext
-from otpvoice.providers.mobtexting import settings as mobtexting
-from otpvoice.providers.plivo import settings as plivo
-from otpvoice.providers.twiml import settings as twiml
+from otpvoice.providers.mobtexting.settings import MobtextingSettings
+from otpvoice.providers.plivo.settings import PlivoSettings
+from otpvoice.providers.twiml.settings import TwimlSettings
 from otpvoice.sections import ProviderSection
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of telephone company, whose accounts differ in their settings only."""
-
-    settings: type[ProviderSection]
-    build: Callable[[Any, ProviderContext], Provider]
-    """Makes the adapter of a section of this kind."""
-
-
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        "mobtexting": Kind(mobtexting.MobtextingSettings, mobtexting.build),
-        "plivo": Kind(plivo.PlivoSettings, plivo.build),
-        "twiml": Kind(twiml.TwimlSettings, twiml.build),
-    }
+KINDS: Final[Mapping[str, type[ProviderSection]]] = MappingProxyType(
+    {"mobtexting": MobtextingSettings, "plivo": PlivoSettings, "twiml": TwimlSettings}
 )
 """By the value of ``kind`` in ``[providers.<name>]``."""
-
-
-def build_provider(section: ProviderSection, context: ProviderContext) -> Provider:
-    """Return the adapter of an account."""
-    kind = next(each for each in KINDS.values() if isinstance(section, each.settings))
-    return kind.build(section, context)

@@ -161,7 +161,7 @@ class _Loader:
             # Without a kind, no other field is known.
             self.known.update(each for each in self.values if each[:2] == path)
             return None
-        section: ProviderSection = self.section(kind.settings, path)
+        section: ProviderSection = self.section(kind, path)
         return section
 
     def raise_if_invalid(self) -> None:

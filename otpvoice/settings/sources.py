@@ -34,7 +34,7 @@ _OTHER_VARIABLES: Final = frozenset(
 _NAMED_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "clients": Client.__struct_fields__,
     "providers": (
-        *("kind", *(name for kind in KINDS.values() for name in kind.settings.__struct_fields__)),
+        *("kind", *(name for kind in KINDS.values() for name in kind.__struct_fields__)),
     ),
     "routes": RouteSection.__struct_fields__,
 }

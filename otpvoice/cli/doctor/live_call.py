@@ -28,6 +28,7 @@ from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
 from otpvoice.providers.base import CallQuery
 from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
 from otpvoice.providers.message_body import describe_values
+from otpvoice.providers.mobtexting.build import callback_format
 from otpvoice.providers.mobtexting.conformance import (
     CapturedEvidence,
     CheckResult,
@@ -234,7 +235,7 @@ def _conformance_checks(
     return check_conformance(
         CapturedEvidence(
             query=query,
-            form=section.callback_format(single_region(container.settings.limits.regions)),
+            form=callback_format(section, single_region(container.settings.limits.regions)),
             status=call.status,
             reply=reply,
             callback=callback,

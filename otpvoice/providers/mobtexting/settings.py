@@ -1,19 +1,14 @@
-"""The settings of an account with Mobtexting, and the adapter made of them."""
+"""The settings of an account with Mobtexting."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
 from otpvoice import setting_types as types
 from otpvoice.core.speech import CodeFormat, Flow
-from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
-from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.modes import Mode
-from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.sections import FieldProblem, Positive, ProviderSection
 
 
@@ -89,27 +84,3 @@ class MobtextingSettings(ProviderSection, frozen=True, kw_only=True):
                 f"Calls by obd play the sound of {table}.audio instead of the flow, so neither the "
                 f"code nor the name is spoken. Clear {table}.audio, or remove the routes by obd."
             )
-
-    def callback_format(self, region: str | None) -> CallbackFormat:
-        """Return how messages are parsed. ``region``: of numbers without a calling code."""
-        return CallbackFormat(ZoneInfo(self.timezone), self.status_words, region)
-
-
-def build(settings: MobtextingSettings, context: ProviderContext) -> Mobtexting:
-    """Return the adapter of an account."""
-    return Mobtexting(
-        http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
-        base_url=settings.base_url,
-        token=settings.token,
-        webhook_id=settings.webhook_id,
-        audio=settings.audio,
-        code_format=settings.otp_format,
-        campaign=settings.campaign,
-        interval=settings.interval,
-        c2c_attempts=settings.c2c_attempts,
-        c2c_duration=settings.c2c_duration,
-        form=settings.callback_format(context.region),
-        webhook_secrets=settings.webhook_secret,
-        path_tokens=settings.webhook_path_token,
-        validation_key=settings.validation_key,
-    )

@@ -1,4 +1,4 @@
-"""The settings of an account with Plivo, and the adapter made of them."""
+"""The settings of an account with Plivo."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -8,15 +8,9 @@ from msgspec import Meta
 
 from otpvoice import setting_types as types
 from otpvoice.core.speech import Flow
-from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
-from otpvoice.providers.languages import default_language
-from otpvoice.providers.plivo.document import DEFAULT_VOICES, Voice
-from otpvoice.providers.plivo.provider import Plivo
 from otpvoice.sections import FieldProblem, ProviderSection, Seconds, Texts, Voices
 
 _AUTH_ID: Final = types.FieldType("4 to 40 letters and digits", pattern="[A-Za-z0-9]{4,40}")
-_DEFAULT_LANGUAGE: Final = DEFAULT_VOICES["default"].language
 
 
 class PlivoSettings(ProviderSection, frozen=True, kw_only=True):
@@ -52,21 +46,3 @@ class PlivoSettings(ProviderSection, frozen=True, kw_only=True):
         del table
         if not self.base_url.startswith("https://"):
             yield "base_url", "production needs an https:// URL, because the token travels over it"
-
-
-def build(settings: PlivoSettings, context: ProviderContext) -> Plivo:
-    """Return the adapter of an account."""
-    own_voices = {
-        tag: Voice(name, default_language(tag) or _DEFAULT_LANGUAGE)
-        for tag, name in settings.voices.items()
-    }
-    return Plivo(
-        auth_id=settings.auth_id,
-        auth_tokens=settings.auth_token,
-        addresses=context.addresses,
-        base_url=settings.base_url,
-        http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
-        ring_timeout_s=settings.ring_timeout,
-        time_limit_s=settings.time_limit,
-        voices={**DEFAULT_VOICES, **own_voices},
-    )

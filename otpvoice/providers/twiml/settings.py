@@ -1,4 +1,4 @@
-"""The settings of an account with a company of the TwiML family, and the adapter made of them."""
+"""The settings of an account with a company of the TwiML family."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -8,12 +8,7 @@ from msgspec import Meta
 
 from otpvoice import setting_types as types
 from otpvoice.core.speech import Flow
-from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
 from otpvoice.providers.twiml.account import Account
-from otpvoice.providers.twiml.document import Voice
-from otpvoice.providers.twiml.placement import CallOptions
-from otpvoice.providers.twiml.provider import Twiml
 from otpvoice.providers.twiml.signature import create_verifier
 from otpvoice.providers.twiml.vendors import VENDORS, SignatureScheme
 from otpvoice.sections import FieldProblem, ProviderSection, Seconds, Texts, Voices
@@ -92,21 +87,3 @@ def account_of(settings: TwimlSettings, webhook_url: str) -> Account:
         webhook_url=webhook_url,
         path_tokens=settings.webhook_path_token,
     )
-
-
-def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
-    """Return the adapter of an account."""
-    vendor = VENDORS[settings.vendor]
-    account = account_of(settings, context.webhook_url)
-    provider = Twiml(
-        account=account,
-        verifier=create_verifier(vendor.signature_scheme, settings.verification_keys()),
-        http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
-        options=CallOptions(
-            ring_timeout_s=settings.ring_timeout,
-            time_limit_s=settings.time_limit,
-            application_id=settings.application_id,
-        ),
-        voices={tag: Voice(name) for tag, name in settings.voices.items()},
-    )
-    return provider if vendor.document_member else provider.fetched_from(context.addresses)
