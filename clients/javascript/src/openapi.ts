@@ -15,7 +15,11 @@ export interface components {
             id: string;
             status: components["schemas"]["CallStatus"];
             reason: components["schemas"]["CallReason"] | null;
-            /** @description The name of the call's route in the settings. */
+            /**
+             * @description The name of the call's route in the settings.
+             * @example obd
+             * @example c2c
+             */
             route: string;
             /** @description Language of the call, a key of `provider.flows`. */
             locale: string;
@@ -48,6 +52,8 @@ export interface components {
             /**
              * @description The name of the route to try. Apps cannot choose it.
              * @default null
+             * @example obd
+             * @example c2c
              */
             route?: string | null;
             /**
@@ -155,6 +161,8 @@ export interface components {
             /**
              * @description The name of the route to try first.
              * @default null
+             * @example obd
+             * @example c2c
              */
             route?: string | null;
             /**
