@@ -163,7 +163,7 @@ def list_calls() -> dict[str, Any]:
     ended = [
         (call.ended_at.monotonic, call)
         for call in current_sandbox().calls
-        if call.request.route != "twiml"
+        if call.request.route in {"obd", "c2c"}
         and call.ended_at
         and first <= call.ended_at.wall.astimezone(VENDOR_ZONE).date() <= last
     ]
