@@ -174,20 +174,11 @@ def preview_call(
     Raises:
         KeyError: there is no such client.
     """
-    chosen, verification = default_provider(settings), settings.verification
     profile = settings.client_profile(client)
     key, flow = choose_flow(locale, profile.flows)
     spoken_name = clean_name(name) or profile.default_name
-    speech = FlowPreview(
-        text=flow.text if text is None else text,
-        code=_EXAMPLE_CODE[: verification.code_length],
-        code_format=chosen.spelling(),
-        name=spoken_name,
-        min_life_s=int(queue_margin_s(verification.min_remaining_life, profile.ttl_s)),
-        max_duration_s=chosen.max_duration_s(),
-        table=next(name for name, each in settings.provider_tables().items() if each is chosen),
-        duration_setting=chosen.duration_setting,
-    )
+    spoken = flow.text if text is None else text
+    speech = _preview_speech(settings, profile.ttl_s, spoken, spoken_name)
     call = OutboundCall(
         call_id=_CALL_ID,
         route="",
@@ -210,6 +201,22 @@ def preview_call(
         *(speech.warnings() if speech.text else [_MISSING_TEXT.format(key)]),
     )
     return CallPreview(key, flow, speech, requests, warnings)
+
+
+def _preview_speech(settings: Settings, ttl_s: int, text: str, name: str) -> FlowPreview:
+    """Return what the provider of the first route speaks."""
+    provider, verification = default_provider(settings), settings.verification
+    tables = settings.provider_tables().items()
+    return FlowPreview(
+        text=text,
+        code=_EXAMPLE_CODE[: verification.code_length],
+        code_format=provider.spelling(),
+        name=name,
+        min_life_s=int(queue_margin_s(verification.min_remaining_life, ttl_s)),
+        max_duration_s=provider.max_duration_s(),
+        table=next(table for table, each in tables if each is provider),
+        duration_setting=provider.duration_setting,
+    )
 
 
 def _on_route(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
+from otpvoice_sandbox.calls import Call, RequestLogEntry
 from otpvoice_sandbox.config import WEB_URL
 from otpvoice_sandbox.network import current_sandbox
 from otpvoice_sandbox.parsing import (
@@ -20,9 +20,10 @@ from otpvoice_sandbox.parsing import (
     parse_json,
 )
 from otpvoice_sandbox.plivo_messages import PlivoMessages, call_record, call_uuid
-from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply
+from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
 
 blueprint: Final = Blueprint("plivo_api", __name__, url_prefix="/v1/Account/<auth_id>")
+blueprint.after_request(log_reply)
 
 _MAX_PAGE_SIZE: Final = 20
 _DEFAULT_TALK_LIMIT_S: Final = 14_400
@@ -55,18 +56,6 @@ def handle_rejection(rejection: RequestRejected) -> Response:
     # The vendor has 400 for what another vendor of this sandbox rejects with 422.
     status = 400 if rejection.status == 422 else rejection.status
     return _error_reply(status, rejection.message)
-
-
-@blueprint.after_request
-def log_reply(response: Response) -> Response:
-    """Add the reply to a logged request."""
-    if "entry" in g:
-        changes = current_sandbox().changes
-        body = None if response.is_streamed else response.get_data(as_text=True)
-        with changes:
-            g.entry.reply = Reply(response.status_code, body)
-            changes.notify_all()
-    return response
 
 
 def _error_reply(status: int, message: str) -> Response:

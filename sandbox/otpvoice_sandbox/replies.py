@@ -4,10 +4,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response, g, request
 
 from otpvoice_sandbox.callbacks import compact_json
-from otpvoice_sandbox.calls import Call
+from otpvoice_sandbox.calls import Call, Reply
 from otpvoice_sandbox.network import current_sandbox
 
 CallReply = Callable[[Call], Response]
@@ -21,6 +21,17 @@ _GARBAGE: Final = "<html><body><h1>It works!</h1></body></html>"
 def json_reply(body: Mapping[str, Any], status: int = 200) -> Response:
     """Build a compact JSON response, without the newline that Flask adds."""
     return Response(compact_json(body), status, content_type="application/json")
+
+
+def log_reply(response: Response) -> Response:
+    """Add the reply to a logged request."""
+    if "entry" in g:
+        changes = current_sandbox().changes
+        body = None if response.is_streamed else response.get_data(as_text=True)
+        with changes:
+            g.entry.reply = Reply(response.status_code, body)
+            changes.notify_all()
+    return response
 
 
 def accepted(call: Call) -> Response:

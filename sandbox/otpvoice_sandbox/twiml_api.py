@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
+from otpvoice_sandbox.calls import Call, RequestLogEntry
 from otpvoice_sandbox.config import WEB_URL
 from otpvoice_sandbox.network import current_sandbox
 from otpvoice_sandbox.parsing import (
@@ -21,12 +21,13 @@ from otpvoice_sandbox.parsing import (
     parse_fields,
     parse_json,
 )
-from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply
+from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
 from otpvoice_sandbox.twiml_document import DocumentError, interpret
 from otpvoice_sandbox.twiml_messages import TwimlMessages, call_resource
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS, TwimlVendor, telnyx_public_key
 
 blueprint: Final = Blueprint("twiml_api", __name__)
+blueprint.after_request(log_reply)
 
 _MAX_PAGE_SIZE: Final = 1000
 _NUMBER: Final = FieldRule(r"\+[1-9][0-9]{6,14}", "E.164 with +", required=True)
@@ -66,18 +67,6 @@ def handle_rejection(rejection: RequestRejected) -> Response:
     status = 400 if rejection.status == 422 else rejection.status
     field = rejection.message.partition(":")[0]
     return _error_reply(status, rejection.message, _CODES.get(field))
-
-
-@blueprint.after_request
-def log_reply(response: Response) -> Response:
-    """Add the reply to a logged request."""
-    if "entry" in g:
-        changes = current_sandbox().changes
-        body = None if response.is_streamed else response.get_data(as_text=True)
-        with changes:
-            g.entry.reply = Reply(response.status_code, body)
-            changes.notify_all()
-    return response
 
 
 def _error_reply(status: int, message: str, code: int | None = None) -> Response:

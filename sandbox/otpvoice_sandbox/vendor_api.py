@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from otpvoice_sandbox.calls import Call, Reply, RequestLogEntry
+from otpvoice_sandbox.calls import Call, RequestLogEntry
 from otpvoice_sandbox.config import ReplyStyle, Route
 from otpvoice_sandbox.network import current_sandbox
 from otpvoice_sandbox.parsing import (
@@ -22,10 +22,11 @@ from otpvoice_sandbox.parsing import (
     parse_json,
     received_object,
 )
-from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply
+from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
 from otpvoice_sandbox.scheduling import VENDOR_ZONE
 
 blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
+blueprint.after_request(log_reply)
 
 _CREDITS: Final = "1000.0000"
 _PAGE_SIZE: Final = 15
@@ -91,18 +92,6 @@ def handle_rejection(rejection: RequestRejected) -> Response:
         g.entry.outcome, g.entry.rejection = "refused", rejection.message
     style = current_sandbox().config.reply_style
     return _error_reply(style, rejection.status, rejection.message)
-
-
-@blueprint.after_request
-def log_reply(response: Response) -> Response:
-    """Add the reply to a logged request."""
-    if "entry" in g:
-        changes = current_sandbox().changes
-        body = None if response.is_streamed else response.get_data(as_text=True)
-        with changes:
-            g.entry.reply = Reply(response.status_code, body)
-            changes.notify_all()
-    return response
 
 
 def _error_reply(style: ReplyStyle, status: int, message: str) -> Response:

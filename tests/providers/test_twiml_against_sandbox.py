@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
@@ -94,17 +95,11 @@ def webhook(inbox: Inbox) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def sandboxes() -> Iterator[dict[str, RunningSandbox]]:
     """Run a fast sandbox for each reply of Telnyx."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.01, talk_seconds=0.01)
     with ExitStack() as running:
         yield {
             style: running.enter_context(
-                RunningSandbox(
-                    SandboxConfig(
-                        token=TOKEN,
-                        ring_seconds=0.01,
-                        talk_seconds=0.01,
-                        reply_style=ReplyStyle(telnyx_sid=style),
-                    )
-                )
+                RunningSandbox(replace(config, reply_style=ReplyStyle(telnyx_sid=style)))
             )
             for style in ("left_out", "sent")
         }

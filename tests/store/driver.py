@@ -207,10 +207,8 @@ class StoreDriver:
 
     def send(self, to: str = ASHA, **members: Any) -> tuple[Verification, Claim]:
         """Create a verification whose call is marked as sent; return it with its claim."""
-        begun = self.create(to, **members)
-        claim = self.claim()
-        assert claim.verification_id == begun.id
-        assert self.mark_sent(claim)
+        begun, claim = self.create(to, **members), self.claim()
+        assert (claim.verification_id, self.mark_sent(claim)) == (begun.id, True)
         return begun, claim
 
     def place(
