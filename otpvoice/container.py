@@ -18,7 +18,8 @@ from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
 from otpvoice.providers.adapters import build_provider
-from otpvoice.providers.base import Provider, ProviderContext
+from otpvoice.providers.base import Provider
+from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.routes import CallerLine, Route
 from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from otpvoice.providers.base import Provider, ProviderContext
+from otpvoice.providers.base import Provider
+from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.mobtexting.build import build as build_mobtexting
 from otpvoice.providers.plivo.build import build as build_plivo
 from otpvoice.providers.registry import KINDS

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
-from otpvoice.core.keys import CallTokens
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
 
@@ -43,6 +42,8 @@ class OutboundCall:
     """Cleaned, so that nothing in it can be read as part of a flow's template."""
     code: str = field(repr=False)
     """Digits only. :func:`otpvoice.core.speech.format_code` spells them for a voice."""
+    prompt: str = ""
+    """What is spoken until a key is pressed, with ``{Name}``; empty: the text is spoken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +54,7 @@ class Speech:
     text: str
     name: str = field(repr=False)
     code: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CallAddresses:
-    """The public addresses of this service for the requests of one provider about its calls.
-
-    Both carry the id of the call in ``call``, so that a request always finds its call.
-    """
-
-    public_url: str
-    provider: str
-    """Its name in the settings."""
-    tokens: CallTokens = field(repr=False)
-
-    def answer(self, call_id: str) -> str:
-        """Return the address of the document that the call speaks when it is answered."""
-        path = f"calls/{self.provider}/{self.tokens.issue(call_id)}"
-        return f"{self.public_url}/{path}?call={call_id}"
-
-    def callback(self, call_id: str) -> str:
-        """Return the address for the provider's messages about the call."""
-        return f"{self.public_url}/webhooks/{self.provider}?call={call_id}"
-
-    def is_answer(self, call_id: str, token: str) -> bool:
-        """Return whether the token in an address is the one of this call."""
-        return self.tokens.is_valid(call_id, token)
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +118,7 @@ class Callback:
     cover it."""
     method: str = "POST"
     path_token: str = field(default="", repr=False)
-    """The last segment of the path; empty without one."""
+    """The segment of the path that only the provider was given; empty without one."""
 
     @property
     def authorization(self) -> str:
@@ -250,7 +226,30 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class AnsweringProvider(Provider, Protocol):
+class GatingProvider(Provider, Protocol):
+    """A provider that can ask for a key, and then fetches the document that speaks the code."""
+
+    def parse_key(self, callback: Callback) -> tuple[str, str]:
+        """Authenticate the report of a pressed key, and return the id of the call and the key.
+
+        The key is empty if there is not exactly one.
+
+        Raises:
+            CallbackAuthError: it was not sent by the provider, or not for a call of this service.
+        """
+        ...
+
+    def build_document(self, speech: Speech | None) -> bytes:
+        """Return the document that speaks the code, in XML; None ends the call without a word.
+
+        Raises:
+            UnspeakableError: the provider cannot speak the text.
+        """
+        ...
+
+
+@runtime_checkable
+class AnsweringProvider(GatingProvider, Protocol):
     """A provider that fetches what a call speaks when the call is answered."""
 
     def parse_answer(self, callback: Callback) -> str:
@@ -261,35 +260,10 @@ class AnsweringProvider(Provider, Protocol):
         """
         ...
 
-    def build_document(self, speech: Speech | None) -> bytes:
-        """Return the document that speaks this, in XML; None ends the call without a word.
+    def build_prompt(self, call_id: str, speech: Speech) -> bytes:
+        """Return the document that speaks the prompt and asks for a key, without the code.
 
         Raises:
-            UnspeakableError: the provider cannot speak the text.
+            UnspeakableError: the provider cannot speak the prompt.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderContext:
-    """What an adapter needs of the service around it."""
-
-    name: str
-    """The provider's name in the settings."""
-    public_url: str
-    """The address of this service, without a slash at its end."""
-    connections: int
-    """Requests at the same time, at most."""
-    region: str | None
-    """Of numbers without a calling code (ISO 3166); None if several are possible."""
-    call_tokens: CallTokens
-
-    @property
-    def webhook_url(self) -> str:
-        """The public address of the provider's webhook, without a path token."""
-        return f"{self.public_url}/webhooks/{self.name}"
-
-    @property
-    def addresses(self) -> CallAddresses:
-        """The public addresses about single calls."""
-        return CallAddresses(self.public_url, self.name, self.call_tokens)

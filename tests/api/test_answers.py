@@ -15,7 +15,7 @@ from otpvoice.container import Container
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.core.speech import Flow
 from otpvoice.metrics import ApiMetrics
-from otpvoice.providers.base import CallAddresses
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.plivo.document import EMPTY_DOCUMENT
 from otpvoice.providers.routes import CallerLine, Route
 from otpvoice.settings import Settings

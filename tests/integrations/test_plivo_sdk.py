@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from integrations.locked_packages import python_packages
-from providers.plivo_samples import AUTH_ID, NONCE, NUMBER, TOKEN, URL, hangup_form
+from providers.plivo_samples import AUTH_ID, KEY_URL, NONCE, NUMBER, TOKEN, URL, hangup_form
 from support.processes import environment
 
 from otpvoice.providers.plivo.document import (
@@ -17,6 +17,7 @@ from otpvoice.providers.plivo.document import (
     EMPTY_DOCUMENT,
     Voice,
     build_document,
+    build_prompt,
 )
 from otpvoice.providers.plivo.signature import is_signed
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
@@ -118,6 +119,7 @@ def test_sdk_knows_each_element_of_a_document(run: Run) -> None:
     documents = [
         EMPTY_DOCUMENT,
         *(build_document("ACME. {Name}, {otp}", "4711", "O'Neil & Söhne", each) for each in voices),
+        *(build_prompt("ACME, {Name}. Press 1.", "O'Neil", each, KEY_URL) for each in voices),
     ]
     wrong = "<Response><Say voice='x'/><Speak rate='1'><Wait/></Speak></Response>"
     *found, found_in_wrong = run("documents.py", [*(each.decode() for each in documents), wrong])

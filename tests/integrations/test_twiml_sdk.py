@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from integrations.locked_packages import python_packages
 from providers.twiml_callbacks import receive
-from providers.twiml_samples import CALL_ID, CALLBACK, TOKEN, account
+from providers.twiml_samples import ADDRESSES, CALL_ID, CALLBACK, TOKEN, account
 from support.processes import environment
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.providers.base import CallbackAuthError
-from otpvoice.providers.twiml.document import Voice, render_document
+from otpvoice.providers.twiml.document import Voice, render_document, render_prompt
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
 
@@ -68,6 +68,7 @@ def verdict(cases: list[dict[str, Any]]) -> dict[str, Any]:
         request = {
             "signatures": cases,
             "documents": DOCUMENTS,
+            "prompts": [[name, ADDRESSES.key(CALL_ID)] for name, _ in DOCUMENTS],
             "sandbox": [sandbox.url, TOKEN, "+918867135000"],
         }
         done = subprocess.run(
@@ -116,6 +117,14 @@ def test_documents_equal_those_of_the_sdk(verdict: dict[str, Any]) -> None:
     text = "ACME. {Name}, your login code is {otp}."
     for (name, code), written in zip(DOCUMENTS, verdict["documents"], strict=True):
         ours = render_document(text, name, code, voice)
+        assert ET.canonicalize(ours) == ET.canonicalize(written)
+
+
+def test_prompts_equal_those_of_the_sdk(verdict: dict[str, Any]) -> None:
+    """Also the address in them."""
+    voice, key_url = Voice("Polly.Aditi", "hi-IN"), ADDRESSES.key(CALL_ID)
+    for (name, _), written in zip(DOCUMENTS, verdict["prompts"], strict=True):
+        ours = render_prompt("ACME, for {Name}. Press 1.", name, voice, key_url)
         assert ET.canonicalize(ours) == ET.canonicalize(written)
 
 

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.http_client import HttpClient
-from otpvoice.providers.base import CallAddresses, Callback, CallQuery, OutboundCall
+from otpvoice.providers.base import Callback, CallQuery, OutboundCall
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.plivo.provider import Plivo
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
@@ -24,6 +25,8 @@ TEXT = "ACME. Your login code, {Name}, is {otp}."
 TOKENS = CallTokens(KeyRing([bytes(32)]))
 ADDRESSES = CallAddresses("https://otp.example.com", "plivo", TOKENS)
 ANSWER_URL = ADDRESSES.answer(CALL_ID)
+KEY_URL = ADDRESSES.key(CALL_ID)
+PROMPT = "ACME, with the login code for {Name}. Press 1 to hear it, 9 if you did not ask for it."
 
 FIRED: dict[str, Any] = {
     "message": "call fired",
@@ -141,8 +144,18 @@ def call_query(**changes: Any) -> CallQuery:
     return CallQuery(**{**members, **changes})
 
 
+def key_form(digits: str | None = "1") -> dict[str, str]:
+    """Return the form of a pressed key; None leaves it out."""
+    form = hangup_form(CallStatus="in-progress", HangupCause=None, HangupCauseName=None)
+    members = form | {"Event": "Redirect", "InputType": "dtmf"}
+    return members if digits is None else members | {"Digits": digits}
+
+
 def signed_callback(url: str = URL, form: dict[str, str] | None = None) -> Callback:
-    """Return a signed POST to an address, with its last segment as the token of the path."""
+    """Return a signed POST to an address, with the last segment as the token of the path.
+
+    In the address of a pressed key, the token is the segment before.
+    """
     form = hangup_form() if form is None else form
     parts = urlsplit(url)
     return Callback(
@@ -151,5 +164,5 @@ def signed_callback(url: str = URL, form: dict[str, str] | None = None) -> Callb
         headers=sign(url, form),
         url=url,
         method="POST",
-        path_token=parts.path.rpartition("/")[2],
+        path_token=parts.path.removesuffix("/key").rpartition("/")[2],
     )

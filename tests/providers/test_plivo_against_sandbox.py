@@ -14,7 +14,6 @@ from providers.plivo_samples import AUTH_ID, TOKEN, TOKENS, adapter, call_query,
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
 from otpvoice.providers.base import (
-    CallAddresses,
     Callback,
     CallbackAuthError,
     CallReport,
@@ -23,6 +22,7 @@ from otpvoice.providers.base import (
     PlacementResult,
     Speech,
 )
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.plivo.provider import Plivo
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 

@@ -13,13 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
-from providers.twiml_samples import outbound_call
+from providers.twiml_samples import TOKENS, outbound_call
 
-from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines, HttpClient
 from otpvoice.providers.base import (
-    CallAddresses,
     Callback,
     CallbackAuthError,
     CallQuery,
@@ -28,6 +26,7 @@ from otpvoice.providers.base import (
     PlacementResult,
     Speech,
 )
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.document import Voice
 from otpvoice.providers.twiml.placement import CallOptions
@@ -128,16 +127,13 @@ def adapter(sandbox: RunningSandbox, webhook: str, vendor: str, token: str = TOK
             webhook_url=webhook,
             path_tokens=("s3cret-path",),
         ),
+        "addresses": CallAddresses(webhook.removesuffix("/webhooks/voice"), "voice", TOKENS),
         "verifier": create_verifier(chosen.signature_scheme, (key,)),
         "http": HttpClient(),
         "options": CallOptions(application_id="12345" if vendor == "telnyx" else ""),
         "voices": {"hi": Voice("Polly.Aditi")},
     }
-    if chosen.document_member:
-        return Twiml(**parts)
-    public_url = webhook.removesuffix("/webhooks/voice")
-    addresses = CallAddresses(public_url, "voice", CallTokens(KeyRing([bytes(32)])))
-    return FetchedTwiml(**parts, addresses=addresses)
+    return Twiml(**parts) if chosen.document_member else FetchedTwiml(**parts)
 
 
 _numbers = iter(range(918867200000, 918867300000))
@@ -192,7 +188,7 @@ def test_call_is_spoken_and_reported(
     )
     assert report.duration_s is not None
     other = create_verifier(VENDORS["twilio"].signature_scheme, ("other",))
-    wrong = Twiml(account=provider.account, verifier=other)
+    wrong = replace(provider, verifier=other)
     with pytest.raises(CallbackAuthError):
         wrong.parse_callback(callback)
 

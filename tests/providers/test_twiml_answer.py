@@ -20,13 +20,13 @@ from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.http_client import Deadlines
 from otpvoice.providers.base import (
     AnsweringProvider,
-    CallAddresses,
     Callback,
     CallbackAuthError,
     PlacementOutcome,
     Speech,
     UnspeakableError,
 )
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.twiml.document import Voice, render_document
 from otpvoice.providers.twiml.provider import FetchedTwiml
 

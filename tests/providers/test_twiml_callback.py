@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from providers.twiml_callbacks import receive, sign_form, verifier
 from providers.twiml_samples import (
+    ADDRESSES,
     BRIDGE,
     CALL_ID,
     CALLBACK,
@@ -132,5 +133,5 @@ def test_call_that_has_not_ended_has_no_report(word: str, reports: int) -> None:
         headers={"x-twilio-signature": sign_form(url, body)},
         path_token=PATH_TOKEN,
     )
-    adapter = Twiml(account=account(), verifier=verifier())
+    adapter = Twiml(account=account(), addresses=ADDRESSES, verifier=verifier())
     assert len(adapter.parse_callback(callback)) == reports

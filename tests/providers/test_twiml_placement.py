@@ -11,6 +11,7 @@ import pytest
 from providers.servers import ScriptedServer, http_response, send_in_parts
 from providers.twiml_samples import (
     ACCOUNT_ID,
+    ADDRESSES,
     BRIDGE,
     CALL_ID,
     CREATED,
@@ -46,6 +47,7 @@ def provider(chosen: Account, http: HttpClient | None = None, **options: Any) ->
     """Return the adapter for an account."""
     return Twiml(
         account=chosen,
+        addresses=ADDRESSES,
         verifier=create_verifier(SignatureScheme.TWILIO, (TOKEN,)),
         http=http or HttpClient(),
         options=CallOptions(**options),

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.providers.base import CallQuery, OutboundCall
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.vendors import VENDORS
 
@@ -16,6 +18,9 @@ BRIDGE = "918068280000"
 SID = "CA00000000000000000000000000000042"
 TELNYX_SID = "v3:9X2vxPDFY2RHSJ1EdMS0RHRksMTg7ldNxdjWbVr9zBjbGjGsSe-aiQ"
 PATH_TOKEN = "p4th-t0ken"
+TOKENS = CallTokens(KeyRing([bytes(32)]))
+ADDRESSES = CallAddresses("https://otp.example.com", "voice", TOKENS)
+PROMPT = "ACME, with the login code for {Name}. Press 1 to hear it, 9 if you did not ask for it."
 SENT_AT_MS = 1_796_040_000_000
 """Mon, 30 Nov 2026 12:00:00 +0000."""
 

@@ -9,7 +9,7 @@ from otpvoice.cli.doctor.network import connectivity_finding
 from otpvoice.cli.doctor.twiml_accounts import credentials_finding
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.http_client import Deadlines, HttpClient, parse_proxy
-from otpvoice.providers.base import CallAddresses
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.plivo.provider import Plivo
 from otpvoice.providers.plivo.settings import PlivoSettings
 from otpvoice.settings import Settings

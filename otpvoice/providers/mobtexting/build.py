@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
+from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.mobtexting.callback import CallbackFormat
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.mobtexting.settings import MobtextingSettings

@@ -3,7 +3,7 @@
 from typing import Final
 
 from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
+from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.languages import default_language
 from otpvoice.providers.plivo.document import DEFAULT_VOICES, Voice
 from otpvoice.providers.plivo.provider import Plivo

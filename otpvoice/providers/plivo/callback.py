@@ -21,6 +21,7 @@ Members = Mapping[str, Any]
 _MAX_RAW_LENGTH: Final = 40
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _UUID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
+_KEY: Final = re.compile(r"[0-9*#]")
 _OWN_ID: Final = re.compile(r"call_[0-9a-f]{32}")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _DIGITS: Final = re.compile(r"[0-9]{4,}")
@@ -121,6 +122,12 @@ def parse_record(record: Members) -> CallReport:
             _difference_s(answered_at, ended_at),
         ),
     )
+
+
+def parse_key(form: Members) -> str:
+    """Return the one key that a request reports; empty if there is not exactly one."""
+    digits = _text(form, "Digits")
+    return digits if _KEY.fullmatch(digits) else ""
 
 
 def parse_own_id(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The document that an answered call speaks (docs/providers/plivo.md, section 3).
+"""The documents that an answered call speaks (docs/providers/plivo.md, section 3).
 
 ``<Speak>`` accepts SSML with a Polly voice only, and at most 3000 characters of it.
 """
@@ -17,6 +17,10 @@ CONTENT_TYPE: Final = "application/xml"
 EMPTY_DOCUMENT: Final = b"<Response></Response>"
 """Ends the call."""
 REPETITIONS: Final = 3
+_PROMPTS: Final = 2
+"""A person who lifts and listens late hears a whole prompt."""
+_KEY_TIMEOUT_S: Final = 8
+"""Seconds after a prompt in which a key counts."""
 _MAX_SPEAK_LENGTH: Final = 3_000
 _PAUSE: Final = '<Wait length="1"/>'
 _POLLY: Final = "Polly."
@@ -59,14 +63,39 @@ def build_document(text: str, code: str, name: str, voice: Voice) -> bytes:
     Raises:
         UnspeakableError: the text is empty, or too long for one ``<Speak>``.
     """
+    return _repeat(_speak(text, code, name, voice), REPETITIONS)
+
+
+def build_prompt(prompt: str, name: str, voice: Voice, key_url: str) -> bytes:
+    """Return the document that asks for a key twice, without the code.
+
+    Args:
+        prompt: with ``{Name}``.
+        name: as spoken.
+        voice: of the prompt's language.
+        key_url: the address to which the provider sends the key.
+
+    Raises:
+        UnspeakableError: the prompt is empty, or too long for one ``<Speak>``.
+    """
+    speak = _speak(prompt, "", name, voice)
+    action = f'action={quoteattr(key_url)} method="POST"'
+    keys = f'inputType="dtmf" numDigits="1" executionTimeout="{_KEY_TIMEOUT_S}"'
+    return _repeat(f"<GetInput {action} {keys}>{speak}</GetInput>", _PROMPTS)
+
+
+def _repeat(element: str, repetitions: int) -> bytes:
+    # The voice begins a second after the recipient picks up, so that the first word is heard.
+    return f"<Response>{(_PAUSE + element) * repetitions}</Response>".encode()
+
+
+def _speak(text: str, code: str, name: str, voice: Voice) -> str:
+    """Return the element that speaks a text once."""
     spoken = _spoken(text, code, name, has_ssml=voice.name.startswith(_POLLY))
     if not text or len(spoken) > _MAX_SPEAK_LENGTH:
         raise UnspeakableError(f"a text of 1 to {_MAX_SPEAK_LENGTH} characters is needed")
     attributes = f"voice={quoteattr(voice.name)} language={quoteattr(voice.language)}"
-    speak = f"<Speak {attributes}>{spoken}</Speak>"
-    # The voice begins a second after the recipient picks up, so that the first word is heard.
-    body = _PAUSE + _PAUSE.join([speak] * REPETITIONS)
-    return f"<Response>{body}</Response>".encode()
+    return f"<Speak {attributes}>{spoken}</Speak>"
 
 
 def _spoken(text: str, code: str, name: str, *, has_ssml: bool) -> str:

@@ -15,7 +15,6 @@ import structlog
 from otpvoice.core.verification import CallReason
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
-    CallAddresses,
     Callback,
     CallbackAuthError,
     CallbackParseError,
@@ -28,12 +27,14 @@ from otpvoice.providers.base import (
     Speech,
     UnspeakableError,
 )
-from otpvoice.providers.plivo.callback import parse_callback, parse_own_id
+from otpvoice.providers.context import CallAddresses
+from otpvoice.providers.plivo.callback import parse_callback, parse_key, parse_own_id
 from otpvoice.providers.plivo.document import (
     DEFAULT_VOICES,
     EMPTY_DOCUMENT,
     Voice,
     build_document,
+    build_prompt,
     choose_voice,
 )
 from otpvoice.providers.plivo.queries import Get, fetch_newest, fetch_report
@@ -69,8 +70,11 @@ class Plivo:
 
         A call whose text cannot be spoken is not sent.
         """
+        speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
         try:
-            self.build_document(Speech(call.locale, call.text, call.name, call.code))
+            self.build_document(speech)
+            if speech.prompt:
+                self.build_prompt(call.call_id, speech)
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         headers = self._headers() | {"Content-Type": "application/json"}
@@ -123,12 +127,25 @@ class Plivo:
             raise CallbackAuthError
         return call_id
 
+    def parse_key(self, callback: Callback) -> tuple[str, str]:
+        """Return the id of a call and the pressed key; see ``GatingProvider.parse_key``."""
+        form = self._authentic_form(callback)
+        call_id = parse_own_id(callback.query.get("call", ""))
+        if not self.addresses.is_key(call_id, callback.path_token):
+            raise CallbackAuthError
+        return call_id, parse_key(form)
+
     def build_document(self, speech: Speech | None) -> bytes:
-        """Return the XML for an answered call; see ``AnsweringProvider.build_document``."""
+        """Return the XML that speaks the code; see ``GatingProvider.build_document``."""
         if speech is None:
             return EMPTY_DOCUMENT
         voice = choose_voice(speech.locale, self.voices)
         return build_document(speech.text, speech.code, speech.name, voice)
+
+    def build_prompt(self, call_id: str, speech: Speech) -> bytes:
+        """Return the XML that asks for a key; see ``AnsweringProvider.build_prompt``."""
+        voice = choose_voice(speech.locale, self.voices)
+        return build_prompt(speech.prompt, speech.name, voice, self.addresses.key(call_id))
 
     def _authentic_form(self, callback: Callback) -> dict[str, str]:
         """Return the members of a signed form.

@@ -1,10 +1,10 @@
 """Builds the adapter of an account with a company of the TwiML family from its settings."""
 
 from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.providers.base import ProviderContext
+from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.twiml.document import Voice
 from otpvoice.providers.twiml.placement import CallOptions
-from otpvoice.providers.twiml.provider import Twiml
+from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
 from otpvoice.providers.twiml.settings import TwimlSettings, account_of
 from otpvoice.providers.twiml.signature import create_verifier
 from otpvoice.providers.twiml.vendors import VENDORS
@@ -14,8 +14,10 @@ def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
     """Return the adapter of an account."""
     vendor = VENDORS[settings.vendor]
     account = account_of(settings, context.webhook_url)
-    provider = Twiml(
+    adapter = Twiml if vendor.document_member else FetchedTwiml
+    return adapter(
         account=account,
+        addresses=context.addresses,
         verifier=create_verifier(vendor.signature_scheme, settings.verification_keys()),
         http=HttpClient(connections=context.connections, proxy=parse_proxy(settings.proxy)),
         options=CallOptions(
@@ -25,4 +27,3 @@ def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
         ),
         voices={tag: Voice(name) for tag, name in settings.voices.items()},
     )
-    return provider if vendor.document_member else provider.fetched_from(context.addresses)

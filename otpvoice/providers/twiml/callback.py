@@ -17,6 +17,7 @@ from otpvoice.providers.twiml.status import parse_seconds, parse_status, safe_ra
 
 _MAX_MEMBERS: Final = 100
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
+_KEY: Final = re.compile(r"[0-9*#]")
 _LINE: Final = re.compile(r"\+?([0-9]{3,15})")
 
 
@@ -51,6 +52,12 @@ def signed_message(callback: Callback, urls: Sequence[str]) -> SignedMessage:
         form=_parse_form(callback.body),
         headers=callback.headers,
     )
+
+
+def parse_digits(message: SignedMessage) -> str:
+    """Return the one key that a signed message reports; empty if there is not exactly one."""
+    digits = message.form.get("Digits", ())
+    return digits[0] if len(digits) == 1 and _KEY.fullmatch(digits[0]) else ""
 
 
 def _parse_form(body: bytes) -> dict[str, list[str]]:

@@ -1,14 +1,13 @@
 """The ``Provider`` of the TwiML family: Twilio, Telnyx, SignalWire and Somleng."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from otpvoice.core.speech import DEFAULT_FLOW
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
-    CallAddresses,
     Callback,
     CallbackAuthError,
     CallQuery,
@@ -20,17 +19,19 @@ from otpvoice.providers.base import (
     Speech,
     UnspeakableError,
 )
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.languages import default_language
 from otpvoice.providers.twiml.account import Account, is_call_id
-from otpvoice.providers.twiml.callback import parse_callback, signed_message
+from otpvoice.providers.twiml.callback import parse_callback, parse_digits, signed_message
 from otpvoice.providers.twiml.document import (
     EMPTY_DOCUMENT,
     Voice,
     render_document,
+    render_prompt,
 )
 from otpvoice.providers.twiml.placement import CallOptions, build_request, send_request
 from otpvoice.providers.twiml.queries import fetch_report
-from otpvoice.providers.twiml.signature import SignatureVerifier
+from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
 
 _HIDDEN: Final = "..."
 """Instead of a path token."""
@@ -38,9 +39,10 @@ _HIDDEN: Final = "..."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twiml:
-    """A ``Provider`` that speaks the flows' texts."""
+    """A ``GatingProvider`` that speaks the flows' texts."""
 
     account: Account
+    addresses: CallAddresses
     verifier: SignatureVerifier = field(repr=False)
     http: HttpClient = field(default_factory=HttpClient, repr=False)
     options: CallOptions = field(default_factory=CallOptions)
@@ -53,7 +55,8 @@ class Twiml:
         A call whose text cannot be spoken is not sent.
         """
         try:
-            self._render(Speech(call.locale, call.text, call.name, call.code))
+            self._first_document(call)
+            self._render(_speech(call))
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         request = build_request(self.account, self.options, call, self._speech_members(call))
@@ -82,30 +85,55 @@ class Twiml:
         has_ended = report.status is not CallStatus.UNKNOWN or not report.is_known_status
         return (report,) if has_ended else ()
 
-    def fetched_from(self, addresses: CallAddresses) -> "FetchedTwiml":
-        """Return the adapter of the same account for a vendor that fetches documents."""
-        own = {each.name: getattr(self, each.name) for each in fields(self)}
-        return FetchedTwiml(**own, addresses=addresses)
+    def parse_key(self, callback: Callback) -> tuple[str, str]:
+        """Return the id of a call and the pressed key; see ``GatingProvider.parse_key``."""
+        call_id = callback.query.get("call", "")
+        is_own = is_call_id(call_id) and self.addresses.is_key(call_id, callback.path_token)
+        message = self._signed(callback, self.addresses.key(call_id)) if is_own else None
+        if not message:
+            raise CallbackAuthError
+        return call_id, parse_digits(message)
+
+    def build_document(self, speech: Speech | None) -> bytes:
+        """Return the document with the code; see ``GatingProvider.build_document``."""
+        return (EMPTY_DOCUMENT if speech is None else self._render(speech)).encode()
+
+    def _signed(self, callback: Callback, url: str) -> SignedMessage | None:
+        """Return what is signed of a request to an address of a call; None if nothing is.
+
+        After a new key was added, the address that the vendor got has an older token.
+        """
+        message = signed_message(callback, (url, callback.url))
+        return message if self.verifier.is_signed(message) else None
 
     def _speech_members(self, call: OutboundCall) -> dict[str, str]:
         """Return the members of a request that say what the call speaks."""
         try:
-            document = self._render(Speech(call.locale, call.text, call.name, call.code))
+            document = self._first_document(call)
         except UnspeakableError:
             document = EMPTY_DOCUMENT
         return {self.account.vendor.document_member: document}
 
+    def _first_document(self, call: OutboundCall) -> str:
+        """Return what an answered call speaks first: the prompt if there is one, or the code."""
+        speech = _speech(call)
+        return self._ask(call.call_id, speech) if speech.prompt else self._render(speech)
+
+    def _ask(self, call_id: str, speech: Speech) -> str:
+        voice, key_url = self._voice(speech.locale), self.addresses.key(call_id)
+        return render_prompt(speech.prompt, speech.name, voice, key_url)
+
     def _render(self, speech: Speech) -> str:
-        chosen = self.voices.get(speech.locale) or self.voices.get(DEFAULT_FLOW, Voice())
-        voice = Voice(chosen.name, chosen.language or default_language(speech.locale))
-        return render_document(speech.text, speech.name, speech.code, voice)
+        return render_document(speech.text, speech.name, speech.code, self._voice(speech.locale))
+
+    def _voice(self, locale: str) -> Voice:
+        chosen = self.voices.get(locale) or self.voices.get(DEFAULT_FLOW, Voice())
+        return Voice(chosen.name, chosen.language or default_language(locale))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedTwiml(Twiml):
     """An ``AnsweringProvider`` for a vendor that fetches the document of an answered call."""
-
-    addresses: CallAddresses
 
     def _speech_members(self, call: OutboundCall) -> dict[str, str]:
         """Return the address of the document. The code is not in it."""
@@ -115,14 +143,14 @@ class FetchedTwiml(Twiml):
         """Return the id of the call that was answered; see ``AnsweringProvider.parse_answer``."""
         call_id = callback.query.get("call", "")
         is_own = is_call_id(call_id) and self.addresses.is_answer(call_id, callback.path_token)
-        if not is_own:
-            raise CallbackAuthError
-        # After a new key was added, the address that the vendor got has an older token.
-        urls = (self.addresses.answer(call_id), callback.url)
-        if not self.verifier.is_signed(signed_message(callback, urls)):
+        if not is_own or not self._signed(callback, self.addresses.answer(call_id)):
             raise CallbackAuthError
         return call_id
 
-    def build_document(self, speech: Speech | None) -> bytes:
-        """Return the document of an answered call; see ``AnsweringProvider.build_document``."""
-        return (EMPTY_DOCUMENT if speech is None else self._render(speech)).encode()
+    def build_prompt(self, call_id: str, speech: Speech) -> bytes:
+        """Return the document that asks for a key; see ``AnsweringProvider.build_prompt``."""
+        return self._ask(call_id, speech).encode()
+
+
+def _speech(call: OutboundCall) -> Speech:
+    return Speech(call.locale, call.text, call.name, call.code, call.prompt)

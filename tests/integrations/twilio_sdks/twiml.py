@@ -42,6 +42,17 @@ def document(name: str, digits: str) -> str:
     return str(response)
 
 
+def prompt(name: str, key_url: str) -> str:
+    """Return a document that asks for a key twice."""
+    response = VoiceResponse()
+    for _ in range(2):
+        gather = response.gather(num_digits=1, timeout=8, action=key_url, method="POST")
+        gather.pause(length=1)
+        gather.say(f"ACME, for {name}. Press 1.", language="hi-IN", voice="Polly.Aditi")
+    response.hangup()
+    return str(response)
+
+
 def call_the_sandbox(url: str, token: str, number: str) -> dict[str, Any]:
     """Place a call, fetch it, list it, and be refused."""
     client = Client("AC" + "1" * 32, token)
@@ -66,6 +77,7 @@ print(
         {
             "signatures": [judge(case) for case in request["signatures"]],
             "documents": [document(*each) for each in request["documents"]],
+            "prompts": [prompt(*each) for each in request["prompts"]],
             "sandbox": call_the_sandbox(*request["sandbox"]),
         }
     )
