@@ -94,13 +94,10 @@ def _create_webhook(parts: Container, name: str) -> WebhookViews:
 
 def _create_answers(parts: Container) -> Iterator[AnswerViews]:
     """Yield the answer documents of each provider that fetches them."""
-    flows = {name: profile.flows for name, profile in parts.profiles.items()}
+    public_url = parts.settings.server.public_url
     for name, provider in parts.providers.items():
         if isinstance(provider, AnsweringProvider):
-            public_url = parts.settings.server.public_url
-            yield AnswerViews(
-                name, provider, parts.store, parts.key_ring, parts.routes, flows, public_url
-            )
+            yield AnswerViews(name, provider, parts.store, parts.key_ring, parts.routes, public_url)
 
 
 def _create_hooks(parts: Container) -> dict[str, Hook]:

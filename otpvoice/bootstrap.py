@@ -7,7 +7,7 @@ import structlog
 from otpvoice import logs
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import InvalidSetting, Settings, SettingsError, load
-from otpvoice.settings.schema import secret_values
+from otpvoice.settings.credentials import secret_values
 
 _LOG = structlog.get_logger(__name__)
 

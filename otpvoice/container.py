@@ -20,10 +20,11 @@ from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines
 from otpvoice.providers.adapters import build_provider
 from otpvoice.providers.base import Provider
 from otpvoice.providers.context import ProviderContext
-from otpvoice.providers.routes import CallerLine, Route
+from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import (
+    client_flows,
     default_provider,
     planned_routes,
     providers_by_name,
@@ -171,6 +172,7 @@ class Container:
                 planned.provider,
                 self.providers[planned.provider],
                 planned.mode,
+                ProviderFlows(section.spoken_flows(), client_flows(self.settings, section)),
                 None if section is default else _caller_line(section),
             )
             for planned in planned_routes(self.settings).values()
@@ -226,7 +228,7 @@ class Container:
 
 def _caller_line(section: ProviderSection) -> CallerLine:
     bridge = section.bridge
-    return CallerLine(bridge, section.caller_id or f"+{bridge}", section.spoken_flows())
+    return CallerLine(bridge, section.caller_id or f"+{bridge}")
 
 
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:
@@ -251,7 +253,6 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         ),
         routes=parts.routes,
         ring=parts.key_ring,
-        flows={name: profile.flows for name, profile in parts.profiles.items()},
         rules=DialingRules(
             threads=settings.dialer.threads,
             max_live_calls=settings.limits.live_calls,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Meta, Struct, structs
@@ -98,3 +99,36 @@ class ProviderSection(Section, frozen=True, kw_only=True):
         """Yield why a call might not speak its flow. ``table``: the section's name."""
         del table  # of messages that name another field
         yield from ()
+
+
+_MAX_CALL_S: Final = 150
+"""From the request for a call to its end. More is of no use, because the code expires meanwhile."""
+
+
+class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
+    """An account with a company that has no flows: it speaks texts of these settings."""
+
+    texts: Texts
+    """By language tag in lower case; one is ``default``."""
+    voices: Voices = MappingProxyType({})
+    """By language tag in lower case: the company's names."""
+    ring_timeout: Annotated[Seconds, Meta(ge=5, le=120)] = 45
+    time_limit: Annotated[Seconds, Meta(ge=10, le=600)] = 60
+
+    def spoken_flows(self) -> Mapping[str, Flow]:
+        """Return the texts as flows."""
+        return flows_of_texts(self.texts)
+
+    def max_duration_s(self) -> int:
+        """Return after how many seconds of conversation the provider ends a call."""
+        return self.time_limit
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield what contradicts another field."""
+        if self.ring_timeout + self.time_limit > _MAX_CALL_S:
+            yield "time_limit", f"with ring_timeout, more than {_MAX_CALL_S} seconds: shorten one"
+
+
+def flows_of_texts(texts: Mapping[str, str]) -> Mapping[str, Flow]:
+    """Return texts as flows without an id of the provider."""
+    return {tag: Flow("", text) for tag, text in texts.items()}

@@ -192,7 +192,7 @@ def preview_call(
         code=speech.code,
     )
     requests = {
-        route.name: route.provider.preview_request(_on_route(call, route, locale, text))
+        route.name: route.provider.preview_request(_on_route(call, route, client, locale, text))
         for route in map(routes.__getitem__, route_order(settings))
     }
     warnings = (
@@ -220,13 +220,13 @@ def _preview_speech(settings: Settings, ttl_s: int, text: str, name: str) -> Flo
 
 
 def _on_route(
-    call: OutboundCall, route: Route, locale: str | None, text: str | None
+    call: OutboundCall, route: Route, client: str, locale: str | None, text: str | None
 ) -> OutboundCall:
     """Return the call as this route places it, whose provider may have its own line and flows."""
     on_route = replace(call, route=route.name, mode=route.mode)
     if route.line is None:
         return on_route
-    key, flow = choose_flow(locale, route.line.flows)
+    key, flow = route.flows.choose(client, locale)
     spoken = flow.text if text is None else text
     return replace(on_route, bridge=route.line.bridge, flow_id=flow.id, locale=key, text=spoken)
 

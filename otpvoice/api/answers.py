@@ -20,7 +20,6 @@ from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.core.errors import NotFound, StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
-from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow
 from otpvoice.providers.base import (
     AnsweringProvider,
     CallbackAuthError,
@@ -46,8 +45,6 @@ class AnswerViews:
     store: RedisStore
     ring: KeyRing
     routes: Mapping[str, Route]
-    flows: Mapping[str, Mapping[str, Flow]]
-    """By client and locale, of calls on a route without a line of its own."""
     public_url: str
     """The address of the API as the provider knows it."""
 
@@ -111,14 +108,11 @@ class AnswerViews:
         return Speech(locale=locale, text=text, name=name, code=code)
 
     def _text(self, found: CallSpeech) -> tuple[str, str]:
-        """Return the key and the text of the call's flow, as the dialer chose it."""
+        """Return the key and the text of the call's flow, chosen as the dialer chose it."""
         route = self.routes.get(found.route)
         if route is None or route.provider_name != self.name:
             raise UnspeakableError(f"route {found.route} is not one of {self.name}")
-        flows = route.line.flows if route.line else self.flows.get(found.client, {})
-        if DEFAULT_FLOW not in flows:
-            raise UnspeakableError(f"no flow of client {found.client}")
-        locale, flow = choose_flow(found.locale, flows)
+        locale, flow = route.flows.choose(found.client, found.locale)
         if not flow.text:
             raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
         return locale, flow.text

@@ -22,7 +22,6 @@ from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
 from otpvoice.core.profiles import serving_routes
-from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_route, placement_result
@@ -92,7 +91,6 @@ class Dialer:
     Args:
         blocking_store: the same store over a client of its own, which may block longer.
         routes: by name, all by which this process can place calls.
-        flows: by client and locale.
         background_tasks: run in threads of this process, in addition to the maintenance loop.
     """
 
@@ -102,7 +100,6 @@ class Dialer:
         blocking_store: RedisStore,
         routes: Mapping[str, Route],
         ring: KeyRing,
-        flows: Mapping[str, Mapping[str, Flow]],
         rules: DialingRules,
         background_tasks: Sequence[BackgroundTask] = (),
         metrics: DialerMetrics | None = None,
@@ -112,7 +109,7 @@ class Dialer:
         self._blocking_store = blocking_store
         self._routes = routes
         self._capture = ExchangeCapture(store, ring)
-        self._calls = CallBuilder(ring, routes, flows)
+        self._calls = CallBuilder(ring, routes)
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
-from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow, seconds_until_code
+from otpvoice.core.speech import Flow, seconds_until_code
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.routes import Route
@@ -47,50 +47,42 @@ class CallBuilder:
     Args:
         ring: opens numbers, names and codes.
         routes: by name.
-        flows: by client and locale.
     """
 
-    def __init__(
-        self,
-        ring: KeyRing,
-        routes: Mapping[str, Route],
-        flows: Mapping[str, Mapping[str, Flow]],
-    ) -> None:
+    def __init__(self, ring: KeyRing, routes: Mapping[str, Route]) -> None:
         self._ring = ring
         self._routes = routes
-        self._flows = flows
-        self._texts = {
-            flow.id: flow.text for each in flows.values() for flow in each.values() if flow.text
+        self._recorded_flows = {
+            flow.id: flow
+            for route in routes.values()
+            if route.line is None
+            for table in (route.flows.common, *route.flows.of_clients.values())
+            for flow in table.values()
+            if flow.id and flow.text
         }
+        """By id, those that the record of a call may name."""
 
     def build(self, claim: Claim) -> OutboundCall:
         """Return the call to place.
 
         Raises:
             DecryptionError: the key ring lacks the key of the record.
-            Undialable: no adapter places calls on the route, or no flow is known.
+            Undialable: no adapter places calls on the route.
         """
         if claim.route not in self._routes:
             raise Undialable(f"no adapter for the route {claim.route}")
+        route = self._routes[claim.route]
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
-        line = self._routes[claim.route].line
-        if line:
-            locale, flow = choose_flow(claim.locale, line.flows)
-            bridge, flow_id, text = line.bridge, flow.id, flow.text
-        else:
-            locale, bridge = claim.locale, claim.bridge
-            flow_id = claim.flow_id or self._flow_of_settings(claim).id
-            # Texts without an id of the provider are known by their language only.
-            text = self._texts.get(flow_id, "") if flow_id else self._flow_of_settings(claim).text
+        locale, flow = self._flow(route, claim)
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
-            mode=self._routes[claim.route].mode,
+            mode=route.mode,
             number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
-            bridge=bridge,
-            flow_id=flow_id,
+            bridge=route.line.bridge if route.line else claim.bridge,
+            flow_id=flow.id,
             locale=locale,
-            text=text,
+            text=flow.text,
             name=name,
             code=code,
         )
@@ -100,11 +92,12 @@ class CallBuilder:
         """Return after how many seconds the code has been spoken, or None without a known text."""
         return seconds_until_code(call.text, call.code, call.name) if call.text else None
 
-    def _flow_of_settings(self, claim: Claim) -> Flow:
-        flows = self._flows.get(claim.client)
-        if flows is None:
-            raise Undialable(f"no flow in the record, and no client {claim.client} in the settings")
-        return flows.get(claim.locale, flows[DEFAULT_FLOW])
+    def _flow(self, route: Route, claim: Claim) -> tuple[str, Flow]:
+        """Return key and flow of a call: the record's if it names one of the provider."""
+        if claim.flow_id and route.line is None:
+            recorded = self._recorded_flows.get(claim.flow_id, Flow(claim.flow_id))
+            return claim.locale, recorded
+        return route.flows.choose(claim.client, claim.locale)
 
 
 def placement_result(placement: PlacementResult, claim: Claim, routes: Iterable[str]) -> CallResult:

@@ -3,18 +3,33 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import Flow, choose_flow
 from otpvoice.providers.base import Provider
 
 
 @dataclass(frozen=True, slots=True)
 class CallerLine:
-    """The line from which a provider calls, and what it speaks."""
+    """The line from which a provider calls."""
 
     bridge: str
     caller_id: str
-    flows: Mapping[str, Flow]
-    """By language tag in lower case; one is ``default``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFlows:
+    """What the calls of a provider speak. Each table has a flow ``default``."""
+
+    common: Mapping[str, Flow]
+    """By language tag in lower case, for clients without flows of their own."""
+    of_clients: Mapping[str, Mapping[str, Flow]] = field(default_factory=dict)
+    """By client and language tag."""
+
+    def choose(self, client: str, locale: str | None) -> tuple[str, Flow]:
+        """Return key and flow of a call; see :func:`otpvoice.core.speech.choose_flow`.
+
+        For a client that this process does not know, the common flows speak.
+        """
+        return choose_flow(locale, self.of_clients.get(client, self.common))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +41,9 @@ class Route:
     provider: Provider = field(repr=False)
     mode: str
     """One of the provider's modes; empty if it has only one."""
+    flows: ProviderFlows
     line: CallerLine | None = None
-    """What its calls use instead of what their record has, which is with the first provider."""
+    """The line of its calls, instead of that in their record, which is the first provider's."""
 
 
 def routes_ruled_out(

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from otpvoice.sections import FieldProblem, ProviderSection
+from otpvoice.core.speech import Flow
+from otpvoice.sections import (
+    FieldProblem,
+    ProviderSection,
+    TextProviderSection,
+    flows_of_texts,
+)
 
 if TYPE_CHECKING:
     from otpvoice.settings.schema import Settings
@@ -69,12 +75,26 @@ def route_order(settings: "Settings") -> tuple[str, ...]:
 def default_provider(settings: "Settings") -> ProviderSection:
     """Return ``[provider]``, or without it the provider of the first route.
 
-    A client's own line and flows are with it.
+    A client's own line is with it, and so are its flows.
     """
     if settings.first_provider:
         return settings.first_provider
     first = planned_routes(settings)[route_order(settings)[0]]
     return providers_by_name(settings)[first.provider]
+
+
+def client_flows(settings: "Settings", provider: ProviderSection) -> dict[str, Mapping[str, Flow]]:
+    """Return what clients have of their own to speak with a provider, by client.
+
+    ``texts`` of a client are with every provider that speaks texts. Its ``flows`` are ids of the
+    default provider.
+    """
+    clients = settings.clients.items()
+    if isinstance(provider, TextProviderSection):
+        return {name: flows_of_texts(client.texts) for name, client in clients if client.texts}
+    if provider is not default_provider(settings):
+        return {}
+    return {name: client.flows for name, client in clients if client.flows}
 
 
 def routing_errors(settings: "Settings") -> Iterator[FieldProblem]:

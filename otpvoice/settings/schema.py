@@ -3,11 +3,10 @@
 ``config/otpvoice.toml`` documents every field. Durations are whole seconds.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
-from urllib.parse import quote, unquote, unquote_plus, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, structs
 
@@ -18,10 +17,9 @@ from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings
-from otpvoice.sections import Positive, ProviderSection, Seconds, Section
-from otpvoice.setting_types import WHSEC_PREFIX, FieldType, field_type
+from otpvoice.sections import Positive, ProviderSection, Seconds, Section, Texts
 from otpvoice.settings.hook_kinds import HookKind
-from otpvoice.settings.routing import default_provider
+from otpvoice.settings.routing import client_flows, default_provider
 
 T = TypeVar("T")
 
@@ -76,6 +74,9 @@ class Client(Section, frozen=True, kw_only=True):
     caller_id: Annotated[str, types.CALLER_ID] | None = None
     default_name: Annotated[str, types.SPOKEN_NAME] | None = None
     flows: types.Flows | None = None
+    """With the default provider, if it has flows."""
+    texts: Texts | None = None
+    """With every provider that speaks texts."""
     regions: tuple[Annotated[str, types.REGION], ...] | None = None
     ttl: CodeLife | None = None
     calls_per_client: tuple[Quota, ...] | None = None
@@ -221,7 +222,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return first | {f"providers.{name}": each for name, each in self.providers.items()}
 
     def client_profile(self, name: str) -> ClientProfile:
-        """Return the client's values over the common ones. Its ``flows`` replace the common table.
+        """Return the client's values over the common ones. Its flows replace the common table.
 
         Raises:
             KeyError: there is no such client.
@@ -238,7 +239,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             bridge=bridge,
             caller_id=_override(client.caller_id, provider.caller_id) or f"+{bridge}",
             default_name=_override(client.default_name, provider.default_name),
-            flows=_override(client.flows, provider.spoken_flows()),
+            flows=client_flows(self, provider).get(name, provider.spoken_flows()),
             ttl_s=_override(client.ttl, self.verification.ttl),
             deliver_only=client.deliver_only,
         )
@@ -272,48 +273,3 @@ NAMED_SECTIONS: Final = ("clients", "providers", "routes")
 
 def _override(own: T | None, common: T) -> T:
     return common if own is None else own
-
-
-def credential_fields(settings: Settings) -> Iterator[tuple[str, FieldType, str | bytes]]:
-    """Yield name, field type and value of each secret and each hash of a credential that is set.
-
-    Members of lists are named ``secrets.keys[0]``. Keys are bytes.
-    """
-    for table, section in settings.tables().items():
-        for field in structs.fields(section):
-            kind, value = field_type(field.type), getattr(section, field.name)
-            if not (kind.is_secret or kind.is_hash):
-                continue
-            for i, each in enumerate(value if isinstance(value, tuple) else [value]):
-                index = f"[{i}]" if isinstance(value, tuple) else ""
-                if text := each.key if isinstance(each, RingKey) else each:
-                    yield f"{table}.{field.name}{index}", kind, text
-
-
-def secret_values(settings: Settings) -> tuple[str, ...]:
-    """Return every secret's text: of keys the base64, of URLs the passwords in each encoding."""
-    texts: list[str] = []
-    for _, kind, value in credential_fields(settings):
-        if isinstance(value, bytes):
-            texts.append(base64.b64encode(value).decode())
-        elif kind.is_url:
-            texts.extend(filter(None, _passwords(value)))
-        elif kind.is_secret:
-            texts.append(value.removeprefix(WHSEC_PREFIX))
-    return tuple(texts)
-
-
-def _passwords(url: str) -> Iterator[str]:
-    """Yield the passwords of a URL, as they are written and as they are sent.
-
-    A proxy receives user and password together in base64.
-    """
-    parts = urlsplit(url)
-    query = [pair.partition("=") for pair in parts.query.split("&")]
-    written = [parts.password or ""]
-    written += [text for name, _, text in query if name in {"password", "sentinel_password"}]
-    for text in written:
-        yield from (text, unquote(text), unquote_plus(text))
-    if parts.scheme == "http" and parts.password:
-        pair = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
-        yield base64.b64encode(pair.encode()).decode()

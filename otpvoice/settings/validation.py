@@ -9,11 +9,12 @@ from msgspec import structs
 
 from otpvoice.core.limits import Quota
 from otpvoice.core.verification import queue_margin_s
-from otpvoice.sections import FieldProblem
+from otpvoice.sections import FieldProblem, TextProviderSection
 from otpvoice.setting_types import EVENT_SECRET, WHSEC_PREFIX
+from otpvoice.settings.credentials import credential_fields
 from otpvoice.settings.hook_kinds import SIGNING_KINDS, STANDARD_WEBHOOKS
-from otpvoice.settings.routing import routing_errors
-from otpvoice.settings.schema import Client, Settings, credential_fields
+from otpvoice.settings.routing import default_provider, routing_errors
+from otpvoice.settings.schema import Client, Settings
 
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
@@ -48,10 +49,20 @@ def _provider_errors(settings: Settings) -> Iterator[FieldProblem]:
     if settings.first_provider:
         yield from _repeated("provider.routes", settings.first_provider.routes)
     yield from _repeated("dialer.routes", settings.dialer.routes)
-    yield from routing_errors(settings)
+    routing = (*routing_errors(settings),)
+    yield from routing or _speech_errors(settings)
     for table, provider in settings.provider_tables().items():
         for name, detail in provider.problems():
             yield f"{table}.{name}", detail
+
+
+def _speech_errors(settings: Settings) -> Iterator[FieldProblem]:
+    """Yield what clients cannot speak. All routes have their providers."""
+    if isinstance(default_provider(settings), TextProviderSection):
+        for name, client in settings.clients.items():
+            if client.flows:
+                detail = "the provider of the first route speaks texts. Set texts instead"
+                yield f"clients.{name}.flows", f"has no use: {detail}"
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:
@@ -60,6 +71,10 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         yield from provider.warnings(table)
     if not settings.clients:
         yield "no [clients.<name>] is set: every request will be 401"
+    for name, client in settings.clients.items():
+        providers = settings.provider_tables().values()
+        if client.texts and not any(isinstance(each, TextProviderSection) for each in providers):
+            yield f"clients.{name}.texts has no use: every provider has flows"
 
 
 def is_sample_secret(secret: str | bytes) -> bool:

@@ -6,8 +6,8 @@ from store.driver import RING
 
 from otpvoice.core.keys import encrypt_number, encrypt_speech
 from otpvoice.core.speech import Flow
-from otpvoice.dialer.placement import CallBuilder, Undialable
-from otpvoice.providers.routes import CallerLine, Route
+from otpvoice.dialer.placement import CallBuilder
+from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.store.models import Claim
 
 TEXTS = {"default": Flow("", "Code {otp}"), "hi": Flow("", "कोड {otp}"), "fr": Flow("", "Le {otp}")}
@@ -32,10 +32,16 @@ def claim(locale: str, flow_id: str | None = None, client: str = "login") -> Cla
     )
 
 
-def builder(flows: dict[str, Flow], line: CallerLine | None = None) -> CallBuilder:
-    """Return a builder for one client with these flows."""
-    route = Route("plivo", "plivo", adapter(), "", line)
-    return CallBuilder(RING, {"plivo": route}, {"login": flows})
+def builder(
+    flows: dict[str, Flow],
+    line: CallerLine | None = None,
+    of_clients: dict[str, dict[str, Flow]] | None = None,
+) -> CallBuilder:
+    """Return a builder of calls by a provider with these flows."""
+    provider_flows = ProviderFlows(flows, of_clients or {})
+    return CallBuilder(
+        RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, line)}
+    )
 
 
 @pytest.mark.parametrize("flow_id", [None, ""])
@@ -54,14 +60,15 @@ def test_text_of_a_flow_is_that_of_its_id(locale: str) -> None:
     assert builder(FLOWS).build(claim(locale)).flow_id == FLOWS[locale].id
 
 
-def test_line_of_its_own_has_its_own_texts() -> None:
-    """In the call's language, or the default one."""
-    line = CallerLine("918047285009", "+918047285009", {"default": Flow("", "Own {otp}")})
-    call = builder(TEXTS, line).build(claim("hi"))
-    assert (call.text, call.locale, call.bridge) == ("Own {otp}", "default", line.bridge)
-
-
-def test_text_of_an_unknown_client_cannot_be_spoken() -> None:
-    """The settings of this process lack it."""
-    with pytest.raises(Undialable):
-        builder(TEXTS).build(claim("hi", "", client="another"))
+@pytest.mark.parametrize("flow_id", [None, "", "25"])
+@pytest.mark.parametrize("client", ["login", "another"])
+def test_provider_with_a_line_of_its_own_speaks_the_own_texts_of_a_client(
+    client: str, flow_id: str | None
+) -> None:
+    """Instead of the provider's, and whatever flow the first provider would have used."""
+    line = CallerLine("918047285009", "+918047285009")
+    own = {"login": {"default": Flow("", "Own {otp}")}}
+    call = builder(TEXTS, line, own).build(claim("hi", flow_id, client))
+    expected = ("Own {otp}", "default") if client == "login" else ("कोड {otp}", "hi")
+    assert (call.text, call.locale) == expected
+    assert (call.bridge, call.flow_id) == (line.bridge, "")

@@ -35,13 +35,14 @@ from otpvoice.providers.base import (
     PlacementResult,
 )
 from otpvoice.providers.exchange_capture import ExchangeCapture
-from otpvoice.providers.routes import CallerLine, Route
+from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.settings import Settings
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 PUBLIC_URL = "https://otp.example.com"
-LINE = CallerLine("4930123456", "+4930123456", {"default": Flow("", "{Name}: {otp}")})
+LINE = CallerLine("4930123456", "+4930123456")
+FLOWS = ProviderFlows({"default": Flow("", "{Name}: {otp}")})
 KEY = b"key of the tiny company"
 
 
@@ -104,7 +105,7 @@ def company() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def route(company: ScriptedServer) -> Route:
     """Return the route by the company."""
-    return Route("far", "tiny", Tiny(company.url), "fast", LINE)
+    return Route("far", "tiny", Tiny(company.url), "fast", FLOWS, LINE)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def harness(store: RedisStore, settings: Settings, route: Route) -> ClientAndDia
     ring, profile = Container(settings).key_ring, NumberRules(["IN"], ["mobile"])
     own = RedisStore(store.redis, policy=StorePolicy(routes=("far",)))
     own.sweep("a dialer that was heard of")
-    client = ClientProfile(profile, "918068280000", "+918068280000", "Asha", LINE.flows, 300)
+    client = ClientProfile(profile, "918068280000", "+918068280000", "Asha", FLOWS.common, 300)
     service = Verifications(
         store=own,
         ring=ring,
@@ -125,7 +126,7 @@ def harness(store: RedisStore, settings: Settings, route: Route) -> ClientAndDia
     rules = DialingRules(
         threads=1, max_live_calls=9, live_for_ms=165_000, call_gaps_ms=[0], routes=["far"]
     )
-    dialer = Dialer(own, own, {"far": route}, ring, {"login": LINE.flows}, rules)
+    dialer = Dialer(own, own, {"far": route}, ring, rules)
     return ClientAndDialer(service, own, dialer)
 
 

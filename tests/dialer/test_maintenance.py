@@ -18,7 +18,7 @@ from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
 from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.base import Callback, CallQuery, CallReport, OutboundCall, PlacementResult
-from otpvoice.providers.routes import Route
+from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox
@@ -80,7 +80,9 @@ def keeper(
 
 def routes_by(company: HangingProvider) -> dict[str, Route]:
     """Return the usual routes, with another provider."""
-    return {name: Route(name, "hanging", company, name) for name in ("obd", "c2c")}
+    return {
+        name: Route(name, "hanging", company, name, ProviderFlows({})) for name in ("obd", "c2c")
+    }
 
 
 def called(harness: ClientAndDialer, sandbox: RunningSandbox, number: str = ASHA) -> Verification:

@@ -148,14 +148,14 @@ def test_call_without_recorded_flow_uses_the_settings(
     assert flow_of(phones) == "25"
 
 
-def test_call_without_recorded_flow_of_unknown_client_fails(
-    old_desk: ClientAndDialer, store: RedisStore, redis: Redis, phones: SandboxPhones
+def test_call_without_recorded_flow_of_unknown_client_speaks_the_common_flow(
+    old_desk: ClientAndDialer, redis: Redis, phones: SandboxPhones
 ) -> None:
-    """No setting names a flow."""
-    begun = old_desk.create(client="bank")
+    """In its language."""
+    begun = old_desk.create(client="bank", locale="hi")
     redis.hdel(f"{CALL}{begun.calls[0].id}", "flow")
-    assert_undialable(old_desk, store, begun, calls=1)
-    assert phones.ledger() == []
+    assert old_desk.dial_next()
+    assert flow_of(phones) == "25"
 
 
 def test_call_encrypted_with_unknown_key_fails(

@@ -7,7 +7,7 @@ import pytest
 
 from otpvoice.cli.doctor.settings import weak_secrets
 from otpvoice.settings import LoadedSettings
-from otpvoice.settings.schema import secret_values
+from otpvoice.settings.credentials import secret_values
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

@@ -7,8 +7,8 @@ import pytest
 
 from otpvoice.cli.doctor.settings import weak_secrets
 from otpvoice.settings import LoadedSettings
+from otpvoice.settings.credentials import secret_values
 from otpvoice.settings.hook_kinds import SIGNING_KINDS, HookKind
-from otpvoice.settings.schema import secret_values
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

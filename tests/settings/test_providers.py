@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from otpvoice.container import Container
+from otpvoice.core.speech import Flow
 from otpvoice.providers.plivo.provider import Plivo
 from otpvoice.settings import LoadedSettings
+from otpvoice.settings.credentials import secret_values
 from otpvoice.settings.routing import planned_routes, providers_by_name, route_order
-from otpvoice.settings.schema import secret_values
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]
@@ -100,6 +101,42 @@ def test_provider_table_may_be_missing_if_there_are_others(start: Start) -> None
     assert profile.flows["hi"].text == "कोड {otp}"
 
 
+OWN_WORDS = '[clients.app]\ntexts = { default = "ACME: {otp}" }\nflows = { default = "30" }\n'
+
+
+def test_texts_of_a_client_are_with_every_provider_that_speaks_texts(start: Start) -> None:
+    """And its flows with [provider] alone, whose ids they are."""
+    settings = start(OWN_WORDS + TWILIO + SECOND).settings
+    routes = Container(settings).routes
+    said = {name: route.flows.choose("app", "hi")[1] for name, route in routes.items()}
+    assert said == {
+        "obd": Flow("30"),
+        "c2c": Flow("30"),
+        "twilio": Flow("", "ACME: {otp}"),
+        "second": Flow("7"),
+    }
+    assert routes["twilio"].flows.choose("another", "hi")[1].text == "कोड {otp}"
+
+
+def test_texts_of_a_client_are_with_the_first_provider_if_it_speaks_texts(start: Start) -> None:
+    """Then there is nothing for which flows of the client could stand."""
+    own = OWN_WORDS.replace('flows = { default = "30" }', "")
+    profile = start(own + TWILIO, **NO_PROVIDER).settings.client_profile("app")
+    assert profile.flows == {"default": Flow("", "ACME: {otp}")}
+
+
+def test_flows_of_a_client_without_a_provider_of_flows_are_an_error(errors_of: ErrorsOf) -> None:
+    """They would never be used. An unused text is a warning only."""
+    errors = errors_of(OWN_WORDS + TWILIO, **NO_PROVIDER)
+    assert "Set texts instead" in errors["clients.app.flows"]
+
+
+def test_texts_of_a_client_without_a_provider_that_speaks_them_are_a_warning(start: Start) -> None:
+    """They may be there before the provider is."""
+    assert any("clients.app.texts has no use" in each for each in start(OWN_WORDS).warnings)
+    assert not any("clients.app.texts" in each for each in start(OWN_WORDS + PLIVO).warnings)
+
+
 def test_variables_set_fields_of_named_providers_and_routes(start: Start) -> None:
     """As those of clients do."""
     settings = start(
@@ -137,6 +174,7 @@ def test_secrets_of_named_providers_are_masked(start: Start) -> None:
             "missing",
         ),
         (PLIVO.replace("MA0", "MA/"), "providers.plivo.auth_id", "4 to 40"),
+        (PLIVO + "time_limit = 106", "providers.plivo.time_limit", "more than 150 seconds"),
         (PLIVO.replace("{otp}", "x"), "providers.plivo.texts.default", "speaks {otp}"),
         (TWILIO + "flows = {}", "providers.twilio.flows", "is unknown"),
         (TWILIO.replace("{otp}", "x"), "providers.twilio.texts.default", "speaks {otp}"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from otpvoice.settings import LoadedSettings
-from otpvoice.settings.schema import secret_values
+from otpvoice.settings.credentials import secret_values
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

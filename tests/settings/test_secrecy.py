@@ -10,7 +10,8 @@ from msgspec import structs
 from otpvoice.addresses import parse_ha_url
 from otpvoice.setting_types import field_type
 from otpvoice.settings import LoadedSettings
-from otpvoice.settings.schema import SECTIONS, secret_values
+from otpvoice.settings.credentials import secret_values
+from otpvoice.settings.schema import SECTIONS
 
 Start = Callable[..., LoadedSettings]
 ErrorsOf = Callable[..., dict[str, str]]

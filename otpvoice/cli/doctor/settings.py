@@ -24,7 +24,7 @@ from otpvoice.core.speech import Flow
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.setting_types import WHSEC_PREFIX
 from otpvoice.settings import Settings
-from otpvoice.settings.schema import credential_fields, secret_values
+from otpvoice.settings.credentials import credential_fields, secret_values
 from otpvoice.settings.validation import (
     MIN_PRODUCTION_CODE_LENGTH,
     cross_field_errors,
