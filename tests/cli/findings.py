@@ -4,8 +4,12 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 
-from otpvoice.cli.doctor import Finding, Level
+from otpvoice.cli.doctor.accounts import account_checks
 from otpvoice.cli.doctor.command import run_checks
+from otpvoice.cli.doctor.network import provider_findings
+from otpvoice.diagnostics import Finding, Level
+from otpvoice.http_client import create_tls_context
+from otpvoice.settings import load
 
 _LINE = re.compile(r"(ok|advice|warn|FAIL) +(\S+(?: \S+)*)  +(.+)")
 
@@ -27,6 +31,14 @@ def doctor_findings(
 ) -> list[Finding]:
     """Run all checks, with other certificate authorities if given."""
     return with_remedies(run_checks(environ, trusted))
+
+
+def further_account_findings(environ: Mapping[str, str], **fields: str) -> list[Finding]:
+    """Check only ``[providers.x]``, which has these fields, over the network."""
+    own = {f"OTPVOICE_PROVIDERS_X_{name.upper()}": value for name, value in fields.items()}
+    accounts = account_checks(load({**environ, **own}).settings)
+    (account,) = [each for each in accounts if each.name == "x"]
+    return with_remedies(provider_findings([account], create_tls_context()))
 
 
 def with_remedies(found: Iterable[Finding]) -> list[Finding]:

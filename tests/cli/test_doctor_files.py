@@ -11,9 +11,9 @@ from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
 from support.processes import environment, find_program, skip_or_fail
 
-from otpvoice.cli.doctor import Level
 from otpvoice.cli.doctor.network import event_url_findings
 from otpvoice.cli.doctor.settings import machine_findings
+from otpvoice.diagnostics import Level
 from otpvoice_demo.stack import Stack
 
 OK, ADVICE, WARN, FAIL = Level

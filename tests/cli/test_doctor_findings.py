@@ -7,10 +7,12 @@ import pytest
 from api.api_client import settings_with
 from cli.findings import failed_subjects, finding_about, with_remedies
 
-from otpvoice.cli.doctor import Level, ok, run_check
-from otpvoice.cli.doctor.network import account_finding
+from otpvoice.cli.doctor import run_check
+from otpvoice.cli.doctor.accounts import account_checks
 from otpvoice.cli.doctor.settings import flow_findings, number_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
+from otpvoice.diagnostics import Level, ok
+from otpvoice.providers.mobtexting.checks import balance_finding
 from otpvoice.providers.mobtexting.queries import AccountStatus
 from otpvoice.store.discovery import DiscoveryNode, ServerInfo
 from otpvoice.store.models import Health, Quarantine
@@ -130,7 +132,7 @@ def test_degraded_service_is_a_warning() -> None:
 )
 def test_account_status_decides_finding(account: AccountStatus, subject: str, level: Level) -> None:
     """Credit, no credit, a wrong token, a wrong address, and invalid credits."""
-    finding = account_finding(account)
+    finding = balance_finding("provider", account)
     assert (finding.subject, finding.level) == (subject, level)
 
 
@@ -186,21 +188,24 @@ def test_flow_that_may_not_speak_the_code_once_is_reported(
     environ: dict[str, str], changes: dict[str, str], subject: str, level: Level
 ) -> None:
     """A sound, a redial by the provider, a text without the code, or with it once."""
-    found = with_remedies(flow_findings(settings_with(environ, **changes)))
+    settings = settings_with(environ, **changes)
+    found = with_remedies(flow_findings(settings, account_checks(settings)))
     assert finding_about(found, subject).level is level
 
 
 def test_flow_that_speaks_the_code_twice_has_no_finding(environ: dict[str, str]) -> None:
     """With either kind of braces."""
     flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}}'
-    assert not [*flow_findings(settings_with(environ, provider_flows=flows))]
+    settings = settings_with(environ, provider_flows=flows)
+    assert not [*flow_findings(settings, account_checks(settings))]
 
 
 def test_setting_unfit_for_production_is_a_warning(environ: dict[str, str]) -> None:
     """Before ``server.production`` is true."""
     changes = {"server_public_url": "http://otp.example.com"}
     changes |= {"provider_base_url": "http://provider.example.com/"}
-    found = with_remedies(service_findings(settings_with(environ, **changes)))
+    settings = settings_with(environ, **changes)
+    found = with_remedies(service_findings(settings, [*account_checks(settings)]))
     names = {each.subject for each in found if each.level is WARN}
     assert names == {"server.production", "server.public_url", "provider.base_url"}
 

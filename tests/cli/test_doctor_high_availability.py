@@ -6,7 +6,7 @@ import pytest
 from cli.findings import doctor_findings, finding_about
 from support.valkey import cluster, sentinels
 
-from otpvoice.cli.doctor import Finding, Level
+from otpvoice.diagnostics import Finding, Level
 from otpvoice.store.discovery import discovery_nodes
 from otpvoice_demo.stack import free_port
 

@@ -14,7 +14,7 @@ from cli.findings import doctor_findings, finding_about
 from support.processes import otpvoice_process
 from support.stack import Stack, running_service
 
-from otpvoice.cli.doctor import Level
+from otpvoice.diagnostics import Level
 
 NUMBERS = {
     "answer": "+919812000001",

@@ -4,12 +4,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from cli.findings import finding_about, with_remedies
+from cli.findings import finding_about, further_account_findings
 
-from otpvoice.cli.doctor import Finding, Level
-from otpvoice.cli.doctor.plivo_accounts import plivo_findings
-from otpvoice.http_client import create_tls_context
-from otpvoice.settings import load
+from otpvoice.diagnostics import Finding, Level
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 TOKEN = "auth-token-of-the-company"
@@ -24,17 +21,15 @@ def company() -> Iterator[RunningSandbox]:
 
 def findings(environ: dict[str, str], base_url: str, token: str = TOKEN) -> list[Finding]:
     """Check an account at this address."""
-    own = {
-        "KIND": "plivo",
-        "AUTH_ID": "MA000000000000000000",
-        "AUTH_TOKEN": token,
-        "BASE_URL": base_url,
-        "BRIDGE": "918047285000",
-        "TEXTS": '{"default": "{otp}"}',
-    }
-    variables = {f"OTPVOICE_PROVIDERS_X_{name}": value for name, value in own.items()}
-    settings = load(environ | variables).settings
-    return with_remedies(plivo_findings(settings, create_tls_context()))
+    return further_account_findings(
+        environ,
+        kind="plivo",
+        auth_id="MA000000000000000000",
+        auth_token=token,
+        base_url=base_url,
+        bridge="918047285000",
+        texts='{"default": "{otp}"}',
+    )
 
 
 def test_account_is_ok(environ: dict[str, str], company: RunningSandbox) -> None:

@@ -5,12 +5,12 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from cli.findings import finding_about, with_remedies
+from cli.findings import finding_about, further_account_findings
 
-from otpvoice.cli.doctor import Finding, Level
-from otpvoice.cli.doctor.twiml_accounts import credentials_finding, twiml_findings
-from otpvoice.http_client import HttpResponse, RequestFailed, create_tls_context
-from otpvoice.settings import load
+from otpvoice.diagnostics import Finding, Level
+from otpvoice.http_client import HttpResponse, RequestFailed
+from otpvoice.providers.checks import credentials_finding
+from otpvoice.providers.twiml.checks import REMEDIES
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 TOKEN = "t0ken-of-the-vendors"
@@ -25,18 +25,16 @@ def company() -> Iterator[RunningSandbox]:
 
 def findings(environ: dict[str, str], base_url: str, token: str = TOKEN) -> list[Finding]:
     """Check an account with Twilio at this address."""
-    own = {
-        "KIND": "twiml",
-        "VENDOR": "twilio",
-        "ACCOUNT": "AC1",
-        "TOKEN": token,
-        "BASE_URL": base_url,
-        "BRIDGE": "12025550100",
-        "TEXTS": '{"default": "{otp}"}',
-    }
-    variables = {f"OTPVOICE_PROVIDERS_X_{name}": value for name, value in own.items()}
-    settings = load(environ | variables).settings
-    return with_remedies(twiml_findings(settings, create_tls_context()))
+    return further_account_findings(
+        environ,
+        kind="twiml",
+        vendor="twilio",
+        account="AC1",
+        token=token,
+        base_url=base_url,
+        bridge="12025550100",
+        texts='{"default": "{otp}"}',
+    )
 
 
 def test_account_is_ok(environ: dict[str, str], company: RunningSandbox) -> None:
@@ -80,5 +78,5 @@ def test_finding_of_a_response(
     response: HttpResponse | RequestFailed, subject: str, level: Level
 ) -> None:
     """Each has one."""
-    finding = credentials_finding("x", response)
+    finding = credentials_finding("x", response, "calls", REMEDIES)
     assert (finding.subject, finding.level) == (subject, level)

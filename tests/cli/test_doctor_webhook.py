@@ -11,8 +11,8 @@ from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_prox
 from providers.servers import serve_tls
 from support.raw_http import RawConnection
 
-from otpvoice.cli.doctor import Finding, Level
-from otpvoice.cli.doctor.network import connectivity_finding
+from otpvoice.diagnostics import Finding, Level
+from otpvoice.diagnostics.network import connectivity_finding
 from otpvoice.http_client import create_tls_context
 from otpvoice_demo.stack import Stack, free_port
 

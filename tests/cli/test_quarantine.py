@@ -7,9 +7,9 @@ from api.api_client import ApiClient, ManualDialer, settings_with
 from cli.cli_runner import run_as_operator
 from redis import Redis
 
-from otpvoice.cli.doctor import Level
 from otpvoice.cli.doctor.store import store_findings
 from otpvoice.container import Container
+from otpvoice.diagnostics import Level
 from otpvoice.store.redis_store import RedisStore
 
 SECRET = "whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ=="

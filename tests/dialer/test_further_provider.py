@@ -1,19 +1,22 @@
-"""A telephone company that only these tests know: the port and a route are all that it needs."""
+"""A telephone company that only these tests know: ports, settings and a route are all it needs."""
 
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from msgspec import structs
 from providers.servers import ScriptedServer, http_response
 from support.service import ASHA, ClientAndDialer
 from werkzeug.test import TestResponse
 
 from otpvoice.api.application import Api
 from otpvoice.api.webhooks import WebhookViews
+from otpvoice.cli.doctor.accounts import account_checks
+from otpvoice.cli.doctor.network import provider_findings
 from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
@@ -21,8 +24,15 @@ from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
 from otpvoice.core.speech import Flow, fill_text
 from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.diagnostics import Finding, failure, ok
 from otpvoice.dialer.dialer import Dialer, DialingRules
-from otpvoice.http_client import Deadlines, HttpClient, RequestFailed
+from otpvoice.http_client import (
+    Deadlines,
+    HttpClient,
+    HttpResponse,
+    RequestFailed,
+    create_tls_context,
+)
 from otpvoice.metrics import ApiMetrics
 from otpvoice.providers.base import (
     Callback,
@@ -34,8 +44,12 @@ from otpvoice.providers.base import (
     PlacementOutcome,
     PlacementResult,
 )
+from otpvoice.providers.check_table import CHECKS
+from otpvoice.providers.checks import AccountChecks, fetch
+from otpvoice.providers.conformance import CapturedEvidence, CheckResult, CheckStatus
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
+from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
@@ -92,6 +106,38 @@ class Tiny:
 def sign(url: str) -> str:
     """Return the company's signature of an address."""
     return hmac.new(KEY, url.encode(), "sha256").hexdigest()
+
+
+class TinySettings(ProviderSection, frozen=True, kw_only=True):
+    """An account with the company."""
+
+    url: str
+
+    def spoken_flows(self) -> Mapping[str, Flow]:
+        """Return the company's texts."""
+        return {"default": Flow("", "{otp}")}
+
+
+class TinyChecks(AccountChecks[TinySettings]):
+    """The company shows one thing of an account, and one of a call."""
+
+    conformance_page = "the tiny page"
+
+    @property
+    def api_url(self) -> str:
+        """The company's API."""
+        return self.section.url
+
+    def account_findings(self, http: HttpClient) -> Iterator[Finding]:
+        """Yield whether the API welcomes the line."""
+        response = fetch(http, f"{self.section.url}/lines", {})
+        is_welcome = isinstance(response, HttpResponse) and response.body == b"welcome"
+        subject = f"{self.table}.bridge"
+        yield ok(subject, self.caller_line) if is_welcome else failure(subject, "is unknown", "ask")
+
+    def check_call(self, evidence: CapturedEvidence) -> Iterator[CheckResult]:
+        """Yield whether the call was answered."""
+        yield CheckResult("answer", "comes", CheckStatus.CONFIRMED, evidence.status)
 
 
 @pytest.fixture
@@ -181,3 +227,23 @@ def test_signature_over_the_public_address_authenticates_a_callback(
     assert harness.calls_of(begun)[0].status is CallStatus.PLACED
     assert deliver(store, route, ring, f"{PUBLIC_URL}{path}", **members).status_code == 200
     assert harness.calls_of(begun)[0].status is CallStatus.BUSY
+
+
+@pytest.mark.parametrize("reply", [b"welcome", b"who are you?"])
+def test_diagnostics_find_the_checks_of_a_further_kind(
+    company: ScriptedServer, settings: Settings, reply: bytes
+) -> None:
+    """By its settings: address, account and conformance; the doctor itself does not know it."""
+    section = TinySettings(bridge=LINE.bridge, url=company.url)
+    settings = structs.replace(settings, providers={"tiny": section})
+    *_, tiny = account_checks(settings, {**CHECKS, TinySettings: TinyChecks})
+    company.respond(http_response(reply))
+    found = [*provider_findings([tiny], create_tls_context())]
+    assert [each.subject for each in found] == ["providers.tiny address", "providers.tiny.bridge"]
+    assert [str(each.level) for each in found] == ["ok", "ok" if reply == b"welcome" else "FAIL"]
+    assert LINE.bridge not in str(found)
+    query = CallQuery("call_1", "", ASHA, LINE.bridge, None, 0)
+    evidence = CapturedEvidence(
+        query=query, status=CallStatus.BUSY, reply=None, callback=None, callback_at_ms=None
+    )
+    assert [each.observation for each in tiny.check_call(evidence)] == ["busy"]

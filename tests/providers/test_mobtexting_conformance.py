@@ -12,14 +12,10 @@ import pytest
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import CapturedResponse
 from otpvoice.providers.base import CallQuery
+from otpvoice.providers.conformance import CheckResult, CheckStatus
 from otpvoice.providers.exchange_capture import CapturedCallback
 from otpvoice.providers.mobtexting.callback import CallbackFormat
-from otpvoice.providers.mobtexting.conformance import (
-    CapturedEvidence,
-    CheckResult,
-    CheckStatus,
-    check_conformance,
-)
+from otpvoice.providers.mobtexting.conformance import MobtextingEvidence, check_conformance
 from otpvoice.providers.mobtexting.modes import Mode
 
 ID = "70fa87e0-9df9-4327-bc80-a561c48703d8"
@@ -66,7 +62,7 @@ def callback(members: dict[str, Any] | bytes, **changes: Any) -> CapturedCallbac
     )
 
 
-DOCUMENTED = CapturedEvidence(
+DOCUMENTED = MobtextingEvidence(
     query=CallQuery(CALL, Mode.OBD, NUMBER, "918068280000", ID, SENT_AT),
     form=CallbackFormat(ZoneInfo("Asia/Kolkata")),
     status=CallStatus.ANSWERED,
@@ -83,7 +79,7 @@ C2C = replace(
 )
 
 
-def result_of(evidence: CapturedEvidence, name: str) -> CheckResult:
+def result_of(evidence: MobtextingEvidence, name: str) -> CheckResult:
     """Return the result of one check."""
     (result,) = [each for each in check_conformance(evidence) if each.name == name]
     return result

@@ -1,32 +1,32 @@
-"""The accounts with Mobtexting, which several checks are about."""
+"""The accounts with telephone companies, each with the checks of its kind."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from otpvoice.providers.mobtexting.settings import MobtextingSettings
+from otpvoice.core.phone import single_region
+from otpvoice.providers.check_table import CHECKS, CheckTable
+from otpvoice.providers.checks import Checks
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import planned_routes, providers_by_name, route_order
 
 
-@dataclass(frozen=True, slots=True)
-class MobtextingAccount:
-    """An account, with its names in the settings."""
+def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[Checks]:
+    """Yield the checks of each account, those of ``[provider]`` first.
 
-    name: str
-    """The provider's."""
-    table: str
-    """The section's: ``provider`` or ``providers.<name>``."""
-    settings: MobtextingSettings
-    modes: tuple[str, ...]
-    """Those of its routes."""
-
-
-def mobtexting_accounts(settings: Settings) -> Iterator[MobtextingAccount]:
-    """Yield all accounts with Mobtexting."""
+    Args:
+        settings: have the accounts.
+        table: the checks of each kind.
+    """
     routes = planned_routes(settings)
     order = [routes[name] for name in route_order(settings)]
-    for name, table in zip(providers_by_name(settings), settings.provider_tables(), strict=True):
-        section = settings.provider_tables()[table]
-        if isinstance(section, MobtextingSettings):
-            modes = dict.fromkeys(route.mode for route in order if route.provider == name)
-            yield MobtextingAccount(name, table, section, (*modes,))
+    tables = settings.provider_tables()
+    for name, section_name in zip(providers_by_name(settings), tables, strict=True):
+        section = tables[section_name]
+        kind = next(each for each in table if isinstance(section, each))
+        yield table[kind](
+            name=name,
+            table=section_name,
+            section=section,
+            modes=tuple(dict.fromkeys(route.mode for route in order if route.provider == name)),
+            public_url=settings.server.public_url,
+            region=single_region(settings.limits.regions),
+        )

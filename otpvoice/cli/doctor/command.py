@@ -8,10 +8,10 @@ from typing import Final
 
 import click
 
-from otpvoice.cli.doctor import COLORS, Finding, Level, failure, ok, run_check, warning
+from otpvoice.cli.doctor import COLORS, run_check
+from otpvoice.cli.doctor.accounts import account_checks
 from otpvoice.cli.doctor.live_call import run_live_call
 from otpvoice.cli.doctor.network import event_findings, provider_findings, webhook_findings
-from otpvoice.cli.doctor.plivo_accounts import plivo_findings
 from otpvoice.cli.doctor.settings import (
     file_findings,
     flow_findings,
@@ -21,7 +21,6 @@ from otpvoice.cli.doctor.settings import (
     service_findings,
 )
 from otpvoice.cli.doctor.store import store_findings
-from otpvoice.cli.doctor.twiml_accounts import twiml_findings
 from otpvoice.cli.operator import (
     json_option,
     load_settings,
@@ -32,6 +31,7 @@ from otpvoice.cli.operator import (
 from otpvoice.cli.verify import Terminal
 from otpvoice.core.keys import mask_number
 from otpvoice.core.phone import parse_written_number, single_region
+from otpvoice.diagnostics import Finding, Level, failure, ok, warning
 from otpvoice.http_client import InvalidCaBundleError, create_tls_context
 from otpvoice.settings import Settings, SettingsError, load
 from otpvoice.settings.routing import route_order
@@ -65,9 +65,9 @@ def doctor(
     no secret.
 
     With --live it calls a real phone once, through the running dialer and API, and reports which
-    of the provider's undocumented behaviours the call confirmed (mobtexting.md, section 4). The
-    call costs money, so the command asks for confirmation. The exit status is 0 if the call was
-    answered, and the code right if one was typed.
+    behaviours on the provider's page the call confirmed (docs/providers). The call costs money, so
+    the command asks for confirmation. The exit status is 0 if the call was answered, and the code
+    right if one was typed.
     """
     if live is None:
         if route or client or locale or yes:
@@ -119,19 +119,18 @@ def run_checks(
     for text in loaded.warnings:
         if text not in {*setting_warnings(settings)}:  # the checks below report these
             yield warning("settings", text, "correct or remove it")
+    accounts = [*account_checks(settings)]
     for subject, check in (
-        ("settings", partial(service_findings, settings)),
+        ("settings", partial(service_findings, settings, accounts)),
         ("files", partial(file_findings, environ, settings)),
         ("machine", partial(machine_findings, settings.redis.url)),
-        ("secrets", partial(secret_findings, settings)),
+        ("secrets", partial(secret_findings, settings, accounts)),
         ("numbers", partial(number_findings, settings)),
-        ("flows", partial(flow_findings, settings)),
+        ("flows", partial(flow_findings, settings, accounts)),
         ("redis", partial(store_findings, settings)),
-        ("webhook", partial(webhook_findings, settings, trusted)),
+        ("webhook", partial(webhook_findings, settings, accounts, trusted)),
         ("events", partial(event_findings, settings, trusted)),
-        ("provider", partial(provider_findings, settings, trusted)),
-        ("providers", partial(twiml_findings, settings, trusted)),
-        ("providers", partial(plivo_findings, settings, trusted)),
+        *((each.table, partial(provider_findings, [each], trusted)) for each in accounts),
     ):
         yield from run_check(subject, check)
 

@@ -2,18 +2,18 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 import click
 
 from otpvoice.cli.admin import report_store_errors
+from otpvoice.cli.doctor.accounts import account_checks
 from otpvoice.cli.doctor.store import open_store
 from otpvoice.cli.verify import CALL_STATES, Terminal
 from otpvoice.container import Container
 from otpvoice.core.errors import OtpvoiceError
-from otpvoice.core.phone import single_region
 from otpvoice.core.requests import CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.speech import generate_code
@@ -26,19 +26,12 @@ from otpvoice.core.verification import (
 )
 from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
 from otpvoice.providers.base import CallQuery
+from otpvoice.providers.checks import Checks
+from otpvoice.providers.conformance import CapturedEvidence, CheckResult, CheckStatus
 from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
 from otpvoice.providers.message_body import describe_values
-from otpvoice.providers.mobtexting.build import callback_format
-from otpvoice.providers.mobtexting.conformance import (
-    CapturedEvidence,
-    CheckResult,
-    CheckStatus,
-    check_conformance,
-)
-from otpvoice.providers.mobtexting.reply import parse_reply_id
-from otpvoice.providers.mobtexting.settings import MobtextingSettings
+from otpvoice.providers.routes import Route
 from otpvoice.settings import Settings
-from otpvoice.settings.routing import providers_by_name
 
 _POLL_INTERVAL_S: Final = 0.25
 _CALLBACK_GRACE_MS: Final = 1_000
@@ -99,12 +92,13 @@ def run_live_call(
                 call = live_call.place(request)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
-    checks = [
-        *_conformance_checks(container, number, call, live_call.exchanges),
-        *_user_answers(call, live_call, terminal),
-    ]
+    used = container.routes[call.route]
+    (account,) = (each for each in account_checks(settings) if each.name == used.provider_name)
+    evidence = _collect_evidence(account, used, number, call, live_call.exchanges)
+    checks = [*account.check_call(evidence), *_user_answers(call, live_call, terminal)]
     summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
-    click.echo(f"\nThe call: {summary}.\nWhat it showed of mobtexting.md, section 4:")
+    page = f" of {account.conformance_page}" if account.conformance_page else ""
+    click.echo(f"\nThe call: {summary}.\nWhat it showed{page}:")
     for each in checks:
         line = f"{each.status:12}  {each.name:18}  {each.expectation}: {each.observation}"
         click.secho(line, fg=_COLORS[each.status])
@@ -202,24 +196,24 @@ def _headline(exchange: CapturedExchange) -> str:
     return f"The provider replied after {duration}: HTTP {exchange.status}"
 
 
-def _conformance_checks(
-    container: Container, number: str, call: Call, exchanges: Sequence[tuple[int, CapturedExchange]]
-) -> Iterable[CheckResult]:
-    """Check what the provider sent, and query the call's status as a dialer does."""
+def _collect_evidence(
+    account: Checks,
+    route: Route,
+    number: str,
+    call: Call,
+    exchanges: Sequence[tuple[int, CapturedExchange]],
+) -> CapturedEvidence:
+    """Return what the provider sent, and query the call's status as a dialer does."""
     replies = [each for _, each in exchanges if isinstance(each, CapturedResponse)]
     callbacks = [(at, each) for at, each in exchanges if isinstance(each, CapturedCallback)]
     reply = replies[-1] if replies else None
     callback_at_ms, callback = callbacks[0] if callbacks else (None, None)
-    route = container.routes[call.route]
-    section = providers_by_name(container.settings)[route.provider_name]
-    if not isinstance(section, MobtextingSettings):
-        return ()  # what other providers document is checked by their own tests
     query = CallQuery(
         call_id=call.id,
         mode=route.mode,
         number=number,
         bridge=call.bridge,
-        provider_id=parse_reply_id(reply.body) if reply else None,
+        provider_id=account.parse_reply_id(reply.body) if reply else None,
         sent_at_ms=call.sent_at or call.due_at,  # without a time, the call certainly did not ring
     )
     responses: list[CapturedResponse] = []
@@ -232,17 +226,14 @@ def _conformance_checks(
         responses = captured
         if report:
             break
-    return check_conformance(
-        CapturedEvidence(
-            query=query,
-            form=callback_format(section, single_region(container.settings.limits.regions)),
-            status=call.status,
-            reply=reply,
-            callback=callback,
-            callback_at_ms=callback_at_ms,
-            query_responses=responses,
-            query_report=report,
-        )
+    return CapturedEvidence(
+        query=query,
+        status=call.status,
+        reply=reply,
+        callback=callback,
+        callback_at_ms=callback_at_ms,
+        query_responses=responses,
+        query_report=report,
     )
 
 

@@ -6,7 +6,7 @@ They send nothing over the network.
 import base64
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -16,12 +16,11 @@ import phonenumbers
 from msgspec import structs
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from otpvoice.cli.doctor import LOOPBACK, Finding, advice, failure, ok, warning
-from otpvoice.cli.doctor.accounts import MobtextingAccount, mobtexting_accounts
 from otpvoice.core.errors import RequestRefused
 from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
-from otpvoice.providers.mobtexting.modes import Mode
+from otpvoice.diagnostics import LOOPBACK, Finding, Level, advice, failure, ok, warning
+from otpvoice.providers.checks import Checks
 from otpvoice.setting_types import WHSEC_PREFIX
 from otpvoice.settings import Settings
 from otpvoice.settings.credentials import credential_fields, secret_values
@@ -41,14 +40,14 @@ _MIN_DISTINCT_BYTES: Final = 16
 """Random keys have more: about 30 distinct bytes of 32, and 23 of 24."""
 
 
-def service_findings(settings: Settings) -> Iterator[Finding]:
+def service_findings(settings: Settings, accounts: Iterable[Checks]) -> Iterator[Finding]:
     """Yield whether the service is ready for production, and for whom."""
     if settings.server.production:
         yield ok("server.production", "true, and every setting is fit for it")
     else:
         todo = "set it to true before the service calls real users"
         yield warning("server.production", "is false: samples and plain http are allowed", todo)
-        yield from _production_findings(settings)
+        yield from _production_findings(settings, accounts)
     yield from _guessing_findings(settings)
     if settings.test_numbers:
         found = "test numbers are set: anyone who knows one can sign in as it"
@@ -71,10 +70,10 @@ def _guessing_findings(settings: Settings) -> Iterator[Finding]:
             yield warning(f"limits.{name}", "is off", "remove the line to restore the default")
 
 
-def _production_findings(settings: Settings) -> Iterator[Finding]:
+def _production_findings(settings: Settings, accounts: Iterable[Checks]) -> Iterator[Finding]:
     """Yield what production would refuse, without what :func:`secret_findings` reports."""
-    missing = (f"{each.table}.webhook_secret" for each in mobtexting_accounts(settings))
-    reported = {*missing, *(weak.subject for weak in weak_secrets(settings))}
+    found = [*secret_findings(settings, accounts)]
+    reported = {each.subject for each in found if each.level is Level.FAILURE}
     server = structs.replace(settings.server, production=True)
     for name, detail in cross_field_errors(structs.replace(settings, server=server)):
         if name not in reported:
@@ -157,19 +156,14 @@ def machine_findings(redis_url: str, overcommit: Path = _OVERCOMMIT) -> Iterator
         yield warning(subject, found, todo)
 
 
-def secret_findings(settings: Settings) -> Iterator[Finding]:
+def secret_findings(settings: Settings, accounts: Iterable[Checks]) -> Iterator[Finding]:
     """Yield weak secrets, and whether callbacks can authenticate."""
     weak = [*weak_secrets(settings)]
     yield from weak
     if not weak:
         yield ok("secrets", "none is a sample, used twice or easy to guess")
-    for account in mobtexting_accounts(settings):
-        if account.settings.has_webhook_secret:
-            yield ok("webhook", "callbacks can authenticate")
-        else:
-            table = account.table
-            todo = f"set {table}.webhook_secret or {table}.webhook_path_token"
-            yield failure("webhook", "no secret is set, so every callback is refused", todo)
+    for account in accounts:
+        yield from account.secret_findings()
 
 
 def weak_secrets(settings: Settings) -> Iterator[Finding]:
@@ -266,10 +260,10 @@ def _check_prefix(name: str, prefix: str, regions: set[str]) -> Finding:
     return advice(name, found, "correct or remove it")
 
 
-def flow_findings(settings: Settings) -> Iterator[Finding]:
+def flow_findings(settings: Settings, accounts: Iterable[Checks]) -> Iterator[Finding]:
     """Yield whether calls speak the code, in a way that can be understood, and only once."""
-    for account in mobtexting_accounts(settings):
-        yield from _speech_findings(account)
+    for account in accounts:
+        yield from account.speech_findings()
     owners: dict[str, Mapping[str, Flow] | None] = {
         table: section.spoken_flows() for table, section in settings.provider_tables().items()
     }
@@ -284,17 +278,3 @@ def flow_findings(settings: Settings) -> Iterator[Finding]:
                 yield failure(name, "its text speaks no {otp}", "correct the flow, or its text")
             elif flow.text.count("otp}") < 2:
                 yield advice(name, "its text speaks {otp} once", "speak it twice, for writing down")
-
-
-def _speech_findings(account: MobtextingAccount) -> Iterator[Finding]:
-    provider, table = account.settings, account.table
-    if provider.audio and Mode.OBD in account.modes:
-        found = "OBD calls play a sound, which speaks no code"
-        yield failure(f"{table}.audio", found, "leave it empty")
-    if provider.interval:
-        found = f"the provider redials after {provider.interval} min, when the code has expired"
-        yield warning(f"{table}.interval", found, "set it to 0")
-    if provider.c2c_attempts:
-        found = f"the provider redials an unanswered number {provider.c2c_attempts} times"
-        todo = "set it to 0, and use verification.max_redials"
-        yield warning(f"{table}.c2c_attempts", found, todo)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-from otpvoice.cli.doctor import Finding, advice, failure, ok, warning
 from otpvoice.container import Container
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.diagnostics import Finding, advice, failure, ok, warning
 from otpvoice.settings import Settings
 from otpvoice.store.admin import AdminStore, Overview, SelfTest
 from otpvoice.store.discovery import (

@@ -7,16 +7,15 @@ Each check is one row of the table there. The service works whichever way a chec
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.http_client import CapturedResponse, HttpResponse
-from otpvoice.providers.base import Callback, CallbackParseError, CallQuery, CallReport
-from otpvoice.providers.exchange_capture import CapturedCallback
+from otpvoice.http_client import HttpResponse
+from otpvoice.providers.base import Callback, CallbackParseError, CallReport
+from otpvoice.providers.conformance import CapturedEvidence, CheckResult, CheckStatus
 from otpvoice.providers.message_body import decode_object, type_name
 from otpvoice.providers.mobtexting.callback import (
     CallbackFormat,
@@ -32,39 +31,11 @@ _CLOCK_TOLERANCE_MS: Final = 120_000
 _DURATION_TOLERANCE_S: Final = 3
 
 
-class CheckStatus(StrEnum):
-    """What a call showed about one check."""
-
-    CONFIRMED = "confirmed"
-    DIFFERENT = "different"
-    NOT_OBSERVED = "not observed"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check and its outcome. Holds no number and no code."""
-
-    name: str
-    expectation: str
-    status: CheckStatus
-    observation: str
-
-
 @dataclass(frozen=True, kw_only=True)
-class CapturedEvidence:
-    """Everything that the provider sent about one call."""
+class MobtextingEvidence(CapturedEvidence):
+    """The evidence, as Mobtexting's messages are parsed."""
 
-    query: CallQuery
-    """Identifies the call, with its id in the reply as ``provider_id``."""
     form: CallbackFormat = field(repr=False)
-    status: CallStatus
-    reply: CapturedResponse | None
-    callback: CapturedCallback | None
-    callback_at_ms: int | None
-    query_responses: Sequence[CapturedResponse] = ()
-    """Responses to status queries after the call."""
-    query_report: CallReport | None = None
-    """The call that the status queries found."""
 
     @cached_property
     def reply_members(self) -> Mapping[str, Any]:
@@ -98,7 +69,7 @@ _Observation = tuple[CheckStatus, str]
 _CONFIRMED, _DIFFERENT, _NOT_OBSERVED = CheckStatus
 
 
-def check_conformance(evidence: CapturedEvidence) -> Iterator[CheckResult]:
+def check_conformance(evidence: MobtextingEvidence) -> Iterator[CheckResult]:
     """Yield the result of every check, in the order of the documentation."""
     for name, expectation, observe in _CHECKS:
         if _ONLY_MODE.get(name, evidence.query.mode) != evidence.query.mode:
@@ -110,7 +81,7 @@ def check_conformance(evidence: CapturedEvidence) -> Iterator[CheckResult]:
         yield CheckResult(name, expectation, *observation)
 
 
-def _reply_accepts(e: CapturedEvidence) -> _Observation:
+def _reply_accepts(e: MobtextingEvidence) -> _Observation:
     if e.reply is None or e.reply.status is None:
         error = e.reply.error if e.reply else "none captured"
         return _NOT_OBSERVED, f"there was no reply ({error})"
@@ -126,7 +97,7 @@ def _reply_accepts(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"HTTP {http}, unknown format: the call is unknown and its status is queried"
 
 
-def _reply_refuses(e: CapturedEvidence) -> _Observation:
+def _reply_refuses(e: MobtextingEvidence) -> _Observation:
     status = e.reply_members.get("status")
     if e.reply is None or e.reply.status not in {200, 202} or not isinstance(status, str):
         return _NOT_OBSERVED, "the body did not refuse the call"
@@ -137,7 +108,7 @@ def _reply_refuses(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"HTTP {e.reply.status}, status {type_name(status)}"
 
 
-def _reply_id(e: CapturedEvidence) -> _Observation:
+def _reply_id(e: MobtextingEvidence) -> _Observation:
     if e.status is CallStatus.FAILED or e.reply is None or not e.reply_members:
         return _NOT_OBSERVED, "no reply accepted the call"
     member = "data[0].id" if e.query.mode == Mode.OBD else "callId"
@@ -146,7 +117,7 @@ def _reply_id(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"no {member}: the callback is matched by bridge and recipient"
 
 
-def _callback_arrives(e: CapturedEvidence) -> _Observation:
+def _callback_arrives(e: MobtextingEvidence) -> _Observation:
     if e.callback is None or e.callback_at_ms is None:
         if e.status is CallStatus.FAILED:
             return _NOT_OBSERVED, "no call was placed"
@@ -156,7 +127,7 @@ def _callback_arrives(e: CapturedEvidence) -> _Observation:
     return _CONFIRMED, f"{e.callback.method}, {delay} ({e.callback.outcome})"
 
 
-def _callback_credential(e: CapturedEvidence) -> _Observation:
+def _callback_credential(e: MobtextingEvidence) -> _Observation:
     if e.callback and e.callback.scheme.lower() == "bearer":
         return _CONFIRMED, "it has Authorization: Bearer"
     if e.callback and e.callback.has_path_token:
@@ -164,7 +135,7 @@ def _callback_credential(e: CapturedEvidence) -> _Observation:
     return _NOT_OBSERVED, "it has neither"
 
 
-def _callback_format(e: CapturedEvidence) -> _Observation:
+def _callback_format(e: MobtextingEvidence) -> _Observation:
     body, content_type = (e.callback.body, e.callback.content_type) if e.callback else (b"", "")
     start = body.lstrip()[:1]
     if start != b"{":
@@ -172,7 +143,7 @@ def _callback_format(e: CapturedEvidence) -> _Observation:
     return _CONFIRMED, f"a JSON object, {content_type.partition(';')[0] or 'no type'}"
 
 
-def _callback_id(e: CapturedEvidence) -> _Observation:
+def _callback_id(e: MobtextingEvidence) -> _Observation:
     ids = {name: parse_call_id(e.callback_members.get(name)) for name in ("id", "mid", "callId")}
     for name, value in ids.items():
         if value and value in {e.query.provider_id, e.query.call_id}:
@@ -186,7 +157,7 @@ def _callback_id(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"{others} is another id: it was matched by bridge and recipient"
 
 
-def _callback_recipient(e: CapturedEvidence) -> _Observation:
+def _callback_recipient(e: MobtextingEvidence) -> _Observation:
     name = "to" if e.query.mode == Mode.OBD else "from"
     value = e.callback_members.get(name)
     if not isinstance(value, str):
@@ -196,7 +167,7 @@ def _callback_recipient(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"{name} is another number ({type_name(value)})"
 
 
-def _callback_status(e: CapturedEvidence) -> _Observation:
+def _callback_status(e: MobtextingEvidence) -> _Observation:
     members = e.callback_members
     words = {name: members.get(name) for name in ("status", "status1") if members.get(name)}
     if not words:
@@ -208,7 +179,7 @@ def _callback_status(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"{shown}: no word is known, so the call is unknown"
 
 
-def _callback_leg_status(e: CapturedEvidence) -> _Observation:
+def _callback_leg_status(e: MobtextingEvidence) -> _Observation:
     words = [e.callback_members.get(name, "") for name in ("status", "status1")]
     whole, leg = (e.form.meaning_of(str(word)).status for word in words)
     if CallStatus.ANSWERED in {whole, leg}:
@@ -221,7 +192,7 @@ def _callback_leg_status(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"status1 {leg_word}, status {word}: status1 was used; was it right?"
 
 
-def _callback_times(e: CapturedEvidence) -> _Observation:
+def _callback_times(e: MobtextingEvidence) -> _Observation:
     start = e.form.parse_time(e.callback_members, "start_at")
     if start is None:
         return _NOT_OBSERVED, "it has no valid start_at"
@@ -233,7 +204,7 @@ def _callback_times(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, f"start_at is {difference}: correct provider.timezone"
 
 
-def _callback_duration(e: CapturedEvidence) -> _Observation:
+def _callback_duration(e: MobtextingEvidence) -> _Observation:
     members = e.callback_members
     values = {name: members[name] for name in ("duration", "billing") if name in members}
     if not values or e.status is not CallStatus.ANSWERED:
@@ -243,7 +214,7 @@ def _callback_duration(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, ", ".join(f"{name} is {type_name(value)}" for name, value in values.items())
 
 
-def _callback_recording(e: CapturedEvidence) -> _Observation:
+def _callback_recording(e: MobtextingEvidence) -> _Observation:
     if "recording_url" not in e.callback_members:
         return _NOT_OBSERVED, "it does not mention one"
     if e.callback_members["recording_url"]:
@@ -251,7 +222,7 @@ def _callback_recording(e: CapturedEvidence) -> _Observation:
     return _CONFIRMED, "recording_url is empty"
 
 
-def _query_finds_call(e: CapturedEvidence) -> _Observation:
+def _query_finds_call(e: MobtextingEvidence) -> _Observation:
     if e.query_report is not None:
         return _CONFIRMED, "the call was found, with its result"
     if not e.query_pages:
@@ -260,7 +231,7 @@ def _query_finds_call(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, "the call was not found: without a callback it stays unknown"
 
 
-def _query_order(e: CapturedEvidence) -> _Observation:
+def _query_order(e: MobtextingEvidence) -> _Observation:
     ends = [[e.form.parse_time(entry, "end_at") for entry in page] for page in e.query_pages]
     known = [[end for end in page if end is not None] for page in ends]
     pairs = [pair for page in known for pair in pairwise(page) if pair[0] != pair[1]]
@@ -271,7 +242,7 @@ def _query_order(e: CapturedEvidence) -> _Observation:
     return _DIFFERENT, "the newest is not first: in a long log, calls are not found"
 
 
-def _query_start_at(e: CapturedEvidence) -> _Observation:
+def _query_start_at(e: MobtextingEvidence) -> _Observation:
     entries = [entry for page in e.query_pages for entry in page]
     entries = [entry for entry in entries if parse_call_id(entry.get("id")) == e.query.provider_id]
     if e.status is not CallStatus.ANSWERED or not entries:
@@ -286,7 +257,7 @@ def _query_start_at(e: CapturedEvidence) -> _Observation:
     return (_CONFIRMED if is_talk else _DIFFERENT), observed
 
 
-_CHECKS: Final[Sequence[tuple[str, str, Callable[[CapturedEvidence], _Observation]]]] = (
+_CHECKS: Final[Sequence[tuple[str, str, Callable[[MobtextingEvidence], _Observation]]]] = (
     ("reply.accepts", "one of the four documented replies", _reply_accepts),
     ("reply.refuses", "a refusal in HTTP 200 has an HTTP status as status", _reply_refuses),
     ("reply.id", "the reply has the call's id", _reply_id),

@@ -3,7 +3,6 @@
 docs/providers/plivo.md lists what the provider documents and what is inferred.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from otpvoice.core.verification import CallReason
-from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
+from otpvoice.http_client import Deadlines, HttpClient, RequestFailed
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
@@ -28,6 +27,7 @@ from otpvoice.providers.base import (
     UnspeakableError,
 )
 from otpvoice.providers.context import CallAddresses
+from otpvoice.providers.plivo.account import Account
 from otpvoice.providers.plivo.callback import parse_callback, parse_key, parse_own_id
 from otpvoice.providers.plivo.document import (
     DEFAULT_VOICES,
@@ -37,7 +37,7 @@ from otpvoice.providers.plivo.document import (
     build_prompt,
     choose_voice,
 )
-from otpvoice.providers.plivo.queries import Get, fetch_newest, fetch_report
+from otpvoice.providers.plivo.queries import Get, fetch_report
 from otpvoice.providers.plivo.reply import parse_placement
 from otpvoice.providers.plivo.signature import is_signed
 
@@ -77,7 +77,7 @@ class Plivo:
                 self.build_prompt(call.call_id, speech)
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
-        headers = self._headers() | {"Content-Type": "application/json"}
+        headers = self._account.headers() | {"Content-Type": "application/json"}
         request = self.preview_request(call)
         response = self.http.post(request.url, headers, request.body, deadlines)
         if isinstance(response, RequestFailed):
@@ -97,7 +97,7 @@ class Plivo:
             "ring_timeout": self.ring_timeout_s,
             "time_limit": self.time_limit_s,
         }
-        return HttpRequestSpec(self._url("Call/"), json.dumps(members).encode())
+        return HttpRequestSpec(self._account.url("Call/"), json.dumps(members).encode())
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
@@ -105,10 +105,6 @@ class Plivo:
         if report:
             _log_misconfiguration(report)
         return report
-
-    def try_query(self, deadlines: Deadlines) -> HttpResponse | RequestFailed:
-        """Return the response to a query that rings no phone and changes nothing."""
-        return fetch_newest(self._get_within(deadlines))
 
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
         """Parse a callback; see ``Provider.parse_callback``."""
@@ -167,15 +163,12 @@ class Plivo:
         return dict(pairs)
 
     def _get_within(self, deadlines: Deadlines) -> Get:
-        return lambda path: self.http.get(self._url(path), self._headers(), deadlines)
+        account = self._account
+        return lambda path: self.http.get(account.url(path), account.headers(), deadlines)
 
-    def _url(self, path: str) -> str:
-        return f"{self.base_url.rstrip('/')}/Account/{self.auth_id}/{path}"
-
-    def _headers(self) -> dict[str, str]:
-        pair = f"{self.auth_id}:{self.auth_tokens[0]}".encode()
-        credentials = base64.b64encode(pair).decode()
-        return {"Accept": "application/json", "Authorization": f"Basic {credentials}"}
+    @property
+    def _account(self) -> Account:
+        return Account(auth_id=self.auth_id, auth_token=self.auth_tokens[0], base_url=self.base_url)
 
 
 def _log_misconfiguration(report: CallReport) -> None:

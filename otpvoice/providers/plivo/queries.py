@@ -26,11 +26,6 @@ _MAX_START_DELAY_MS: Final = 300_000
 """Between the request and the start of the call, including the error of the provider's clock."""
 
 
-def fetch_newest(get: Get) -> HttpResponse | RequestFailed:
-    """Query the newest call. It needs the credentials that calls need, and changes nothing."""
-    return get("Call/?limit=1")
-
-
 def fetch_report(query: CallQuery, get: Get) -> CallReport | None:
     """Search for the call; return None unless a record surely is this call and it has ended."""
     record = _fetch_by_id(query, get) or _fetch_by_details(query, get)
