@@ -37,10 +37,6 @@ from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.stats import StoreGauges
 
-_MAX_ATTEMPT_S = 60
-"""The longest that the provider tries to reach the user in one attempt."""
-_MAX_CALLBACK_DELAY_S = 105
-"""The longest that a callback takes to arrive after the end of its call."""
 _BLOCKING_TIMEOUT_S = 3.0
 """Longer than a dialer ever blocks to wait for a due call."""
 
@@ -173,6 +169,7 @@ class Container:
                 self.providers[planned.provider],
                 planned.mode,
                 ProviderFlows(section.spoken_flows(), client_flows(self.settings, section)),
+                section.max_call_s(),
                 None if section is default else _caller_line(section),
             )
             for planned in planned_routes(self.settings).values()
@@ -239,8 +236,6 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         store: a store to use instead of a new one, as tests do to move its clock.
     """
     parts = Container(settings, store)
-    attempts = max(each.max_attempts() for each in providers_by_name(settings).values())
-    max_call_s = _MAX_ATTEMPT_S * attempts + _MAX_CALLBACK_DELAY_S
     tasks: list[BackgroundTask] = []
     if clients := parts.policy.clients_with_events:
         tasks.append(parts.create_dispatcher(event_counter(parts.registry, sorted(clients))))
@@ -256,7 +251,6 @@ def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer
         rules=DialingRules(
             threads=settings.dialer.threads,
             max_live_calls=settings.limits.live_calls,
-            live_for_ms=max_call_s * 1000,
             call_gaps_ms=[gap * 1000 for gap in settings.limits.call_gap],
             routes=parts.route_order,
             route_regions=parts.route_regions,

@@ -73,9 +73,9 @@ class ProviderSection(Section, frozen=True, kw_only=True):
         """Return how the code is written for the voice."""
         return CodeFormat.COMMA
 
-    def max_attempts(self) -> int:
-        """Return how often the provider itself may call the number for one request."""
-        return 1
+    def max_call_s(self) -> int:
+        """Return after how many seconds a call's result is due: its end and the callback."""
+        raise NotImplementedError
 
     def max_duration_s(self) -> int:
         """Return after how many seconds of conversation the provider ends a call."""
@@ -103,6 +103,8 @@ class ProviderSection(Section, frozen=True, kw_only=True):
 
 _MAX_CALL_S: Final = 150
 """From the request for a call to its end. More is of no use, because the code expires meanwhile."""
+_MAX_CALLBACK_DELAY_S: Final = 60
+"""From the end of a call to its callback. It includes the 5 seconds that companies ring longer."""
 
 
 class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
@@ -122,6 +124,10 @@ class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
     def max_duration_s(self) -> int:
         """Return after how many seconds of conversation the provider ends a call."""
         return self.time_limit
+
+    def max_call_s(self) -> int:
+        """Return after how many seconds a call's result is due: its end and the callback."""
+        return self.ring_timeout + self.max_duration_s() + _MAX_CALLBACK_DELAY_S
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield what contradicts another field."""

@@ -64,8 +64,6 @@ class DialingRules:
     """Maximum number of calls in flight in this process."""
     max_live_calls: int
     """Maximum number of live calls, over all dialers."""
-    live_for_ms: int
-    """How long a placed call may ring or be connected."""
     call_gaps_ms: Sequence[int]
     """Call gaps after the first, the second and every later call to a number."""
     routes: Sequence[str]
@@ -201,10 +199,10 @@ class Dialer:
             return
         log = log.bind(to=mask_number(call.number))
         code_spoken_after_s = self._calls.seconds_until_code(call)
-        own = self._routes[call.route].line
-        line = (own.bridge, own.caller_id) if own else None
+        route = self._routes[call.route]
+        line = (route.line.bridge, route.line.caller_id) if route.line else None
         if not self._store.mark_sent(
-            claim, self._rules.live_for_ms, self._rules.call_gaps_ms, code_spoken_after_s, line
+            claim, route.live_for_s * 1000, self._rules.call_gaps_ms, code_spoken_after_s, line
         ):
             log.info("call.skipped")
             return

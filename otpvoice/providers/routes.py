@@ -42,6 +42,8 @@ class Route:
     mode: str
     """One of the provider's modes; empty if it has only one."""
     flows: ProviderFlows
+    live_for_s: int
+    """The longest that a call may ring or be connected, and its result be on the way."""
     line: CallerLine | None = None
     """The line of its calls, instead of that in their record, which is the first provider's."""
 

@@ -51,7 +51,7 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
     ) -> TestResponse:
         texts = flows or ProviderFlows({"default": Flow("", TEXT)})
         provider = adapter(addresses=addresses)
-        routes = {"obd": Route("obd", company, provider, "", texts)}
+        routes = {"obd": Route("obd", company, provider, "", texts, 165)}
         views = AnswerViews("plivo", provider, store, ring, routes, PUBLIC_URL)
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())

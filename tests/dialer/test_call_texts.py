@@ -40,7 +40,7 @@ def builder(
     """Return a builder of calls by a provider with these flows."""
     provider_flows = ProviderFlows(flows, of_clients or {})
     return CallBuilder(
-        RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, line)}
+        RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, 165, line)}
     )
 
 

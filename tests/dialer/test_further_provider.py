@@ -51,6 +51,7 @@ from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings
+from otpvoice.store import Keys
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
@@ -151,7 +152,7 @@ def company() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def route(company: ScriptedServer) -> Route:
     """Return the route by the company."""
-    return Route("far", "tiny", Tiny(company.url), "fast", FLOWS, LINE)
+    return Route("far", "tiny", Tiny(company.url), "fast", FLOWS, 90, LINE)
 
 
 @pytest.fixture
@@ -169,9 +170,7 @@ def harness(store: RedisStore, settings: Settings, route: Route) -> ClientAndDia
         routes=("far",),
         policy=CodePolicy(code_length=6, max_checks=5, min_remaining_life_s=60, retention_s=600),
     )
-    rules = DialingRules(
-        threads=1, max_live_calls=9, live_for_ms=165_000, call_gaps_ms=[0], routes=["far"]
-    )
+    rules = DialingRules(threads=1, max_live_calls=9, call_gaps_ms=[0], routes=["far"])
     dialer = Dialer(own, own, {"far": route}, ring, rules)
     return ClientAndDialer(service, own, dialer)
 
@@ -209,6 +208,16 @@ def test_company_gets_its_line_mode_and_text(
     (call,) = harness.calls_of(begun)
     assert (call.route, call.status) == ("far", CallStatus.PLACED)
     assert (call.bridge, call.caller_id) == (LINE.bridge, LINE.caller_id)
+
+
+def test_call_is_live_as_long_as_its_route_says(
+    harness: ClientAndDialer, company: ScriptedServer, store: RedisStore
+) -> None:
+    """Then its number is free, whatever another company's calls may take."""
+    (call,) = harness.calls_of(dialed(harness, company))
+    record = Keys().of("call", call.id)
+    sent_at, live_until = store.redis.hmget(record, "sent_at", "live_until")
+    assert int(live_until or 0) - int(sent_at or 0) == 90_000
 
 
 def test_signature_over_the_public_address_authenticates_a_callback(

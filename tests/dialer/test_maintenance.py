@@ -81,7 +81,8 @@ def keeper(
 def routes_by(company: HangingProvider) -> dict[str, Route]:
     """Return the usual routes, with another provider."""
     return {
-        name: Route(name, "hanging", company, name, ProviderFlows({})) for name in ("obd", "c2c")
+        name: Route(name, "hanging", company, name, ProviderFlows({}), 165)
+        for name in ("obd", "c2c")
     }
 
 

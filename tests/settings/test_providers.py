@@ -83,6 +83,14 @@ routes = ["click", "obd", "abroad"]
     assert "twilio" not in routes
 
 
+def test_calls_are_live_as_long_as_their_company_may_take(start: Start) -> None:
+    """Mobtexting's own redials count, and limits of other companies do not."""
+    settings = start(TWILIO + "time_limit = 20\n" + PLIVO + SECOND + "c2c_attempts = 1\n").settings
+    live_for_s = {name: route.live_for_s for name, route in Container(settings).routes.items()}
+    expected = {"obd": 165, "c2c": 165, "twilio": 125, "plivo": 165, "second": 225}
+    assert live_for_s == expected
+
+
 def test_routes_with_regions_come_first_by_default(start: Start) -> None:
     """The client's own line stays with [provider]."""
     regional = '[routes.abroad]\nprovider = "twilio"\nregions = ["US"]'

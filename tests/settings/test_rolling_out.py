@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from otpvoice.sections import TextProviderSection
 from otpvoice.settings.schema import SECTIONS, Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rolling-out-settings.md").read_text("utf-8")
@@ -12,7 +13,7 @@ TABLES, _, _ = PAGE.partition("## Releases")
 FIELDS = {
     "test_numbers",
     *(field.name for kind in SECTIONS.values() for field in structs.fields(kind)),
-    *(field.name for field in structs.fields(Client)),
+    *(field.name for kind in (Client, TextProviderSection) for field in structs.fields(kind)),
 }
 OF_REQUESTS = {"locale", "route", "clients.<name>", "off"}
 """Other words of the first column."""

@@ -51,6 +51,12 @@ def test_complete_account_has_an_adapter(
     assert adapter.account.webhook_url == f"{settings.server.public_url}/webhooks/x"
 
 
+def test_vendor_talks_at_least_for_its_minimum(start: Start) -> None:
+    """The time in which a call is live covers it."""
+    settings = start(toml("telnyx", TELNYX, KEY, "time_limit = 10")).settings
+    assert Container(settings).routes["x"].live_for_s == 45 + 30 + 60
+
+
 def test_settings_of_the_page(start: Start) -> None:
     """They are complete."""
     page = (Path(__file__).parents[2] / "docs" / "providers" / "twiml.md").read_text("utf-8")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import Meta
 
@@ -10,6 +10,11 @@ from otpvoice import setting_types as types
 from otpvoice.core.speech import CodeFormat, Flow
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.sections import FieldProblem, Positive, ProviderSection
+
+_MAX_ATTEMPT_S: Final = 60
+"""The longest that the provider tries to reach the user in one attempt."""
+_MAX_CONVERSATION_AND_CALLBACK_S: Final = 105
+"""The longest from the end of the ringing to the callback."""
 
 
 class MobtextingSettings(ProviderSection, frozen=True, kw_only=True):
@@ -45,9 +50,9 @@ class MobtextingSettings(ProviderSection, frozen=True, kw_only=True):
         """Return how the code is written for the voice."""
         return self.otp_format
 
-    def max_attempts(self) -> int:
-        """Return how often the provider itself may call the number for one request."""
-        return 1 + self.c2c_attempts
+    def max_call_s(self) -> int:
+        """Return after how many seconds a call's result is due: its end and the callback."""
+        return _MAX_ATTEMPT_S * (1 + self.c2c_attempts) + _MAX_CONVERSATION_AND_CALLBACK_S
 
     def max_duration_s(self) -> int:
         """Return after how many seconds of conversation the provider ends a call."""

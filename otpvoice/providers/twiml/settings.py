@@ -28,6 +28,10 @@ class TwimlSettings(TextProviderSection, frozen=True, kw_only=True):
     application_id: str = ""
     """Of the TeXML application, which Telnyx requires."""
 
+    def max_duration_s(self) -> int:
+        """Return after how many seconds of conversation the provider ends a call."""
+        return max(self.time_limit, VENDORS[self.vendor].min_time_limit_s)
+
     def verification_keys(self) -> tuple[str, ...]:
         """Return the keys of signatures: without own ones, the auth token if it can be one."""
         has_own_scheme = VENDORS[self.vendor].signature_scheme is not SignatureScheme.TWILIO
