@@ -10,6 +10,7 @@ import click
 
 from otpvoice.cli.doctor import COLORS, run_check
 from otpvoice.cli.doctor.accounts import account_checks
+from otpvoice.cli.doctor.caller_numbers import caller_number_findings
 from otpvoice.cli.doctor.live_call import run_live_call
 from otpvoice.cli.doctor.network import event_findings, provider_findings, webhook_findings
 from otpvoice.cli.doctor.settings import (
@@ -126,6 +127,7 @@ def run_checks(
         ("machine", partial(machine_findings, settings.redis.url)),
         ("secrets", partial(secret_findings, settings, accounts)),
         ("numbers", partial(number_findings, settings)),
+        ("caller numbers", partial(caller_number_findings, settings)),
         ("flows", partial(flow_findings, settings, accounts)),
         ("redis", partial(store_findings, settings)),
         ("webhook", partial(webhook_findings, settings, accounts, trusted)),
