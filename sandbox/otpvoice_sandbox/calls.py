@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from otpvoice_sandbox.config import ReplyStyle, Route
-from otpvoice_sandbox.parsing import CallRequest, SpeechFault
+from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, KeyRequest, SpeechFault
 from otpvoice_sandbox.phones import CallOutcome, Phone
 from otpvoice_sandbox.scheduling import Timestamp
 
@@ -102,11 +102,15 @@ class Call:
     phone: Phone
     reply_style: ReplyStyle
     text: str
-    """The text that the flow speaks after the call is answered."""
+    """The text that the flow speaks after the call is answered. A key adds what follows it."""
     language: str
     """Language tag of the text."""
     speech_fault: SpeechFault | None = None
-    """Why nothing was there to speak when the call was answered."""
+    """Why nothing was there to speak."""
+    key_request: KeyRequest | None = None
+    """How the text asks for a key; None: it does not, or a key was pressed."""
+    key: str = ""
+    """The key that was pressed."""
     outcome: CallOutcome
     """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
@@ -126,8 +130,24 @@ class Call:
         outcome, limit = self.outcome, self.request.max_seconds
         if outcome.answered_by is None:
             return 0
-        full = speech_seconds(self.text) if outcome.talk_seconds is None else outcome.talk_seconds
+        waited = self.key_request.wait_seconds if self.key_request else 0
+        spoken = speech_seconds(self.text) + waited
+        full = spoken if outcome.talk_seconds is None else outcome.talk_seconds
         return full if limit is None else min(full, limit)
+
+    @property
+    def seconds_until_key(self) -> int | None:
+        """When a person on the phone presses its key; None if nobody does."""
+        if not (self.key_request and self.phone.key) or self.outcome.answered_by != "person":
+            return None
+        seconds = speech_seconds(self.key_request.prompt)
+        return seconds if seconds <= self.talk_seconds else None
+
+    def speak(self, speech: FetchedSpeech, fault: SpeechFault | None) -> None:
+        """Speak a document after what was spoken before a key."""
+        self.text = f"{self.text} {speech.text}".strip()
+        self.language = speech.language or self.language
+        self.key_request, self.speech_fault = speech.key_request, fault
 
     @property
     def spoken_text(self) -> str | None:
@@ -148,6 +168,7 @@ class Call:
             "status": self.status,
             "spoken": self.spoken_text,
             "answered_by": self.outcome.answered_by if self.answered_at else None,
+            "key": self.key,
             "variables": self.request.variables,
             "bridge": self.request.bridge,
             "request": self.request.body,

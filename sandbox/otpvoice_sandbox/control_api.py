@@ -1,5 +1,6 @@
 """Controls that no vendor offers: phones, the request log, and the webhooks of the portal."""
 
+import re
 from typing import Any, Final
 
 from flask import Blueprint, request
@@ -15,13 +16,15 @@ from otpvoice_sandbox.parsing import (
     parse_fields,
     received_object,
 )
-from otpvoice_sandbox.phones import BUTTONS, HANG_UP, parse_phone
+from otpvoice_sandbox.phones import BUTTONS, HANG_UP, KEYS, parse_phone
 
 blueprint: Final = Blueprint("control_api", __name__)
 
-_BUTTONS: Final = (*BUTTONS, HANG_UP)
+_BUTTONS: Final = (*BUTTONS, HANG_UP, *sorted(KEYS))
 _REPLAY_FIELDS: Final = {"call": FieldRule(r"[0-9A-Za-z:_-]+", "the id of a call", required=True)}
-_PRESS_FIELDS: Final = {"button": FieldRule("|".join(_BUTTONS), ", ".join(_BUTTONS), required=True)}
+_PRESS_FIELDS: Final = {
+    "button": FieldRule("|".join(map(re.escape, _BUTTONS)), ", ".join(_BUTTONS), required=True)
+}
 _WEBHOOK_FIELDS: Final = {
     "uri": WEB_ADDRESS,
     "secret": FieldRule(r"[^\x00-\x1f\x7f]*", "a line of text"),
@@ -67,7 +70,7 @@ def set_phone(number: str) -> ResponseReturnValue:
 
 @blueprint.post("/phones/<number>/press")
 def press_button(number: str) -> ResponseReturnValue:
-    """Press a button of a ringing phone, or hang up."""
+    """Press a button of a ringing phone, press a key, or hang up."""
     button = parse_fields(received_object(), _PRESS_FIELDS)["button"]
     if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "button: no call is in the state for it")

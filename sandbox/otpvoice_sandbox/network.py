@@ -8,15 +8,23 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from flask import current_app
 
 from otpvoice_sandbox.callbacks import CallbackSender
-from otpvoice_sandbox.calls import Attempt, Call, RequestLogEntry, detect_language, render
+from otpvoice_sandbox.calls import (
+    Attempt,
+    Call,
+    RequestLogEntry,
+    detect_language,
+    render,
+    speech_seconds,
+)
 from otpvoice_sandbox.config import SandboxConfig
 from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, SpeechFault
-from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, Phone
+from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, KEYS, Phone
 from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
 _LOG: Final = logging.getLogger(__name__)
@@ -120,13 +128,18 @@ class Sandbox:
             self.changes.notify_all()
 
     def press_button(self, number: str, button: str) -> bool:
-        """Press one of ``BUTTONS`` or ``HANG_UP``; return whether a call was waiting for it."""
+        """Press a key or a button; return whether a call was waiting for it."""
         with self.changes:
             call = self.current_call(number)
-            if call is None or call.status != ("talking" if button == HANG_UP else "ringing"):
+            is_in_call = button == HANG_UP or button in KEYS
+            if call is None or call.status != ("talking" if is_in_call else "ringing"):
+                return False
+            if button in KEYS and not call.key_request:
                 return False
             call.step += 1
-            if button == HANG_UP:
+            if button in KEYS:
+                self._press_key(call, button)
+            elif button == HANG_UP:
                 start = call.answered_at or call.received_at
                 seconds = int(time.monotonic() - start.monotonic)
                 talk_seconds = min(seconds, call.talk_seconds)
@@ -171,6 +184,7 @@ class Sandbox:
                 language=request.language
                 or self.config.languages.get(request.flow_id or "")
                 or detect_language(text),
+                key_request=request.key_request,
                 outcome=phone.outcome,
             )
             entry.outcome = phone.behaviour
@@ -229,31 +243,48 @@ class Sandbox:
     def _answer(self, call: Call) -> None:
         call.status = "talking"
         call.answered_at = Timestamp()
-        if call.request.speech_source is None:
-            self._talk(call)
-        else:
-            self.scheduler.submit_later(0, self._fetch_speech, call, call.step)
-            self.changes.notify_all()
-
-    def _fetch_speech(self, call: Call, step: int) -> None:
-        """Fetch what an answered call speaks. It may be hung up meanwhile."""
         source = call.request.speech_source
-        fault, speech = None, FetchedSpeech("", "")
-        try:
-            speech = source.fetch_speech(call) if source else speech
-        except SpeechFault as error:
-            fault = error
-        with self.changes:
-            call.text, call.speech_fault = speech.text, fault
-            call.language = speech.language or call.language
-            if call.step == step:
-                self._talk(call)
+        if source is None:
+            self._talk(call, call.talk_seconds)
+        else:
+            self._fetch_speech(call, lambda: source.fetch_speech(call))
 
-    def _talk(self, call: Call) -> None:
-        seconds: float = call.talk_seconds
+    def _press_key(self, call: Call, key: str) -> None:
+        """Press a key, after which the vendor fetches what the call speaks next."""
+        request, messages = call.key_request, call.request.messages
+        if request and messages:
+            call.key, call.text, call.key_request = key, request.prompt, None
+            self._fetch_speech(call, lambda: messages.fetch_after_key(call, request.url))
+
+    def _fetch_speech(self, call: Call, fetch: Callable[[], FetchedSpeech]) -> None:
+        """Fetch what an answered call speaks next. It may be hung up meanwhile."""
+        step = call.step
+
+        def fetch_and_talk() -> None:
+            fault, speech = None, FetchedSpeech("", "")
+            try:
+                speech = fetch()
+            except SpeechFault as error:
+                fault = error
+            with self.changes:
+                call.speak(speech, fault)
+                if call.step == step:
+                    self._talk(call, speech_seconds(speech.text))
+
+        self.scheduler.submit_later(0, fetch_and_talk)
+        self.changes.notify_all()
+
+    def _talk(self, call: Call, seconds: float) -> None:
+        """Speak for some time, and then end the call or press the phone's key."""
+        next_step: Callable[[Call], None] = self._end
+        if call.key_request:
+            seconds += call.key_request.wait_seconds
+        if call.seconds_until_key is not None:
+            seconds = call.seconds_until_key
+            next_step = partial(self._press_key, key=call.phone.key)
         if not call.phone.is_manual:
             seconds = min(self.config.talk_seconds, seconds)
-        self._schedule_step(seconds, self._end, call)
+        self._schedule_step(min(seconds, call.talk_seconds), next_step, call)
 
     def _redial(self, call: Call) -> None:
         call.attempts[-1].ended_at = Timestamp()

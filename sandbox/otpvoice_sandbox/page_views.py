@@ -32,6 +32,8 @@ _STATE_TEXTS: Final = {
     "voicemail": "Voicemail is listening",
 }
 _SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "Url", "answer_url"})
+_SECRET_ACTION: Final = re.compile(r'(?<=action=")[^"]*')
+"""The address in a document that asks for a key."""
 
 
 class Word(NamedTuple):
@@ -166,6 +168,10 @@ def _request_steps(entry: RequestLogEntry) -> Iterator[_Step]:
     body = entry.request
     if isinstance(body, dict):  # these addresses hold secrets of the client
         body = {**body, **dict.fromkeys(_SECRET_ADDRESSES & body.keys(), _MASK)}
+        body = {
+            name: _SECRET_ACTION.sub(_MASK, value) if isinstance(value, str) else value
+            for name, value in body.items()
+        }
     yield entry.received_at.monotonic, "request", f"POST {entry.path}", _format_json(body)
     if entry.reply:
         sent = entry.reply.body

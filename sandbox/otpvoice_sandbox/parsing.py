@@ -160,6 +160,21 @@ class VendorMessages(Protocol):
         """Return the message after the call, if one is wanted."""
         ...
 
+    def fetch_after_key(self, call: Any, url: str) -> "FetchedSpeech":
+        """Fetch what the call speaks after its key; as ``SpeechSource.fetch_speech``."""
+        ...
+
+
+class KeyRequest(NamedTuple):
+    """The part of a document that asks for a key."""
+
+    prompt: str
+    """What is spoken until a phone presses a key by itself."""
+    url: str
+    """Where the vendor gets what is spoken next."""
+    wait_seconds: int
+    """How long the document waits for a key, without its speech."""
+
 
 class FetchedSpeech(NamedTuple):
     """What a document speaks."""
@@ -168,6 +183,8 @@ class FetchedSpeech(NamedTuple):
     """Empty if it speaks nothing."""
     language: str
     """Of the first text; empty if the document names none."""
+    key_request: KeyRequest | None = None
+    """None: it asks for no key."""
 
 
 class SpeechFault(Exception):
@@ -219,6 +236,8 @@ class CallRequest:
     """What the call speaks, if the request says it itself."""
     language: str = ""
     """Language tag of ``text``; empty: the language of its script."""
+    key_request: KeyRequest | None = None
+    """How ``text`` asks for a key."""
     call_id: str | None = None
     """The vendor's id of the call; None: a new UUID."""
     messages: VendorMessages | None = None

@@ -47,6 +47,8 @@ BUTTONS: Final[Mapping[str, CallOutcome]] = {
     "voicemail": _TO_VOICEMAIL,
 }
 """Buttons of a ringing phone, with the outcome of the call."""
+KEYS: Final = frozenset("0123456789*#")
+"""Buttons of a phone in a conversation that asks for a key."""
 HANG_UP: Final = "hang_up"
 """The button of a phone in a conversation."""
 
@@ -66,6 +68,8 @@ class Phone:
     seconds: float = 0.0
     """The behaviour's time: before the reply, between its bytes, before a late callback, or until
     a phone that is answered by hand stops ringing."""
+    key: str = ""
+    """Pressed when a call asks for one; empty: none is."""
     status: int = 200
     body: Any = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +136,7 @@ _OPTIONS: Final[Mapping[str, _Option]] = {
     "rings": ("true or false", lambda value: isinstance(value, bool)),
     "copies": ("the number of callbacks, at most 100", lambda n: _is_count(n) and n <= 100),
     "calls": ("the number of calls, at least 1", lambda n: _is_count(n) and n > 0),
+    "key": ("one of 0 to 9, * and #", lambda value: isinstance(value, str) and value in KEYS),
 } | {
     name: (f"one of {', '.join(choices)}", choices.__contains__)
     for name, choices in _REPLY_STYLES.items()

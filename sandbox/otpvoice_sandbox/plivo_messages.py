@@ -121,8 +121,16 @@ class PlivoMessages:
         Raises:
             SpeechFault: the address returned no document, or a wrong one.
         """
-        members = self._members(call) | {"CallStatus": "in-progress", "Event": "StartApp"}
-        request = self._signed_form(self.answer_url, members)
+        return self._fetch(call, self.answer_url, {"Event": "StartApp"})
+
+    def fetch_after_key(self, call: Call, url: str) -> FetchedSpeech:
+        """Fetch what the call speaks after its key; as :meth:`fetch_speech`."""
+        members = {"Digits": call.key, "Event": "Redirect", "InputType": "dtmf"}
+        return self._fetch(call, url, members)
+
+    def _fetch(self, call: Call, url: str, further: Mapping[str, str]) -> FetchedSpeech:
+        members = {**self._members(call), "CallStatus": "in-progress", **further}
+        request = self._signed_form(url, members)
         try:
             response = send_to_client(request, _TIMEOUT_S)
         except (requests.RequestException, ValueError):

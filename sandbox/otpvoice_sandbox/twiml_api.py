@@ -157,6 +157,7 @@ def _parse_request(vendor: TwimlVendor, account: str, body: Any) -> CallRequest:
         max_seconds=int(fields["TimeLimit"]) if "TimeLimit" in fields else None,
         text=speech.text,
         language=speech.language,
+        key_request=speech.key_request,
         call_id=vendor.new_call_id(),
         messages=messages,
         speech_source=None if vendor.document_member else messages,
@@ -175,14 +176,17 @@ def _speech(vendor: TwimlVendor, fields: Mapping[str, str]) -> FetchedSpeech:
     """Return what the document in a request speaks; nothing if it is fetched later.
 
     Raises:
-        RequestRejected: 422, the document is wrong.
+        RequestRejected: 422, the document is wrong, or says nothing.
     """
     if not vendor.document_member:
         return FetchedSpeech("", "")
     try:
-        return interpret(fields[vendor.document_member])
+        speech = interpret(fields[vendor.document_member])
     except DocumentError as error:
         raise RequestRejected(422, f"{vendor.document_member}: {error}") from None
+    if not speech.text:
+        raise RequestRejected(422, f"{vendor.document_member}: it says nothing")
+    return speech
 
 
 @blueprint.get("/2010-04-01/Accounts/<account>/Calls/<sid>.json", defaults={"vendor": "twilio"})

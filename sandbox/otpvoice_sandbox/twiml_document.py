@@ -4,13 +4,26 @@ A vendor may overlook a mistake. The simulator rejects it, so that tests find it
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from otpvoice_sandbox.parsing import FetchedSpeech
+from otpvoice_sandbox.config import WEB_URL
+from otpvoice_sandbox.parsing import FetchedSpeech, KeyRequest
 
 _MAX_CHARACTERS: Final = 4000
-_VERBS: Final = frozenset({"Hangup", "Pause", "Say"})
+_VERBS: Final = frozenset({"Gather", "Hangup", "Pause", "Say"})
+_VERBS_IN_GATHER: Final = frozenset({"Pause", "Say"})
+_GATHER: Final[Mapping[str, str]] = {
+    "action": WEB_URL.pattern,
+    "finishOnKey": r"[0-9*#]?",
+    "input": "dtmf",
+    "method": "POST",
+    "numDigits": "1",
+    "timeout": r"[1-9][0-9]?",
+}
+"""Attributes, and patterns of their values. More than one key is asked for nowhere."""
+_DEFAULT_TIMEOUT_S: Final = "5"
 _SSML: Final = frozenset({"break", "emphasis", "lang", "p", "prosody", "s", "say-as", "sub"})
 _SSML_VOICES: Final = re.compile(r"(?:Polly|Google)\.\S+")
 _DECLARATION: Final = re.compile(r"<![A-Z]")
@@ -25,7 +38,7 @@ def interpret(document: str) -> FetchedSpeech:
     """Return what a document speaks, with a space for each break.
 
     Raises:
-        DocumentError: it is too long, not XML, has an unknown verb or element, or says nothing.
+        DocumentError: it is too long, not XML, or has an unknown verb, attribute or element.
     """
     if len(document) > _MAX_CHARACTERS:
         raise DocumentError(f"more than {_MAX_CHARACTERS} characters")
@@ -41,10 +54,29 @@ def interpret(document: str) -> FetchedSpeech:
         if verb.tag not in _VERBS:
             raise DocumentError(f"unknown verb {verb.tag}")
     says = [*root.iter("Say")]
-    texts = [_spoken_text(say) for say in says]
-    if not any(texts):
-        raise DocumentError("it says nothing")
-    return FetchedSpeech(" ".join(texts), says[0].get("language", ""))
+    language = says[0].get("language", "") if says else ""
+    return FetchedSpeech(_spoken_texts(root), language, _key_request(root))
+
+
+def _key_request(root: ET.Element) -> KeyRequest | None:
+    """Return how a document asks for a key; the first address counts."""
+    gathers = root.findall("Gather")
+    for gather in gathers:
+        for name, value in gather.attrib.items():
+            if not re.fullmatch(_GATHER.get(name, ""), value):
+                raise DocumentError(f"wrong attribute {name} of Gather")
+        if {verb.tag for verb in gather} - _VERBS_IN_GATHER or "action" not in gather.attrib:
+            raise DocumentError("Gather needs an action, and holds Say and Pause only")
+    if not gathers:
+        return None
+    before = [*root][: [*root].index(gathers[0]) + 1]
+    waits = [int(gather.get("timeout", _DEFAULT_TIMEOUT_S)) for gather in gathers]
+    prompt = " ".join(filter(None, map(_spoken_texts, before)))
+    return KeyRequest(prompt, gathers[0].attrib["action"], sum(waits))
+
+
+def _spoken_texts(element: ET.Element) -> str:
+    return " ".join(_spoken_text(say) for say in element.iter("Say"))
 
 
 def _spoken_text(say: ET.Element) -> str:

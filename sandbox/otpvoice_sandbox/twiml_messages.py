@@ -89,8 +89,15 @@ class TwimlMessages:
         Raises:
             SpeechFault: the address returned no document, or a wrong one.
         """
-        members = {**self._members(call), "CallStatus": "in-progress"}
-        request = self._signed_form(self.document_url, members)
+        return self._fetch(call, self.document_url, {})
+
+    def fetch_after_key(self, call: Call, url: str) -> FetchedSpeech:
+        """Fetch what the call speaks after its key; as :meth:`fetch_speech`."""
+        return self._fetch(call, url, {"Digits": call.key, "FinishedOnKey": ""})
+
+    def _fetch(self, call: Call, url: str, further: Mapping[str, str]) -> FetchedSpeech:
+        members = {**self._members(call), "CallStatus": "in-progress", **further}
+        request = self._signed_form(url, members)
         try:
             response = send_to_client(request)
             response.raise_for_status()

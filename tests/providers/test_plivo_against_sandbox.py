@@ -47,7 +47,7 @@ class Service:
                     headers={name.lower(): value for name, value in self.headers.items()},
                     url=service.url + self.path,
                     method="POST",
-                    path_token=parts.path.rpartition("/")[2],
+                    path_token=parts.path.removesuffix("/key").rpartition("/")[2],
                 )
                 status, document = service.respond(callback, parts.path)
                 self.send_response(status)
@@ -75,7 +75,14 @@ class Service:
                 (report,) = self.provider.parse_callback(callback)
                 self.reports(report.ids[0]).put(report)
                 return 200, b""
-            speech = self.speeches[self.provider.parse_answer(callback)]
+            if path.endswith("/key"):
+                call_id, key = self.provider.parse_key(callback)
+                speech = None if key == "9" else self.speeches[call_id]
+                return 200, self.provider.build_document(speech)
+            call_id = self.provider.parse_answer(callback)
+            speech = self.speeches[call_id]
+            if speech and speech.prompt:
+                return 200, self.provider.build_prompt(call_id, speech)
             return 200, self.provider.build_document(speech)
         except CallbackAuthError:
             return 404, b""
@@ -119,7 +126,8 @@ def set_phone(sandbox: RunningSandbox, call: OutboundCall, behaviour: str, **opt
 
 def place(service: Service, call: OutboundCall, seconds: float = 10) -> PlacementResult:
     """Place the call, which then has its speech."""
-    service.speeches[call.call_id] = Speech(call.locale, call.text, call.name, call.code)
+    speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
+    service.speeches[call.call_id] = speech
     return service.provider.place(call, Deadlines.within(seconds))
 
 
@@ -140,6 +148,26 @@ def test_phone_hears_the_code_three_times(sandbox: RunningSandbox, service: Serv
     assert spoken.count("नमस्ते आशा & Söhne, आपका कोड 4 7 1 1 0 2 है।") == 3
     assert sandbox.state.current_call(call.number[1:]).language == "hi-IN"  # type: ignore[union-attr]
     assert "471102" not in str(sandbox.state.request_log())
+
+
+@pytest.mark.parametrize(
+    ("key", "spoken"),
+    [
+        ("1", f"Press 1, Asha. {' '.join(['Code 4 7 1 1 0 2.'] * 3)}"),
+        ("9", "Press 1, Asha."),
+        ("", "Press 1, Asha. Press 1, Asha."),
+    ],
+)
+def test_key_is_pressed_before_the_code(
+    sandbox: RunningSandbox, service: Service, key: str, spoken: str
+) -> None:
+    """The provider signs the report of the key."""
+    call = new_call(text="Code {otp}.", name="Asha", prompt="Press 1, {Name}.")
+    set_phone(sandbox, call, "answer", **({"key": key} if key else {}))
+    assert place(service, call).outcome is PlacementOutcome.ACCEPTED
+    assert service.reports(call.call_id).get(timeout=10).status is ANSWERED
+    shown = phone(sandbox, call)
+    assert (shown["spoken"], shown["key"]) == (spoken, key)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ PATHS = {
     "telnyx": "/v2/texml",
 }
 Inbox = SimpleQueue[Callback]
-ANSWERING: dict[str, tuple[FetchedTwiml, OutboundCall]] = {}
+ANSWERING: dict[str, tuple[Twiml, OutboundCall]] = {}
 """The calls whose documents are fetched, by their ids."""
 
 
@@ -51,6 +51,22 @@ ANSWERING: dict[str, tuple[FetchedTwiml, OutboundCall]] = {}
 def inbox() -> Inbox:
     """Return the callbacks that arrive at :func:`webhook`."""
     return SimpleQueue()
+
+
+def document_for(callback: Callback, *, is_key: bool) -> bytes:
+    """Return what the API returns when a call is answered or a key is pressed."""
+    provider, call = ANSWERING[callback.query["call"]]
+    speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
+    if is_key:
+        call_id, key = provider.parse_key(callback)
+        assert call_id == call.call_id
+        return provider.build_document(None if key == "9" else speech)
+    assert isinstance(provider, FetchedTwiml)
+    assert provider.parse_answer(callback) == call.call_id
+    is_gated = bool(speech.prompt)
+    return (
+        provider.build_prompt(call.call_id, speech) if is_gated else provider.build_document(speech)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +81,11 @@ def webhook(inbox: Inbox) -> Iterator[str]:
                 body=body,
                 query=dict(parse_qsl(parts.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
-                path_token=parts.path.rpartition("/")[2],
+                path_token=parts.path.removesuffix("/key").rpartition("/")[2],
             )
             document = b""
             if parts.path.startswith("/calls/"):
-                provider, call = ANSWERING[callback.query["call"]]
-                provider.parse_answer(callback)
-                speech = Speech(call.locale, call.text, call.name, call.code)
-                document = provider.build_document(speech)
+                document = document_for(callback, is_key=parts.path.endswith("/key"))
             else:
                 inbox.put(callback)
             self.send_response(200)
@@ -153,9 +166,8 @@ def set_phone(sandbox: RunningSandbox, call: OutboundCall, behaviour: str, **opt
 
 
 def place(provider: Twiml, call: OutboundCall, seconds: float = 10) -> PlacementResult:
-    """Place the call, and let its document be fetched if the vendor does so."""
-    if isinstance(provider, FetchedTwiml):
-        ANSWERING[call.call_id] = provider, call
+    """Place the call, and let its documents be fetched."""
+    ANSWERING[call.call_id] = provider, call
     return provider.place(call, Deadlines.within(seconds))
 
 
@@ -191,6 +203,29 @@ def test_call_is_spoken_and_reported(
     wrong = replace(provider, verifier=other)
     with pytest.raises(CallbackAuthError):
         wrong.parse_callback(callback)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize(
+    ("key", "spoken"),
+    [
+        ("1", f"For Asha: press 1. {' '.join(['ACME. Asha, your login code is 4 7 1 0.'] * 3)}"),
+        ("9", "For Asha: press 1."),
+        ("", "For Asha: press 1. For Asha: press 1."),
+    ],
+)
+def test_key_is_pressed_before_the_code(
+    sandbox: RunningSandbox, webhook: str, inbox: Inbox, vendor: str, key: str, spoken: str
+) -> None:
+    """The vendor signs the report of the key; the code is in no request to it."""
+    provider, call = adapter(sandbox, webhook, vendor), new_call(prompt="For {Name}: press 1.")
+    set_phone(sandbox, call, "answer", **({"key": key} if key else {}))
+    assert place(provider, call).outcome is PlacementOutcome.ACCEPTED
+    (report,) = provider.parse_callback(next_callback(inbox, call))
+    assert report.status is CallStatus.ANSWERED
+    (phone_call,) = sandbox.state.phone_calls(call.number[1:])
+    assert (phone_call["spoken"], phone_call["key"]) == (spoken, key)
+    assert "4<break" not in str(phone_call["request"])
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

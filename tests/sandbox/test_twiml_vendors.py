@@ -15,6 +15,10 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 ACCOUNT = "AC00000000000000000000000000000001"
 PERSON = "+918867135000"
 DOCUMENT = "<Response><Say>Your code is 1, 2, 3</Say><Hangup/></Response>"
+GATHER = (
+    '<Response><Gather numDigits="1" timeout="8" action="http://127.0.0.1:9/k" method="POST">'
+    "<Pause/><Say>Press 1</Say></Gather></Response>"
+)
 FORM = {"To": PERSON, "From": "+918068280000", "Twiml": DOCUMENT}
 PATHS = {
     "twilio": "/2010-04-01/Accounts/{}/Calls.json",
@@ -85,6 +89,14 @@ def test_telnyx_reply_has_no_id(sandbox: RunningSandbox) -> None:
         ({"Twiml": "<Response><Say>1<break/></Say></Response>"}, 12100),
         ({"Twiml": f"<Response><Say>{'1' * 4000}</Say></Response>"}, 12100),
         ({"Twiml": '<!DOCTYPE r [<!ENTITY a "1">]><Response><Say>&a;</Say></Response>'}, 12100),
+        ({"Twiml": "<Response><Hangup/></Response>"}, 12100),
+        ({"Twiml": GATHER.replace("<Gather ", "<Gather x='1' ")}, 12100),
+        ({"Twiml": GATHER.replace("http", "ftp")}, 12100),
+        ({"Twiml": GATHER.replace("action", "validDigits")}, 12100),
+        ({"Twiml": GATHER.replace('"8"', '"0"')}, 12100),
+        ({"Twiml": GATHER.replace("POST", "GET")}, 12100),
+        ({"Twiml": GATHER.replace("<Pause/>", "<Hangup/>")}, 12100),
+        ({"Twiml": re.sub(' action="[^"]*"', "", GATHER)}, 12100),
         ({"StatusCallback": "otp.example.com"}, 21609),
         ({"Url": "https://otp.example.com"}, 21205),
         ({"Timeout": "601"}, 20001),
