@@ -12,9 +12,8 @@ from otpvoice.core.speech import (
     choose_flow,
     clean_name,
     format_code,
-    seconds_until_code,
-    speech_seconds,
 )
+from otpvoice.core.texts import CODE, NAME, seconds_until_code, speech_seconds
 from otpvoice.core.verification import queue_margin_s
 from otpvoice.providers.base import HttpRequestSpec, OutboundCall
 from otpvoice.providers.routes import Route
@@ -65,16 +64,20 @@ class FlowPreview:
         return format_code(self.code, self.code_format)
 
     @property
+    def _values(self) -> dict[str, str]:
+        return {NAME: self.name, CODE: self.code}
+
+    @property
     def duration_s(self) -> int:
         """The estimated duration of the speech."""
-        return speech_seconds(self.text, self.code_text, self.name)
+        return speech_seconds(self.text, self._values)
 
     @property
     def code_spoken_after_s(self) -> int | None:
         """The estimated time until the code was spoken once. None if the text lacks the code."""
         if not self._codes():
             return None
-        return seconds_until_code(self.text, self.code_text, self.name)
+        return seconds_until_code(self.text, self._values)
 
     @property
     def spoken_text(self) -> str:
@@ -107,7 +110,7 @@ class FlowPreview:
                 f'{self.table}.otp_format to "comma".'
             )
         before = self.text[: codes[0].start()]
-        if speech_seconds(before, "", self.name) < _MIN_GREETING_S:
+        if speech_seconds(before, self._values) < _MIN_GREETING_S:
             yield "The code comes at once. Begin with a greeting, so that people can listen first."
 
     def _name_warnings(self) -> Iterator[str]:

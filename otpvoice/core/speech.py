@@ -65,23 +65,6 @@ def format_code(code: str, code_format: CodeFormat) -> str:
     return _SEPARATORS[code_format].join(code)
 
 
-_PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>Name|otp)\b[^}]*\}+")
-
-
-def fill_text(text: str, code: str, name: str) -> str:
-    """Fill a flow's text in, for a provider that speaks texts instead of flows.
-
-    Filters such as the one in ``{{otp@digits}}`` are ignored.
-
-    Args:
-        text: the flow's text, with ``{Name}`` and ``{otp}``.
-        code: the code as the voice speaks it, see :func:`format_code`.
-        name: the name as spoken.
-    """
-    values = {"Name": name, "otp": code}
-    return _PLACEHOLDER.sub(lambda found: values[found["variable"]], text)
-
-
 # Names ------------------------------------------------------------------------------------------
 
 MAX_NAME: Final = 40
@@ -141,38 +124,6 @@ def _speakable(text: str) -> Iterator[str]:
             marks_left = 0
             if character in " '-.":
                 yield character
-
-
-# Duration ---------------------------------------------------------------------------------------
-
-_CHARACTERS_PER_SECOND: Final = 15.0
-_DIGITS_PER_SECOND: Final = 2.5
-"""Digits that are spoken one by one."""
-_OTP: Final = re.compile(r"(\{+\s*otp\b[^}]*\}+)")
-_NAME: Final = re.compile(r"\{+\s*Name\b[^}]*\}+")
-
-
-def seconds_until_code(text: str, code: str, name: str) -> int:
-    """Estimate the seconds of conversation until a flow has spoken the code once.
-
-    Args:
-        text: the flow's text, with ``{Name}`` and ``{otp}``, or the newer ``{{otp}}`` with filters.
-        code: the code as written for the flow.
-        name: the name as spoken.
-    """
-    before, found, _ = _OTP.split(text, maxsplit=1) if _OTP.search(text) else (text, "", "")
-    return _seconds(before, code if found else "", name)
-
-
-def speech_seconds(text: str, code: str, name: str) -> int:
-    """Estimate the seconds of conversation that a whole flow takes."""
-    return _seconds(_OTP.sub("", text), code * len(_OTP.findall(text)), name)
-
-
-def _seconds(text: str, codes: str, name: str) -> int:
-    digits = sum(character.isdigit() for character in codes)
-    words = _NAME.sub(name, text)
-    return round(len(words) / _CHARACTERS_PER_SECOND + digits / _DIGITS_PER_SECOND)
 
 
 # Flows ------------------------------------------------------------------------------------------

@@ -6,9 +6,14 @@ from typing import Final
 from msgspec import structs
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
-from otpvoice.core.speech import Flow, seconds_until_code
+from otpvoice.core.speech import Flow
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.providers.base import (
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+    UnspeakableError,
+)
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallResult, Claim, RouteHealth
 
@@ -87,10 +92,12 @@ class CallBuilder:
             code=code,
         )
 
-    @staticmethod
-    def seconds_until_code(call: OutboundCall) -> int | None:
-        """Return after how many seconds the code has been spoken, or None without a known text."""
-        return seconds_until_code(call.text, call.code, call.name) if call.text else None
+    def seconds_until_code(self, call: OutboundCall) -> int | None:
+        """Return after how many seconds the code has been spoken, or None if it is not known."""
+        try:
+            return self._routes[call.route].provider.plan_speech(call.speech).code_after_s
+        except UnspeakableError:  # the call will not be sent
+            return None
 
     def _flow(self, route: Route, claim: Claim) -> tuple[str, Flow]:
         """Return key and flow of a call: the record's if it names one of the provider."""

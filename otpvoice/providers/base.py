@@ -13,8 +13,26 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
+from otpvoice.core.texts import CODE, NAME
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What an answered call speaks; members as in ``OutboundCall``. Its repr shows no code."""
+
+    locale: str
+    text: str
+    name: str = field(repr=False)
+    code: str = field(repr=False)
+    prompt: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What fills the text's placeholders in, by their names."""
+        return {**self.variables, NAME: self.name, CODE: self.code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +55,36 @@ class OutboundCall:
     """The key of the flow: a language tag in lower case, or ``default``."""
     text: str
     """What the flow speaks, with ``{Name}`` and ``{otp}``; empty if the settings do not have it.
-    :func:`otpvoice.core.speech.fill_text` fills it in."""
+    :func:`otpvoice.core.texts.fill_text` fills it in."""
     name: str = field(repr=False)
     """Cleaned, so that nothing in it can be read as part of a flow's template."""
     code: str = field(repr=False)
     """Digits only. :func:`otpvoice.core.speech.format_code` spells them for a voice."""
     prompt: str = ""
     """What is spoken until a key is pressed, with ``{Name}``; empty: the text is spoken at once."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What fills further placeholders in, by their names."""
+
+    @property
+    def speech(self) -> Speech:
+        """What the call speaks."""
+        return Speech(self.locale, self.text, self.name, self.code, self.prompt, self.variables)
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """What an answered call speaks; members as in ``OutboundCall``. Its repr shows no code."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechPlan:
+    """How a provider speaks a text with a code. Durations are estimates, of conversation."""
 
-    locale: str
-    text: str
-    name: str = field(repr=False)
-    code: str = field(repr=False)
-    prompt: str = ""
+    code_after_s: int | None
+    """Seconds until the code was spoken once. None if that is not known, or it never is."""
+    duration_s: int | None
+    """Seconds until the end of the speech; None if the text is not known."""
+    repetitions: int = 1
+    """How often the text is spoken."""
+    voice: str = ""
+    """The provider's name of the voice; empty: the provider chooses it."""
+    document: str = field(default="", repr=False)
+    """The provider's XML; empty if the provider has flows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +231,14 @@ class Provider(Protocol):
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the request that ``place`` would send, for display; sends nothing."""
+        ...
+
+    def plan_speech(self, speech: Speech) -> SpeechPlan:
+        """Return how an answered call speaks this; sends nothing.
+
+        Raises:
+            UnspeakableError: the provider cannot speak the text.
+        """
         ...
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:

@@ -10,10 +10,7 @@ from otpvoice.core.speech import (
     MAX_NAME,
     CodeFormat,
     clean_name,
-    fill_text,
     format_code,
-    seconds_until_code,
-    speech_seconds,
 )
 
 
@@ -245,73 +242,3 @@ def test_format_code_keeps_digits_and_never_writes_dots(code: str, code_format: 
     spoken = format_code(code, code_format)
     assert "".join(filter(str.isdigit, spoken)) == code
     assert "." not in spoken
-
-
-@pytest.mark.parametrize(
-    ("text", "spoken"),
-    [
-        ("Hello {Name}: {otp}. Again {otp}", "Hello Asha: 1, 2. Again 1, 2"),
-        ("{{ Name }}, {{otp@digits}}", "Asha, 1, 2"),
-        ("{otp_count} {} {Names} otp", "{otp_count} {} {Names} otp"),
-        ("नमस्ते {Name}", "नमस्ते Asha"),
-    ],
-)
-def test_fill_text_replaces_only_name_and_code(text: str, spoken: str) -> None:
-    """In both forms of placeholders; nothing else changes."""
-    assert fill_text(text, "1, 2", "Asha") == spoken
-
-
-def test_fill_text_leaves_the_values_as_they_are() -> None:
-    """A value may look like a placeholder, or like a reference of a pattern."""
-    assert fill_text("{Name} {otp}", r"<break/>\1", "{otp}") == r"{otp} <break/>\1"
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "name", "seconds"),
-    [
-        ("{otp}", "0, 1, 2, 3, 4, 5", "Asha", 2),
-        ("{otp}", "0123456789", "Asha", 4),
-        ("x" * 150 + "{otp}", "012345", "Asha", 12),
-        ("x" * 150 + "{otp} again {otp}" + "x" * 150, "012345", "Asha", 12),
-        ("{Name}" + "x" * 120 + "{otp}", "012345", "N" * 30, 12),
-        ("{{Name}}" + "x" * 120 + "{{ otp@digits }}", "012345", "N" * 30, 12),
-        ("x" * 150, "012345", "Asha", 10),
-        ("x" * 150 + "{otp_count}", "012345", "Asha", 11),
-    ],
-)
-def test_seconds_until_code_counts_text_and_first_code(
-    text: str, code: str, name: str, seconds: int
-) -> None:
-    """Fifteen characters and two and a half digits per second."""
-    assert seconds_until_code(text, code, name) == seconds
-
-
-@given(st.text(max_size=300), st.from_regex(r"[0-9]{4,10}", fullmatch=True), st.text(max_size=40))
-def test_seconds_until_code_grows_with_the_text_before_it(text: str, code: str, name: str) -> None:
-    """For any text of the settings."""
-    seconds = seconds_until_code(text, code, clean_name(name))
-    assert 0 <= seconds <= 60
-    assert seconds_until_code(f"Hello, {text}", code, clean_name(name)) >= seconds
-
-
-def test_seconds_until_code_ignores_separators() -> None:
-    """Commas and spaces are not spoken."""
-    times = {
-        seconds_until_code("Your code is {otp}", format_code("012345", way), "Asha")
-        for way in CodeFormat
-    }
-    assert len(times) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "name", "seconds"),
-    [
-        ("x" * 150 + "{otp}", "012345", "Asha", 12),
-        ("x" * 150 + "{otp}" + "x" * 150 + "{{otp@digits}}", "0, 1, 2, 3, 4, 5", "Asha", 25),
-        ("{Name}" + "x" * 120, "012345", "N" * 30, 10),
-        ("", "012345", "Asha", 0),
-    ],
-)
-def test_speech_seconds_counts_every_code(text: str, code: str, name: str, seconds: int) -> None:
-    """At the same pace, to the end of the text."""
-    assert speech_seconds(text, code, name) == seconds

@@ -22,7 +22,8 @@ from otpvoice.core.keys import KeyRing, NumberHasher
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
-from otpvoice.core.speech import Flow, fill_text
+from otpvoice.core.speech import Flow
+from otpvoice.core.texts import fill_text
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.diagnostics import Finding, failure, ok
 from otpvoice.dialer.dialer import Dialer, DialingRules
@@ -43,6 +44,8 @@ from otpvoice.providers.base import (
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
+    Speech,
+    SpeechPlan,
 )
 from otpvoice.providers.check_table import CHECKS
 from otpvoice.providers.checks import AccountChecks, fetch
@@ -78,9 +81,13 @@ class Tiny:
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the request."""
-        said = fill_text(call.text, " ".join(call.code), call.name)
+        said = fill_text(call.text, {"Name": call.name, "otp": " ".join(call.code)})
         members = {"line": call.bridge, "to": call.number, "say": said, "by": call.mode}
         return HttpRequestSpec(self.url, json.dumps(members).encode())
+
+    def plan_speech(self, speech: Speech) -> SpeechPlan:
+        """Speak for as many seconds as the text has characters."""
+        return SpeechPlan(code_after_s=len(speech.text), duration_s=None)
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Know nothing of ended calls."""
@@ -218,6 +225,15 @@ def test_call_is_live_as_long_as_its_route_says(
     record = Keys().of("call", call.id)
     sent_at, live_until = store.redis.hmget(record, "sent_at", "live_until")
     assert int(live_until or 0) - int(sent_at or 0) == 90_000
+
+
+def test_provider_decides_after_how_many_seconds_the_code_was_heard(
+    harness: ClientAndDialer, company: ScriptedServer, store: RedisStore
+) -> None:
+    """It knows its silences and its pace."""
+    (call,) = harness.calls_of(dialed(harness, company))
+    heard_after = store.redis.hget(Keys().of("call", call.id), "heard_after")
+    assert int(heard_after or 0) == len("{Name}: {otp}")
 
 
 def test_signature_over_the_public_address_authenticates_a_callback(

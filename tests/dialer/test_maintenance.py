@@ -17,7 +17,14 @@ from otpvoice.dialer.dialer import Dialer
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.http_client import Deadlines
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import Callback, CallQuery, CallReport, OutboundCall, PlacementResult
+from otpvoice.providers.base import (
+    Callback,
+    CallQuery,
+    CallReport,
+    OutboundCall,
+    PlacementResult,
+    Speech,
+)
 from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
@@ -45,6 +52,10 @@ class HangingProvider:
         raise NotImplementedError
 
     def preview_request(self, call: OutboundCall) -> NoReturn:
+        """Is not what it is for."""
+        raise NotImplementedError
+
+    def plan_speech(self, speech: Speech) -> NoReturn:
         """Is not what it is for."""
         raise NotImplementedError
 

@@ -12,6 +12,7 @@ from integrations.locked_packages import python_packages
 from providers.plivo_samples import AUTH_ID, KEY_URL, NONCE, NUMBER, TOKEN, URL, hangup_form
 from support.processes import environment
 
+from otpvoice.providers.base import Speech
 from otpvoice.providers.plivo.document import (
     DEFAULT_VOICES,
     EMPTY_DOCUMENT,
@@ -115,11 +116,13 @@ def test_verdicts_equal_those_of_the_sdk(run: Run) -> None:
 
 def test_sdk_knows_each_element_of_a_document(run: Run) -> None:
     """Names, attributes and nesting; a wrong document would end the call."""
+    text, prompt = "ACME. {pause 5} {Name}, {otp}", "ACME, {Name}. {pause 2} Press 1."
+    speech = Speech("", text, "O'Neil & Söhne", "4711", prompt)
     voices = (*DEFAULT_VOICES.values(), Voice("WOMAN", "en-US"))
     documents = [
         EMPTY_DOCUMENT,
-        *(build_document("ACME. {Name}, {otp}", "4711", "O'Neil & Söhne", each) for each in voices),
-        *(build_prompt("ACME, {Name}. Press 1.", "O'Neil", each, KEY_URL) for each in voices),
+        *(build_document(speech, each) for each in voices),
+        *(build_prompt(speech, each, KEY_URL) for each in voices),
     ]
     wrong = "<Response><Say voice='x'/><Speak rate='1'><Wait/></Speak></Response>"
     *found, found_in_wrong = run("documents.py", [*(each.decode() for each in documents), wrong])

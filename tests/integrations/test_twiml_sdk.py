@@ -15,7 +15,7 @@ from providers.twiml_samples import ADDRESSES, CALL_ID, CALLBACK, TOKEN, account
 from support.processes import environment
 
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.base import CallbackAuthError
+from otpvoice.providers.base import CallbackAuthError, Speech
 from otpvoice.providers.twiml.document import Voice, render_document, render_prompt
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
@@ -116,7 +116,7 @@ def test_documents_equal_those_of_the_sdk(verdict: dict[str, Any]) -> None:
     voice = Voice("Polly.Aditi", "hi-IN")
     text = "ACME. {Name}, your login code is {otp}."
     for (name, code), written in zip(DOCUMENTS, verdict["documents"], strict=True):
-        ours = render_document(text, name, code, voice)
+        ours = render_document(Speech("", text, name, code), voice)
         assert ET.canonicalize(ours) == ET.canonicalize(written)
 
 
@@ -124,7 +124,8 @@ def test_prompts_equal_those_of_the_sdk(verdict: dict[str, Any]) -> None:
     """Also the address in them."""
     voice, key_url = Voice("Polly.Aditi", "hi-IN"), ADDRESSES.key(CALL_ID)
     for (name, _), written in zip(DOCUMENTS, verdict["prompts"], strict=True):
-        ours = render_prompt("ACME, for {Name}. Press 1.", name, voice, key_url)
+        speech = Speech("", "{otp}", name, "4711", "ACME, for {Name}. Press 1.")
+        ours = render_prompt(speech, voice, key_url)
         assert ET.canonicalize(ours) == ET.canonicalize(written)
 
 

@@ -5,13 +5,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from otpvoice.providers.base import UnspeakableError
+from otpvoice.providers.base import Speech, UnspeakableError
 from otpvoice.providers.plivo.document import (
     DEFAULT_VOICES,
     EMPTY_DOCUMENT,
     Voice,
     build_document,
+    build_prompt,
     choose_voice,
+    plan_speech,
 )
 
 ADITI = DEFAULT_VOICES["default"]
@@ -26,7 +28,7 @@ def parse(document: bytes | str) -> ET.Element:
 
 def speaks(text: str = TEXT, code: str = "4711", name: str = "Asha", voice: Voice = ADITI) -> str:
     """Return what one repetition of a text says, with a bar for each pause in it."""
-    document = parse(build_document(text, code, name, voice))
+    document = parse(build_document(Speech("", text, name, code), voice))
     first = document.find("Speak")
     assert first is not None
     inner = ET.tostring(first, encoding="unicode")
@@ -41,14 +43,14 @@ def test_document() -> None:
         '0<break time="400ms"/>7</prosody></Speak>'
     )
     pause = '<Wait length="1"/>'
-    assert build_document("Hello {Name}, {otp}", "07", "Asha", ADITI).decode() == (
+    assert build_document(Speech("", "Hello {Name}, {otp}", "Asha", "07"), ADITI).decode() == (
         f"<Response>{pause}{speak}{pause}{speak}{pause}{speak}</Response>"
     )
 
 
 def test_voice_without_ssml_reads_plain_text() -> None:
     """SSML works with Polly's voices only; others would read it aloud or refuse it."""
-    document = parse(build_document(TEXT, "4711", "Asha", WOMAN))
+    document = parse(build_document(Speech("", TEXT, "Asha", "4711"), WOMAN))
     assert [(each.tag, len(each)) for each in document] == [("Wait", 0), ("Speak", 0)] * 3
     assert speaks(voice=WOMAN) == "ACME. Your login code, Asha, is 4, 7, 1, 1."
 
@@ -72,7 +74,7 @@ def test_voice_without_ssml_reads_plain_text() -> None:
 )
 def test_name_is_only_text(name: str, voice: Voice) -> None:
     """It adds no element, and no second code."""
-    document = parse(build_document(TEXT, "4711", name, voice))
+    document = parse(build_document(Speech("", TEXT, name, "4711"), voice))
     assert [each.tag for each in document] == ["Wait", "Speak"] * 3
     assert f"code, {name}, is" in speaks(name=name, voice=voice)
 
@@ -95,7 +97,7 @@ def test_text_is_spoken_as_it_is() -> None:
 def test_text_that_cannot_be_spoken_is_refused(text: str) -> None:
     """The provider ends a call whose document is wrong."""
     with pytest.raises(UnspeakableError, match="a text of 1 to 3000 characters"):
-        build_document(text, "4711", "Asha", ADITI)
+        build_document(Speech("", text, "Asha", "4711"), ADITI)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,41 @@ def test_voice_is_chosen_by_the_key_of_the_flow(locale: str, expected: str) -> N
 def test_empty_document_has_no_element() -> None:
     """It ends the call."""
     assert len(parse(EMPTY_DOCUMENT)) == 0
+
+
+def test_pauses_are_silent_in_any_voice() -> None:
+    """They are elements, so they need no SSML."""
+    for voice in (ADITI, WOMAN):
+        speech = Speech("", "ACME. {pause 5} Code: {otp} {pause 2}", "", "12")
+        elements = [(each.tag, each.get("length")) for each in parse(build_document(speech, voice))]
+        assert elements == [("Wait", "1"), ("Speak", None), ("Wait", "5"), ("Speak", None)] * 3
+
+
+def test_prompt_has_no_silence_where_none_can_be() -> None:
+    """Inside of the element that waits for a key."""
+    speech = Speech("", "", "", "", "{brand}. {pause 5} Press 1.", {"brand": "A & B"})
+    (ask, *_) = parse(build_prompt(speech, ADITI, "https://x/")).iter("GetInput")
+    assert [each.tag for each in ask] == ["Speak", "Speak"]
+    assert "".join(ask.itertext()) == "A & B.Press 1."
+
+
+@pytest.mark.parametrize(
+    ("text", "voice", "code_after_s", "duration_s"),
+    [
+        # A second of silence, 15 characters a second, 2.5 digits a second.
+        ("x" * 30 + "{otp}", WOMAN, 1 + 2 + 2.4, 3 * 5),
+        # At nine tenths of the speed, and with five breaks of 0.4 seconds.
+        ("x" * 30 + "{otp}", ADITI, 1 + (2 + 2.4) / 0.9 + 2, 3 * 8),
+        ("x" * 30 + "{pause 5}{otp}" + "x" * 27, ADITI, 1 + 4.4 / 0.9 + 5 + 2, 3 * 15),
+        ("x" * 30, ADITI, None, 3 * 3),
+    ],
+)
+def test_plan_counts_every_silence_of_the_document(
+    text: str, voice: Voice, code_after_s: float | None, duration_s: int
+) -> None:
+    """Until the code was spoken once, and in all repetitions."""
+    speech = Speech("", text, "Asha", "471102")
+    plan = plan_speech(speech, voice)
+    assert plan.code_after_s == (code_after_s and round(code_after_s))
+    assert (plan.duration_s, plan.repetitions, plan.voice) == (duration_s, 3, voice.name)
+    assert plan.document == build_document(speech, voice).decode()

@@ -40,7 +40,7 @@ def test_prompt_asks_for_a_key() -> None:
 def test_name_is_only_text(name: str, voice: Voice) -> None:
     """As in the text with the code; nor is the address markup."""
     document = ET.fromstring(  # noqa: S314 - nobody else made it
-        build_prompt("A & {Name}.", name, voice, 'https://x/?a="<1>&b')
+        build_prompt(Speech("", "", name, "", "A & {Name}."), voice, 'https://x/?a="<1>&b')
     )
     assert ["".join(each.itertext()) for each in document.iter("Speak")] == [f"A & {name}."] * 2
     actions = {each.get("action") for each in document.iter("GetInput")}

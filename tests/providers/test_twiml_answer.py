@@ -128,7 +128,7 @@ def test_other_requests_are_not_authentic() -> None:
 
 def test_document_speaks_the_code() -> None:
     """The one of :mod:`otpvoice.providers.twiml.document`; without speech it ends the call."""
-    expected = render_document(SPEECH.text, "Asha", "4710", Voice("Polly.Aditi", "hi-IN"))
+    expected = render_document(SPEECH, Voice("Polly.Aditi", "hi-IN"))
     assert provider().build_document(SPEECH) == expected.encode()
     assert provider().build_document(None) == b"<Response><Hangup/></Response>"
 

@@ -46,6 +46,11 @@ def provider(vendor: str = "twilio") -> Twiml:
     )
 
 
+def ask(prompt: str, name: str, key_url: str = KEY_URL) -> str:
+    """Return the document that asks for a key."""
+    return render_prompt(Speech("", "{otp}", name, "4711", prompt), ADITI, key_url)
+
+
 def form(**changes: Any) -> bytes:
     """Return the form of a pressed key."""
     members = {**CALLBACK, "CallStatus": "in-progress", "Digits": "1", **changes}
@@ -105,7 +110,7 @@ def test_fetched_document_asks_for_a_key() -> None:
 def test_name_is_never_markup(name: str) -> None:
     """As in the text with the code."""
     document = ET.fromstring(  # noqa: S314 - written by the code under test
-        render_prompt("A & {Name}, {otp}.", name, ADITI, 'https://x/?a="<1>&b')
+        ask("A & {Name}, {otp}.", name, 'https://x/?a="<1>&b')
     )
     says = ["".join(say.itertext()) for say in document.iter("Say")]
     assert says == [f"A & {name}, .".replace("\x00", "")] * 2
@@ -115,7 +120,7 @@ def test_name_is_never_markup(name: str) -> None:
 @pytest.mark.parametrize(("length", "times"), [(1600, 2), (1900, 1), (3700, 1)])
 def test_long_prompt_is_repeated_as_often_as_it_fits(length: int, times: int) -> None:
     """A vendor refuses longer documents."""
-    document = render_prompt("x" * length, "", ADITI, KEY_URL)
+    document = ask("x" * length, "")
     assert document.count("<Gather") == times
     assert len(document) <= MAX_CHARACTERS
 
@@ -128,7 +133,7 @@ def test_call_that_cannot_be_spoken_is_not_placed(changes: dict[str, str], vendo
     result = provider(vendor).place(call, Deadlines.within(5))
     assert result.outcome is PlacementOutcome.MISCONFIGURED
     with pytest.raises(UnspeakableError):
-        render_prompt("", "Asha", ADITI, KEY_URL)
+        ask("", "Asha")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from otpvoice.core.speech import CodeFormat, format_code
+from otpvoice.core.texts import seconds_until_code, speech_seconds
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.base import (
     Callback,
@@ -24,6 +25,8 @@ from otpvoice.providers.base import (
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
+    Speech,
+    SpeechPlan,
 )
 from otpvoice.providers.mobtexting.callback import (
     CallbackFormat,
@@ -93,6 +96,15 @@ class Mobtexting:
             members["webhook_id"] = self.webhook_id
         body = json.dumps({"bridge": call.bridge, **members}).encode()
         return HttpRequestSpec(self._url(_PATHS[call.mode]), body)
+
+    def plan_speech(self, speech: Speech) -> SpeechPlan:
+        """Return how the flow speaks; see ``Provider.plan_speech``. Its text may be unknown."""
+        if not speech.text:
+            return SpeechPlan(code_after_s=None, duration_s=None)
+        return SpeechPlan(
+            code_after_s=seconds_until_code(speech.text, speech.values),
+            duration_s=speech_seconds(speech.text, speech.values),
+        )
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""

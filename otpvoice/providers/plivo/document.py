@@ -3,15 +3,15 @@
 ``<Speak>`` accepts SSML with a Polly voice only, and at most 3000 characters of it.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
-from otpvoice.core.speech import fill_text
-from otpvoice.providers.base import UnspeakableError
+from otpvoice.core.texts import Pace, seconds_until_code, speaks_code, speech_seconds
+from otpvoice.providers.base import Speech, SpeechPlan, UnspeakableError
+from otpvoice.providers.xml_text import xml_parts
 
 CONTENT_TYPE: Final = "application/xml"
 EMPTY_DOCUMENT: Final = b"<Response></Response>"
@@ -22,13 +22,14 @@ _PROMPTS: Final = 2
 _KEY_TIMEOUT_S: Final = 8
 """Seconds after a prompt in which a key counts."""
 _MAX_SPEAK_LENGTH: Final = 3_000
-_PAUSE: Final = '<Wait length="1"/>'
+_LEAD_S: Final = 1
+"""Silence before each repetition, so that the first word is heard."""
 _POLLY: Final = "Polly."
-_BETWEEN_DIGITS: Final = '<break time="400ms"/>'
+_BREAK_S: Final = 0.4
+_BETWEEN_DIGITS: Final = f'<break time="{_BREAK_S * 1000:.0f}ms"/>'
 _WITHOUT_SSML: Final = ", "
-_PACE: Final = "90%"
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot contain (section 2.2)."""
+_RATE: Final = 0.9
+"""Of the voice's own speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Voice:
 
     name: str
     language: str
+
+    @property
+    def has_ssml(self) -> bool:
+        """Whether the voice interprets SSML."""
+        return self.name.startswith(_POLLY)
 
 
 DEFAULT_VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
@@ -51,59 +57,74 @@ def choose_voice(locale: str, voices: Mapping[str, Voice]) -> Voice:
     return voices.get(locale) or voices.get(language) or voices["default"]
 
 
-def build_document(text: str, code: str, name: str, voice: Voice) -> bytes:
+def build_document(speech: Speech, voice: Voice) -> bytes:
     """Return the document: the text three times, with pauses.
 
     Args:
-        text: with ``{Name}`` and ``{otp}``.
-        code: digits only.
-        name: as spoken.
+        speech: its code has digits, which are spoken one by one.
         voice: of the text's language.
 
     Raises:
         UnspeakableError: the text is empty, or too long for one ``<Speak>``.
     """
-    return _repeat(_speak(text, code, name, voice), REPETITIONS)
+    parts = _speak(speech.text, speech, voice)
+    elements = "".join(f'<Wait length="{silence_s}"/>{speak}' for silence_s, speak in parts)
+    return _document(elements * REPETITIONS)
 
 
-def build_prompt(prompt: str, name: str, voice: Voice, key_url: str) -> bytes:
+def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
+    """Return how the text is spoken; see :func:`build_document`."""
+    document, values = build_document(speech, voice), speech.values
+    pace = Pace(lead_s=_LEAD_S)
+    if voice.has_ssml:
+        pace = Pace(lead_s=_LEAD_S, rate=_RATE, digit_break_s=_BREAK_S)
+    has_code = speaks_code(speech.text)
+    return SpeechPlan(
+        code_after_s=seconds_until_code(speech.text, values, pace) if has_code else None,
+        duration_s=REPETITIONS * speech_seconds(speech.text, values, pace),
+        repetitions=REPETITIONS,
+        voice=voice.name,
+        document=document.decode(),
+    )
+
+
+def build_prompt(speech: Speech, voice: Voice, key_url: str) -> bytes:
     """Return the document that asks for a key twice, without the code.
 
     Args:
-        prompt: with ``{Name}``.
-        name: as spoken.
+        speech: has the prompt.
         voice: of the prompt's language.
         key_url: the address to which the provider sends the key.
 
     Raises:
         UnspeakableError: the prompt is empty, or too long for one ``<Speak>``.
     """
-    speak = _speak(prompt, "", name, voice)
+    parts = _speak(speech.prompt, replace(speech, code=""), voice)
+    speak = "".join(speak for _, speak in parts)  # no silence can be inside of GetInput
     action = f'action={quoteattr(key_url)} method="POST"'
     keys = f'inputType="dtmf" numDigits="1" executionTimeout="{_KEY_TIMEOUT_S}"'
-    return _repeat(f"<GetInput {action} {keys}>{speak}</GetInput>", _PROMPTS)
+    ask = f'<Wait length="{_LEAD_S}"/><GetInput {action} {keys}>{speak}</GetInput>'
+    return _document(ask * _PROMPTS)
 
 
-def _repeat(element: str, repetitions: int) -> bytes:
-    # The voice begins a second after the recipient picks up, so that the first word is heard.
-    return f"<Response>{(_PAUSE + element) * repetitions}</Response>".encode()
+def _document(elements: str) -> bytes:
+    return f"<Response>{elements}</Response>".encode()
 
 
-def _speak(text: str, code: str, name: str, voice: Voice) -> str:
-    """Return the element that speaks a text once."""
-    spoken = _spoken(text, code, name, has_ssml=voice.name.startswith(_POLLY))
-    if not text or len(spoken) > _MAX_SPEAK_LENGTH:
-        raise UnspeakableError(f"a text of 1 to {_MAX_SPEAK_LENGTH} characters is needed")
+def _speak(text: str, speech: Speech, voice: Voice) -> list[tuple[int, str]]:
+    """Return the elements that speak a text once, each with the seconds of silence before it.
+
+    Raises:
+        UnspeakableError: the text is empty, or too long for one ``<Speak>``.
+    """
     attributes = f"voice={quoteattr(voice.name)} language={quoteattr(voice.language)}"
-    return f"<Speak {attributes}>{spoken}</Speak>"
-
-
-def _spoken(text: str, code: str, name: str, *, has_ssml: bool) -> str:
-    """Return the text as XML, its code digit by digit."""
-    digits = (_BETWEEN_DIGITS if has_ssml else _WITHOUT_SSML).join(code)
-    filled = fill_text(_escape(text), digits, _escape(name))
-    return f'<prosody rate="{_PACE}">{filled}</prosody>' if has_ssml else filled
-
-
-def _escape(text: str) -> str:
-    return escape(_NOT_XML.sub("", text))
+    between_digits = _BETWEEN_DIGITS if voice.has_ssml else _WITHOUT_SSML
+    elements = []
+    for silence_s, part in xml_parts(text, speech, between_digits, _LEAD_S):
+        spoken = f'<prosody rate="{_RATE:.0%}">{part}</prosody>' if voice.has_ssml else part
+        if not part or len(spoken) > _MAX_SPEAK_LENGTH:
+            raise UnspeakableError(f"a text of 1 to {_MAX_SPEAK_LENGTH} characters is needed")
+        elements.append((silence_s, f"<Speak {attributes}>{spoken}</Speak>"))
+    if not elements:
+        raise UnspeakableError("the text has pauses only")
+    return elements

@@ -24,6 +24,7 @@ from otpvoice.providers.base import (
     PlacementOutcome,
     PlacementResult,
     Speech,
+    SpeechPlan,
     UnspeakableError,
 )
 from otpvoice.providers.context import CallAddresses
@@ -36,6 +37,7 @@ from otpvoice.providers.plivo.document import (
     build_document,
     build_prompt,
     choose_voice,
+    plan_speech,
 )
 from otpvoice.providers.plivo.queries import Get, fetch_report
 from otpvoice.providers.plivo.reply import parse_placement
@@ -70,7 +72,7 @@ class Plivo:
 
         A call whose text cannot be spoken is not sent.
         """
-        speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
+        speech = call.speech
         try:
             self.build_document(speech)
             if speech.prompt:
@@ -98,6 +100,10 @@ class Plivo:
             "time_limit": self.time_limit_s,
         }
         return HttpRequestSpec(self._account.url("Call/"), json.dumps(members).encode())
+
+    def plan_speech(self, speech: Speech) -> SpeechPlan:
+        """Return how the text is spoken; see ``Provider.plan_speech``."""
+        return plan_speech(speech, choose_voice(speech.locale, self.voices))
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
@@ -135,13 +141,12 @@ class Plivo:
         """Return the XML that speaks the code; see ``GatingProvider.build_document``."""
         if speech is None:
             return EMPTY_DOCUMENT
-        voice = choose_voice(speech.locale, self.voices)
-        return build_document(speech.text, speech.code, speech.name, voice)
+        return build_document(speech, choose_voice(speech.locale, self.voices))
 
     def build_prompt(self, call_id: str, speech: Speech) -> bytes:
         """Return the XML that asks for a key; see ``AnsweringProvider.build_prompt``."""
         voice = choose_voice(speech.locale, self.voices)
-        return build_prompt(speech.prompt, speech.name, voice, self.addresses.key(call_id))
+        return build_prompt(speech, voice, self.addresses.key(call_id))
 
     def _authentic_form(self, callback: Callback) -> dict[str, str]:
         """Return the members of a signed form.

@@ -4,13 +4,13 @@ The one with the code exists only in the one request that places the call, or in
 vendor that fetches it. The one that asks for a key does not have the code.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
-from otpvoice.core.speech import fill_text
-from otpvoice.providers.base import UnspeakableError
+from otpvoice.core.texts import Pace, seconds_until_code, speaks_code, speech_seconds
+from otpvoice.providers.base import Speech, SpeechPlan, UnspeakableError
+from otpvoice.providers.xml_text import xml_parts
 
 MAX_CHARACTERS: Final = 4000
 """Of a document in a request."""
@@ -21,11 +21,10 @@ _PROMPTS: Final = 2
 _KEY_TIMEOUT_S: Final = 8
 """Seconds after a prompt in which a key counts."""
 EMPTY_DOCUMENT: Final = "<Response><Hangup/></Response>"
-_PAUSE: Final = '<Pause length="1"/>'
-_BREAK: Final = '<break time="500ms"/>'
-_DIGITS: Final = "0123456789"
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot contain (section 2.2)."""
+_LEAD_S: Final = 1
+"""Silence before each repetition, so that the first word is heard."""
+_BREAK_S: Final = 0.5
+_BREAK: Final = f'<break time="{_BREAK_S * 1000:.0f}ms"/>'
 _SSML_VOICES: Final = ("polly.", "google.")
 """Beginnings of the names of voices that interpret SSML."""
 
@@ -45,63 +44,81 @@ class Voice:
         return self.name.lower().startswith(_SSML_VOICES)
 
 
-def render_document(text: str, name: str, code: str, voice: Voice) -> str:
+def render_document(speech: Speech, voice: Voice) -> str:
     """Return the document that speaks a text, three times or as often as it fits.
 
     Args:
-        text: with ``{Name}`` and ``{otp}``. Everything else in it is spoken as it is.
-        name: as spoken.
-        code: digits, which are spoken one by one; anything between them is ignored.
+        speech: its code has digits, which are spoken one by one; anything between them is ignored.
         voice: reads it.
 
     Raises:
         UnspeakableError: there is no text, or it is too long even for one repetition.
     """
-    if not text:
-        raise UnspeakableError("the flow has no text")
-    digits = [character for character in code if character in _DIGITS]
-    spelled = (_BREAK if voice.has_ssml else ", ").join(digits)
-    sentence = fill_text(_escape(text), spelled, _escape(name))
-    return _repeat(_say(sentence, voice), _REPEATS)
+    verbs = _say(speech.text, speech, voice)
+    return _document(verbs * _repetitions(verbs, _REPEATS))
 
 
-def render_prompt(prompt: str, name: str, voice: Voice, key_url: str) -> str:
+def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
+    """Return how the text is spoken; see :func:`render_document`."""
+    verbs, values = _say(speech.text, speech, voice), speech.values
+    repetitions = _repetitions(verbs, _REPEATS)
+    pace = Pace(lead_s=_LEAD_S, digit_break_s=_BREAK_S if voice.has_ssml else 0)
+    has_code = speaks_code(speech.text)
+    return SpeechPlan(
+        code_after_s=seconds_until_code(speech.text, values, pace) if has_code else None,
+        duration_s=repetitions * speech_seconds(speech.text, values, pace),
+        repetitions=repetitions,
+        voice=voice.name,
+        document=_document(verbs * repetitions),
+    )
+
+
+def render_prompt(speech: Speech, voice: Voice, key_url: str) -> str:
     """Return the document that asks for a key, twice or as often as it fits, and has no code.
 
     Args:
-        prompt: with ``{Name}``.
-        name: as spoken.
+        speech: has the prompt.
         voice: reads it.
         key_url: the address to which the vendor sends the key.
 
     Raises:
         UnspeakableError: there is no prompt, or it is too long even for one repetition.
     """
-    if not prompt:
-        raise UnspeakableError("the flow has no prompt")
-    said = _say(fill_text(_escape(prompt), "", _escape(name)), voice)
+    said = _say(speech.prompt, replace(speech, code=""), voice)
     gather = f'numDigits="1" timeout="{_KEY_TIMEOUT_S}" action={quoteattr(key_url)} method="POST"'
-    return _repeat(f"<Gather {gather}>{said}</Gather>", _PROMPTS)
+    verbs = f"<Gather {gather}>{said}</Gather>"
+    return _document(verbs * _repetitions(verbs, _PROMPTS))
 
 
-def _say(sentence: str, voice: Voice) -> str:
-    """Return the verbs that speak escaped text, after a pause."""
+def _say(text: str, speech: Speech, voice: Voice) -> str:
+    """Return the verbs that speak a text, after a pause.
+
+    Raises:
+        UnspeakableError: there is no text.
+    """
     attributes = "".join(
         f" {attribute}={quoteattr(value)}"
         for attribute, value in (("language", voice.language), ("voice", voice.name))
         if value
     )
-    return f"{_PAUSE}<Say{attributes}>{sentence}</Say>"
+    parts = xml_parts(text, speech, _BREAK if voice.has_ssml else ", ", _LEAD_S)
+    verbs = "".join(
+        f'<Pause length="{silence_s}"/><Say{attributes}>{part}</Say>'
+        for silence_s, part in parts
+        if part
+    )
+    if not verbs:
+        raise UnspeakableError("the flow has no text")
+    return verbs
 
 
-def _repeat(verbs: str, repeats: int) -> str:
-    """Return the document of these verbs, repeated at most so often, and a hangup."""
-    for count in range(repeats, 0, -1):
-        document = f"<Response>{verbs * count}<Hangup/></Response>"
-        if len(document) <= MAX_CHARACTERS:
-            return document
+def _document(verbs: str) -> str:
+    return f"<Response>{verbs}<Hangup/></Response>"
+
+
+def _repetitions(verbs: str, most: int) -> int:
+    """Return how often these verbs fit into a document."""
+    for count in range(most, 0, -1):
+        if len(_document(verbs * count)) <= MAX_CHARACTERS:
+            return count
     raise UnspeakableError(f"its document has more than {MAX_CHARACTERS} characters")
-
-
-def _escape(text: str) -> str:
-    return escape(_NOT_XML.sub("", text))

@@ -17,6 +17,7 @@ from otpvoice.providers.base import (
     PlacementOutcome,
     PlacementResult,
     Speech,
+    SpeechPlan,
     UnspeakableError,
 )
 from otpvoice.providers.context import CallAddresses
@@ -26,6 +27,7 @@ from otpvoice.providers.twiml.callback import parse_callback, parse_digits, sign
 from otpvoice.providers.twiml.document import (
     EMPTY_DOCUMENT,
     Voice,
+    plan_speech,
     render_document,
     render_prompt,
 )
@@ -56,7 +58,7 @@ class Twiml:
         """
         try:
             self._first_document(call)
-            self._render(_speech(call))
+            self._render(call.speech)
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         request = build_request(self.account, self.options, call, self._speech_members(call))
@@ -70,6 +72,10 @@ class Twiml:
         is_secret = bool(self.account.path_tokens)
         account = replace(self.account, path_tokens=(_HIDDEN,) if is_secret else ())
         return build_request(account, self.options, call, self._speech_members(call))
+
+    def plan_speech(self, speech: Speech) -> SpeechPlan:
+        """Return how the text is spoken; see ``Provider.plan_speech``."""
+        return plan_speech(speech, self._voice(speech.locale))
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
         """Query how a call ended; see ``Provider.fetch_status``."""
@@ -116,15 +122,14 @@ class Twiml:
 
     def _first_document(self, call: OutboundCall) -> str:
         """Return what an answered call speaks first: the prompt if there is one, or the code."""
-        speech = _speech(call)
+        speech = call.speech
         return self._ask(call.call_id, speech) if speech.prompt else self._render(speech)
 
     def _ask(self, call_id: str, speech: Speech) -> str:
-        voice, key_url = self._voice(speech.locale), self.addresses.key(call_id)
-        return render_prompt(speech.prompt, speech.name, voice, key_url)
+        return render_prompt(speech, self._voice(speech.locale), self.addresses.key(call_id))
 
     def _render(self, speech: Speech) -> str:
-        return render_document(speech.text, speech.name, speech.code, self._voice(speech.locale))
+        return render_document(speech, self._voice(speech.locale))
 
     def _voice(self, locale: str) -> Voice:
         chosen = self.voices.get(locale) or self.voices.get(DEFAULT_FLOW, Voice())
@@ -150,7 +155,3 @@ class FetchedTwiml(Twiml):
     def build_prompt(self, call_id: str, speech: Speech) -> bytes:
         """Return the document that asks for a key; see ``AnsweringProvider.build_prompt``."""
         return self._ask(call_id, speech).encode()
-
-
-def _speech(call: OutboundCall) -> Speech:
-    return Speech(call.locale, call.text, call.name, call.code, call.prompt)
