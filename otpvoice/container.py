@@ -86,6 +86,7 @@ class Container:
             max_redials=self.settings.verification.max_redials,
             callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
             retention_ms=self.settings.verification.retention * 1000,
+            denial_block_ms=self.settings.limits.denial_block * 1000,
             limits=self.settings.call_limits(),
             clients_with_events=frozenset(name for name, client in clients if client.event_url),
         )

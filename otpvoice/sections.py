@@ -1,6 +1,5 @@
 """What the sections of the settings have in common, and those of all telephone companies."""
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final
@@ -9,26 +8,52 @@ from msgspec import Meta, Struct, structs
 
 from otpvoice import setting_types as types
 from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow
+from otpvoice.core.texts import speaks_code
 from otpvoice.setting_types import field_type
 
 FieldProblem = tuple[str, str]
 """The name of a setting, and what is wrong with it."""
 
-_OTP: Final = re.compile(r"\{+\s*otp\b[^}]*\}+")
+
+class SpokenText(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a call speaks, and the key gate in front of it."""
+
+    text: str
+    gate: bool = False
+    """The text is spoken only after a key."""
+    prompt: str = ""
+    """Spoken first, to ask for the key."""
+
+    def __post_init__(self) -> None:
+        """Reject what would speak no code, or speak it in front of the gate."""
+        if not speaks_code(self.text):
+            raise ValueError("text speaks no {otp}")
+        if speaks_code(self.prompt):
+            raise ValueError("prompt speaks {otp}, which belongs behind the gate")
+        if self.gate and not self.prompt.strip():
+            raise ValueError("prompt is missing: it asks for the key of the gate")
+        if self.prompt and not self.gate:
+            raise ValueError("prompt has no use without gate = true")
+
+    def as_flow(self) -> Flow:
+        """Return it as a flow without an id of the provider."""
+        return Flow("", self.text, self.gate, self.prompt)
 
 
-def _parse_text(text: str) -> str:
-    if not _OTP.search(text):
+def _parse_text(text: str) -> dict[str, str]:
+    if not speaks_code(text):
         raise ValueError
-    return text
+    return {"text": text}
 
 
-_TEXT: Final = types.FieldType("a text that speaks {otp}", parse=_parse_text)
+_TEXT: Final = types.FieldType(
+    'a text that speaks {otp}, or { text = "…", gate = true, prompt = "…" }', parse=_parse_text
+)
 _TEXTS: Final = types.FieldType(
     'a table like { default = "Your code is {otp}.", hi = "… {otp} …" }',
     required_key=DEFAULT_FLOW,
 )
-Texts = Annotated[Mapping[Annotated[str, types.LANGUAGE], Annotated[str, _TEXT]], _TEXTS]
+Texts = Annotated[Mapping[Annotated[str, types.LANGUAGE], Annotated[SpokenText, _TEXT]], _TEXTS]
 _VOICE: Final = types.FieldType("a name of visible ASCII characters", pattern="[!-~]+")
 _VOICES: Final = types.FieldType('a table like { default = "Polly.Aditi", hi = "Polly.Aditi" }')
 Voices = Annotated[Mapping[Annotated[str, types.LANGUAGE], Annotated[str, _VOICE]], _VOICES]
@@ -135,6 +160,6 @@ class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
             yield "time_limit", f"with ring_timeout, more than {_MAX_CALL_S} seconds: shorten one"
 
 
-def flows_of_texts(texts: Mapping[str, str]) -> Mapping[str, Flow]:
+def flows_of_texts(texts: Mapping[str, SpokenText]) -> Mapping[str, Flow]:
     """Return texts as flows without an id of the provider."""
-    return {tag: Flow("", text) for tag, text in texts.items()}
+    return {tag: text.as_flow() for tag, text in texts.items()}

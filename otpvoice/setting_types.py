@@ -287,7 +287,7 @@ LANGUAGE: Final = FieldType(
     _checked(is_language_tag, str.lower, "{!r} is neither"),
 )
 _FLOW: Final = FieldType(
-    'the id of a flow as text, or { id = "25", text = "…" }', lambda text: {"id": text}
+    'the id of a flow as text, or { id = "25", text = "…", gate = true }', lambda text: {"id": text}
 )
 _FLOWS: Final = FieldType(
     'a table like { default = "24", hi = "25" }, or text like default=24,hi=25',

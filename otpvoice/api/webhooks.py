@@ -223,6 +223,7 @@ def _build_update(
         reason=report.reason,
         raw=report.raw,
         duration_s=report.duration_s,
+        key=report.key,
         number_hash=number_hash,
         has_bridge=bool(report.bridge),
     )

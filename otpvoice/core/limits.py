@@ -153,6 +153,9 @@ LIMITS: Final[Mapping[str, Limit]] = MappingProxyType({
         "an approval of the number"),
     "block": Limit("number", "end time",
         "The operator has blocked calls to this number.", "otpvoice limits unblock"),
+    "denial_block": Limit("number", "end time",
+        "The person who answers this number denied having asked for a call, so it is not called "
+        "for a while.", "otpvoice limits unblock"),
 })
 # fmt: on
 """All limits by name. ``block`` has no setting, because operators set it for one number."""

@@ -154,13 +154,46 @@ _PLATFORM_SUFFIX: Final = re.compile(r"[_-]?[.@#][A-Za-z0-9._=;@#-]*", re.ASCII)
 """Suffixes of operating systems and Java: ``hi_IN.UTF-8``, ``hi_IN@calendar=…``."""
 
 
+class Gate(StrEnum):
+    """How the key of a gated call becomes known."""
+
+    DOOR = "door"
+    """The provider asks this service for what to speak after the key."""
+    QUERY = "query"
+    """The provider's own flow asks for the key, and a status query after the call returns it."""
+
+
+DENIAL_KEY: Final = "9"
+"""The key that says: I did not ask for this code."""
+
+
 class Flow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A flow in the provider's portal."""
+    """A flow in the provider's portal, or a text that this service speaks itself.
+
+    A gated flow speaks the code only to a person who pressed a key. The prompt that asks for it is
+    part of the portal's flow, or ``prompt`` of a text.
+    """
 
     id: Annotated[str, Meta(min_length=1)]
-    """The provider's id."""
+    """The provider's id; empty of a text."""
     text: str = ""
     """What it speaks, for the estimates of durations; empty if the operator did not set it."""
+    gate: bool = False
+    """The code is spoken only after a key."""
+    prompt: str = ""
+    """Asks for the key, with ``{Name}`` and without ``{otp}``."""
+
+    def __post_init__(self) -> None:
+        """Reject a prompt where the portal's flow has its own."""
+        if self.id and self.prompt:
+            raise ValueError("prompt has no use: the flow in the portal asks for the key itself")
+
+    @property
+    def gate_kind(self) -> Gate | None:
+        """How a call's key becomes known; None if the flow asks for none."""
+        if not self.gate:
+            return None
+        return Gate.DOOR if self.prompt else Gate.QUERY
 
 
 def is_language_tag(text: str) -> bool:

@@ -45,6 +45,8 @@ class EndReason(StrEnum):
     SUPERSEDED = "superseded"
     REQUESTED = "requested"
     APPROVED_ELSEWHERE = "approved_elsewhere"
+    DENIED = "denied"
+    """The person pressed the key that says: I did not ask for this."""
 
 
 class CallStatus(StrEnum):

@@ -202,7 +202,12 @@ class Dialer:
         route = self._routes[call.route]
         line = (route.line.bridge, route.line.caller_id) if route.line else None
         if not self._store.mark_sent(
-            claim, route.live_for_s * 1000, self._rules.call_gaps_ms, code_spoken_after_s, line
+            claim,
+            route.live_for_s * 1000,
+            self._rules.call_gaps_ms,
+            code_spoken_after_s,
+            line,
+            call.gate,
         ):
             log.info("call.skipped")
             return

@@ -31,6 +31,7 @@ _QUERY_THREADS: Final = 4
 _LOGGED_RECORD_TYPES: Final = frozenset({"call", "verification", "number"})
 _ALARMS: Final = frozenset({"breaker.opened", "clock.moved_back"})
 """Audit entries that an operator has to act on."""
+_LEVELS: Final = {"call.denied": logging.WARNING}
 _NO_RESULT: Final = "nothing"
 """Metric outcome of a status query whose response reports no end of the call."""
 
@@ -125,11 +126,11 @@ class MaintenanceLoop:
             _log(query).error("call.failed_unexpectedly", **logs.describe(error))
 
     def _log_audit_entry(self, entry: AuditEntry) -> None:
-        """Log alarms as errors, and what an operator did as information."""
+        """Log alarms as errors, denials as warnings, and what an operator did as information."""
         if entry.event == "breaker.opened":
             self._metrics.opened(*breaker_scope(entry.details["breaker"])).inc()
         is_alarm = entry.event in _ALARMS or "record" in entry.details
-        level = logging.ERROR if is_alarm else logging.INFO
+        level = logging.ERROR if is_alarm else _LEVELS.get(entry.event, logging.INFO)
         details: dict[str, Any] = {**entry.details, **_record_fields(entry)}
         if "number" in details:
             details["number"] = LogId.from_hash(details["number"])
@@ -146,6 +147,7 @@ def _call_update(query: StatusQuery, report: CallReport) -> CallUpdate:
         reason=report.reason,
         raw=report.raw,
         duration_s=report.duration_s,
+        key=report.key,
     )
 
 

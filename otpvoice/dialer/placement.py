@@ -63,7 +63,7 @@ class CallBuilder:
             if route.line is None
             for table in (route.flows.common, *route.flows.of_clients.values())
             for flow in table.values()
-            if flow.id and flow.text
+            if flow.id and (flow.text or flow.gate)
         }
         """By id, those that the record of a call may name."""
 
@@ -90,6 +90,8 @@ class CallBuilder:
             text=flow.text,
             name=name,
             code=code,
+            gate=flow.gate_kind,
+            prompt=flow.prompt,
         )
 
     def seconds_until_code(self, call: OutboundCall) -> int | None:

@@ -101,6 +101,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         # Operators, on record
         "limits.cleared": Event(_DIALER, "info", "happened_at operator number to", "An operator cleared a number's limits."),
         "number.blocked": Event(_DIALER, "info", "happened_at operator number to seconds", "An operator blocked a number."),
+        "call.denied": Event(_DIALER, "warning", "happened_at number client verification call seconds", "A person pressed the key that says: I did not ask for this. The number is blocked for `seconds`. Many of them are an attack on logins."),
         "number.unblocked": Event(_DIALER, "info", "happened_at operator number to", "An operator unblocked a number."),
         "number.erased": Event(_DIALER, "info", "happened_at operator number to verifications", "An operator erased a number's verifications."),
         "operator.searched": Event(_DIALER, "info", "happened_at operator query results", "An operator searched: `query` is the masked number, the id, or `a reference`."),

@@ -143,6 +143,8 @@ class StoreMetrics:
         self._redials = counter(registry, "redials", about, "route")
         about = "Verifications that ended."
         self._ended = counter(registry, "verifications_ended", about, "client", "status")
+        about = "Calls whose receiver pressed the key that denies having asked for them."
+        self._denials = counter(registry, "denials", about, "client")
         about = "Time from a call's due time to its request to the provider."
         self._dial_delays = histogram(
             registry, "call_dial_delay", about, _DIAL_DELAY_BUCKETS, "route"
@@ -158,10 +160,12 @@ class StoreMetrics:
             "dialed": lambda route, late: self._dial_delays(route).observe(int(late) / 1000),
             "redial": lambda route: self._redials(route).inc(),
             "verification": self._count_end,
+            "denial": lambda client: self._denials(client).inc(),
         }
         start_series(self._redials, routes)
         start_series(self._calls, routes, {*CallStatus} - {CallStatus.DIALING})
         start_series(self._ended, clients, {*Status} - {Status.PENDING})
+        start_series(self._denials, clients)
 
     def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:
         """Time a function, and count the changes that it returned."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.texts import CODE, NAME
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
@@ -64,6 +65,8 @@ class OutboundCall:
     """What is spoken until a key is pressed, with ``{Name}``; empty: the text is spoken at once."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What fills further placeholders in, by their names."""
+    gate: Gate | None = None
+    """How a key becomes known, if the code is spoken only after one."""
 
     @property
     def speech(self) -> Speech:
@@ -182,6 +185,8 @@ class CallReport:
     """Length of the conversation."""
     is_known_status: bool = True
     """False if the provider's word is in no table."""
+    key: str | None = None
+    """The first key that was pressed, one of 0-9, * and #; empty if none was."""
 
 
 @dataclass(frozen=True, slots=True)

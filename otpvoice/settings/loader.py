@@ -213,17 +213,18 @@ class _Loader:
                 self._report(dotted_name(path), raw.source, detail)
 
     def _value(self, annotation: Any, name: str, raw: RawValue) -> Any:
-        """Parse and convert. Only a :class:`Flow` is built from a table."""
+        """Parse and convert. Only flows and texts are built from tables."""
         value, reason = raw.value, ""
-        is_flow = type_parts(annotation)[0] is Flow
+        base = type_parts(annotation)[0]
+        is_struct = isinstance(base, type) and issubclass(base, msgspec.Struct)
         try:
             if isinstance(value, str):
                 value = field_type(annotation).parse_text(value)
-            if is_flow or not isinstance(value, dict | list):
+            if is_struct or not isinstance(value, dict | list):
                 return msgspec.convert(value, annotation, strict=not raw.is_text)
         except ValueError as error:
             # Of other values msgspec's text adds nothing to the expected format.
-            if is_flow or not isinstance(error, msgspec.ValidationError):
+            if is_struct or not isinstance(error, msgspec.ValidationError):
                 reason = str(error)
         return self._report_format(annotation, name, raw, reason)
 

@@ -151,6 +151,8 @@ class Limits(Section, LimitSettings, frozen=True, kw_only=True):
     deny_prefixes: tuple[Annotated[str, types.PREFIX], ...] = ("+91140", "+91160")
     call_gap: Annotated[tuple[CallGap, ...], Meta(min_length=1)] = (60, 60, 300)
     live_calls: Positive = 200
+    denial_block: Annotated[Seconds, Meta(ge=0, le=30 * _DAY)] = 3_600
+    """How long a number is not called after the person denied a call; 0: it is not blocked."""
 
 
 class Console(Section, frozen=True, kw_only=True):

@@ -65,6 +65,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Status
 
 TAG: Final = "{otpvoice}"
@@ -90,6 +91,9 @@ _FORMS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "flags": {"forbidden": "[^01]", "max_length": 1},
         "types": {"forbidden": "[^a-z_.]", "max_length": 40},
         "times": {"forbidden": "[^%d+]", "max_length": 15},
+        "keys": {"forbidden": "[^%d*#]", "max_length": 1},
+        "gates": {"words": {*Gate}},
+        "blockers": {"words": {"denial"}},
         "call_statuses": {"words": {*CallStatus}},
         "verification_statuses": {"words": {*Status}},
     }
@@ -141,6 +145,8 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             integers="due_at not_before lease_until sent_at live_until placed_at ended_at duration"
             " heard_after requests gap_before gap_after own_gap speech_fetched_at",
             flags="heard test live_test",
+            gates="gate",
+            keys="key",
         )
         | {
             "defaults": DEFAULTS["call"],
@@ -161,7 +167,9 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             flags="own_code test live_test counted events deliver_only",
         )
         | {"defaults": DEFAULTS["verification"]},
-        "number": _schema(integers=f"{' '.join(_GAP)} blocked_until canceled_call_at")
+        "number": _schema(
+            integers=f"{' '.join(_GAP)} blocked_until canceled_call_at", blockers="blocked_by"
+        )
         | {
             "prefixes": {
                 "vrf_": _FORMS["integers"],

@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus, Verification
 
 
@@ -46,6 +47,8 @@ class CallSpeech(Struct, frozen=True):
     encrypted_speech: bytes
     route: str
     locale: str
+    gate: Gate | None = None
+    """The call is to speak its prompt; the code only after a key."""
 
 
 class SpeechRefusal(StrEnum):
@@ -58,6 +61,31 @@ class SpeechRefusal(StrEnum):
     """Its speech was fetched before."""
     CLOSED = "closed"
     """Its verification has ended."""
+
+
+class KeyOutcome(StrEnum):
+    """What a key that was pressed during a call leads to."""
+
+    SPEAK = "speak"
+    """The call is to speak the code."""
+    DENIED = "denied"
+    """The person did not ask for the call: its verification has ended, the number is blocked."""
+    NO_CALL = "no_call"
+    NOT_ASKED = "not_asked"
+    """The call asks for no key, or it is none that telephones have."""
+    PRESSED = "pressed"
+    """A key came before."""
+    NOT_LIVE = "not_live"
+    CLOSED = "closed"
+    """Its verification has ended; or the key denies a call whose code was accepted."""
+
+
+class KeyPress(Struct, frozen=True):
+    """The outcome of a key."""
+
+    outcome: KeyOutcome
+    speech: CallSpeech | None = None
+    """What the call is to speak, if it is to speak the code."""
 
 
 class ReportOutcome(StrEnum):
@@ -98,6 +126,8 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     reason: CallReason | None = None
     raw: str | None
     duration_s: int | None = None
+    key: str | None = None
+    """The first key that was pressed; empty for none, None if the report does not say."""
     number_hash: str | None = None
     """Of the user's number, if the message has it."""
     has_bridge: bool = True
@@ -247,6 +277,9 @@ class AuditDetails(TypedDict, total=False):
     wrong: int
     seconds: float
     verifications: int
+    client: str
+    verification: str
+    call: str
     results: int
 
 

@@ -25,6 +25,7 @@ from otpvoice.core.limits import (
     limits_of,
     longest_window_ms,
 )
+from otpvoice.core.speech import DENIAL_KEY
 from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus
 from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
 
@@ -50,6 +51,7 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         # Only a call that was never sent may return to the queue or be called off.
         "unsent_only_statuses": {CallStatus.QUEUED, CallStatus.CANCELED, CallStatus.EXPIRED},
         "redial_statuses": REDIAL_STATUSES,
+        "denial_key": DENIAL_KEY,
         # The clock
         "clock_write_interval_ms": _SECOND_MS,
         "clock_ttl_ms": DAY_MS,
@@ -153,6 +155,8 @@ class StorePolicy:
     """Time from placing a call to the first status query."""
     retention_ms: int = 7 * DAY_MS
     """How long a provider's id of a call is known. A verification has a retention of its own."""
+    denial_block_ms: int = _HOUR_MS
+    """How long a number is not called after a denial; 0: it is not blocked."""
     limits: CallLimits = NO_LIMITS
     clients_with_events: frozenset[str] = frozenset()
     """Clients of ``limits`` that receive events."""
@@ -172,6 +176,7 @@ class StorePolicy:
             "max_redials": self.max_redials,
             "callback_timeout_ms": self.callback_timeout_ms,
             "retention_ms": self.retention_ms,
+            "denial_block_ms": self.denial_block_ms,
             "call_memory_ms": _call_memory_ms(self.limits),
             "every_client": _counters("day", _daily(self.limits.calls_per_day)),
             "limit_names": [*LIMITS],

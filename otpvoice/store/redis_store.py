@@ -9,6 +9,7 @@ import msgspec
 from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
+from otpvoice.core.speech import Gate
 from otpvoice.store.functions import Connections, Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
@@ -19,6 +20,8 @@ from otpvoice.store.models import (
     Event,
     EventBatch,
     Health,
+    KeyOutcome,
+    KeyPress,
     RecordResult,
     ReportResult,
     SpeechRefusal,
@@ -62,6 +65,7 @@ class RedisStore(VerificationStore):
         gaps_ms: Sequence[int],
         heard_after_s: int | None = None,
         line: tuple[str, str] | None = None,
+        gate: Gate | None = None,
     ) -> bool:
         """Mark a call as sent, and return whether it may be sent now.
 
@@ -71,6 +75,7 @@ class RedisStore(VerificationStore):
             gaps_ms: the call gap after the first, second and every later call to the number.
             heard_after_s: seconds of conversation in which the code is spoken once, if known.
             line: the caller line and the number that it shows, if they are not those of the record.
+            gate: how the key becomes known, if the code is spoken only after one.
         """
         bridge, caller_id = line or (None, None)
         reply = self._call(
@@ -79,6 +84,7 @@ class RedisStore(VerificationStore):
             holder=claim.holder,
             live_for_ms=live_for_ms,
             heard_after_s=heard_after_s,
+            gate=gate,
             bridge=bridge,
             caller_id=caller_id,
             gap_ms=[*gaps_ms],
@@ -153,10 +159,16 @@ class RedisStore(VerificationStore):
         """Return what a live call is to speak, once; otherwise why it speaks nothing."""
         reply = self._call("speech_of_live_call", call_id=call_id)
         outcome = reply[b"outcome"].decode()
-        if outcome != "found":
-            return SpeechRefusal(outcome)
-        encrypted = reply.pop(b"encrypted_speech")
-        return msgspec.convert(decode_text(reply) | {"encrypted_speech": encrypted}, CallSpeech)
+        return _decode_speech(reply) if outcome == "found" else SpeechRefusal(outcome)
+
+    def press_key(self, call_id: str, key: str) -> KeyPress:
+        """Take a key that was pressed during a gated call; the first one decides.
+
+        :data:`~otpvoice.core.speech.DENIAL_KEY` denies the call. Any other lets it speak the code.
+        """
+        reply = self._call("press_key", call_id=call_id, key=key)
+        outcome = KeyOutcome(reply[b"outcome"].decode())
+        return KeyPress(outcome, _decode_speech(reply) if outcome is KeyOutcome.SPEAK else None)
 
     def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
         """Keep an exchange with the provider about a live test call."""
@@ -218,6 +230,11 @@ def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
         members = decode_text(reply) | encrypted
         members["tried_routes"] = members.get("tried_routes", "").split()
         return msgspec.convert(members, kind, strict=False)
+
+
+def _decode_speech(reply: Fields) -> CallSpeech:
+    encrypted = reply.pop(b"encrypted_speech")
+    return msgspec.convert(decode_text(reply) | {"encrypted_speech": encrypted}, CallSpeech)
 
 
 def _decode_audit_entry(text: bytes) -> AuditEntry:

@@ -5,7 +5,7 @@ from providers.plivo_samples import CALL_ID, LINE, NUMBER, adapter
 from store.driver import RING
 
 from otpvoice.core.keys import encrypt_number, encrypt_speech
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import Flow, Gate
 from otpvoice.dialer.placement import CallBuilder
 from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.store.models import Claim
@@ -72,3 +72,20 @@ def test_provider_with_a_line_of_its_own_speaks_the_own_texts_of_a_client(
     expected = ("Own {otp}", "default") if client == "login" else ("कोड {otp}", "hi")
     assert (call.text, call.locale) == expected
     assert (call.bridge, call.flow_id) == (line.bridge, "")
+
+
+def test_gate_of_a_call_is_that_of_its_text_or_flow() -> None:
+    """Of the flow's id in the record, whatever language has it now."""
+    gated = Flow("", "Code {otp}", gate=True, prompt="Press 1, {Name}")
+    call = builder({"default": Flow("", "{otp}"), "hi": gated}).build(claim("hi"))
+    assert (call.gate, call.prompt) == (Gate.DOOR, "Press 1, {Name}")
+    assert builder(TEXTS).build(claim("hi")).gate is None
+
+    flows = FLOWS | {"en": Flow("27", gate=True)}
+    call = builder(flows).build(claim("hi", "27"))
+    assert (call.gate, call.prompt) == (Gate.QUERY, "")
+    assert builder(flows).build(claim("en")).gate is Gate.QUERY
+    assert builder(flows).build(claim("en", "25")).gate is None
+
+    line = CallerLine("918047285009", "+918047285009")
+    assert builder({"default": gated}, line).build(claim("hi")).gate is Gate.DOOR

@@ -32,6 +32,34 @@ def requests(accepted: str, **others: str) -> dict[str, str]:
     }
 
 
+def denials(each: str, ended: str, other: str = "0x80") -> dict[str, str]:
+    """Return the series of two processes' denials, and of the verifications that ended."""
+    counted = {
+        f'otpvoice_denials_total{{client="{client}", instance="{instance}"}}': values
+        for client, values in (("login", each), ("bank", other))
+        for instance in ("api", "dialer")
+    }
+    return counted | {
+        'otpvoice_verifications_ended_total{client="login", status="canceled"}': ended
+    }
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        pytest.param(denials("0x20 0+1x60", "0x20 0+2x60"), True, id="a wave"),
+        pytest.param(denials("0x20 2x60", "0x20 0+2x60"), False, id="a few"),
+        pytest.param(denials("0x20 0+1x60", "0x20 0+200x60"), False, id="few of very many"),
+        pytest.param(denials("0x80", "0+2x80", "0x20 0+1x60"), False, id="none that ended here"),
+    ],
+)
+def test_alert_of_denials_fires_for_a_wave_only(
+    tmp_path: Path, series: dict[str, str], expected: bool
+) -> None:
+    """By client: its logins are attacked."""
+    assert fires(tmp_path, "OtpvoiceDenials", series, "15m") is expected
+
+
 @pytest.mark.parametrize(
     ("alert", "series", "at", "expected"),
     [

@@ -60,7 +60,7 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     event_counter(registry)("login", EventOutcome.DELIVERED).inc()
     dropped_lines_counter(registry).inc()
     store = StoreMetrics(registry)
-    changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd")
+    changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd", b"denial login")
     store.observe_function("settle", 0.001, [*changes, b"verification approved 5 login"])
     store.failures("settle").inc()
     settings = settings_with(

@@ -1,11 +1,12 @@
 """Several telephone companies: their settings, their routes, and the order of routes."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from otpvoice.container import Container
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import Flow, Gate
 from otpvoice.providers.plivo.provider import Plivo
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.credentials import secret_values
@@ -164,6 +165,48 @@ def test_secrets_of_named_providers_are_masked(start: Start) -> None:
     for secret in (*tokens, "second-hook"):
         assert secret in secret_values(settings)
         assert secret not in repr(settings)
+
+
+PROMPT = "To hear it, press 1."
+
+
+@pytest.mark.parametrize("provider", [TWILIO, PLIVO])
+def test_text_is_text_or_a_table_with_a_gate(start: Start, provider: str) -> None:
+    """Each language has its own; a variable has the same table as JSON."""
+    gated = f'{{ text = "कोड {{otp}}", gate = true, prompt = "{PROMPT}" }}'
+    toml = provider.replace('"कोड {otp}"', gated)
+    (section,) = start(toml).settings.providers.values()
+    flows = section.spoken_flows()
+    assert flows["default"] == Flow("", "Your code is {otp}.")
+    assert flows["default"].gate_kind is None
+    assert flows["hi"] == Flow("", "कोड {otp}", gate=True, prompt=PROMPT)
+    assert flows["hi"].gate_kind is Gate.DOOR
+
+    as_json = json.dumps({"default": {"text": "{otp}", "gate": True, "prompt": PROMPT}})
+    name = "TWILIO" if provider is TWILIO else "PLIVO"
+    (section,) = start(
+        provider, **{f"OTPVOICE_PROVIDERS_{name}_TEXTS": as_json}
+    ).settings.providers.values()
+    assert section.spoken_flows() == {"default": Flow("", "{otp}", gate=True, prompt=PROMPT)}
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ('{ text = "x" }', "text speaks no {otp}"),
+        ('{ gate = true, prompt = "1" }', "missing required field `text`"),
+        ('{ text = "{otp}", gate = true }', "prompt is missing"),
+        ('{ text = "{otp}", gate = true, prompt = " " }', "prompt is missing"),
+        ('{ text = "{otp}", prompt = "1" }', "without gate = true"),
+        ('{ text = "{otp}", gate = true, prompt = "{{ otp@digits }}" }', "behind the gate"),
+        ('{ text = "{otp}", gates = true }', "unknown field `gates`"),
+        ("5", "a text that speaks {otp}, or {"),
+    ],
+)
+def test_invalid_text_or_gate_is_an_error(errors_of: ErrorsOf, text: str, detail: str) -> None:
+    """The code must be spoken, and only after the gate."""
+    errors = errors_of(PLIVO.replace('"कोड {otp}"', text))
+    assert detail in errors["providers.plivo.texts.hi"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from otpvoice.core.speech import Gate
 from otpvoice.sections import Section
 from otpvoice.setting_types import expected_format
 from otpvoice.settings import Settings, load
@@ -44,6 +45,7 @@ def test_sample_of_further_providers_is_valid(tmp_path: Path) -> None:
     (tmp_path / "otpvoice.toml").write_text(uncommented, encoding="utf-8")
     settings = load({"OTPVOICE_CONFIG": str(tmp_path / "otpvoice.toml")}).settings
     assert list(settings.providers) == ["twilio", "plivo"]
+    assert settings.providers["twilio"].spoken_flows()["en"].gate_kind is Gate.DOOR
     assert settings.routes["abroad"].regions == ("US", "GB")
 
 

@@ -250,10 +250,11 @@ def test_number_type_that_is_never_called_is_an_error(
 def test_flow_is_an_id_or_an_id_with_text(start: Start) -> None:
     """Tags are compared without case."""
     toml = '[provider.flows]\ndefault = "24"\nhi-IN = { id = "25", text = "कोड {otp}" }\n'
-    loaded = start(toml, OTPVOICE_PROVIDER_FLOWS=None)
+    loaded = start(toml + 'en = { id = "26", gate = true }', OTPVOICE_PROVIDER_FLOWS=None)
     assert loaded.settings.provider.flows == {
         "default": Flow("24"),
         "hi-in": Flow("25", "कोड {otp}"),
+        "en": Flow("26", gate=True),
     }
 
 
@@ -267,6 +268,8 @@ def test_flow_is_an_id_or_an_id_with_text(start: Start) -> None:
         ("{ default = 24 }", "default", "as text"),
         ('{ default = { text = "a" } }', "default", "id"),
         ('{ default = { id = "24", voice = "a" } }', "default", "unknown field `voice`"),
+        ('{ default = { id = "24", gate = "yes" } }', "default", "bool"),
+        ('{ default = { id = "24", gate = true, prompt = "1" } }', "default", "prompt has no use"),
     ],
 )
 def test_invalid_flow_is_an_error_with_its_tag(

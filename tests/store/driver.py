@@ -13,6 +13,7 @@ from support.service import ASHA, BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberHasher, encrypt_number, encrypt_speech, mask_number
 from otpvoice.core.phone import Number
+from otpvoice.core.speech import Gate
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.verification import (
     Call,
@@ -196,10 +197,12 @@ class StoreDriver:
         gaps: Sequence[float] | None = None,
         live_for_s: float = LIVE_FOR_S,
         heard_after_s: int | None = None,
+        gate: Gate | None = None,
     ) -> bool:
         """Mark a claimed call as sent."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
-        return self.store.mark_sent(claim, round(live_for_s * 1000), lengths, heard_after_s)
+        live_for_ms = round(live_for_s * 1000)
+        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, gate=gate)
 
     def record(self, claim: Claim, result: CallResult) -> RecordResult:
         """Record a result."""
@@ -228,10 +231,15 @@ class StoreDriver:
         self.apply_callback(call_id=claim.call_id, to=to)
         return begun
 
-    def dial(self, result: CallResult = PLACED, heard_after_s: int | None = None) -> Claim:
+    def dial(
+        self,
+        result: CallResult = PLACED,
+        heard_after_s: int | None = None,
+        gate: Gate | None = None,
+    ) -> Claim:
         """Claim, mark and record the next due call."""
         claim = self.claim()
-        assert self.mark_sent(claim, heard_after_s=heard_after_s)
+        assert self.mark_sent(claim, heard_after_s=heard_after_s, gate=gate)
         self.store.record_result(claim, result)
         return claim
 
@@ -264,6 +272,11 @@ class StoreDriver:
         """Return the limits that apply to a number."""
         return self.admin.explain(number_identity(to))
 
+    def stored_fields(self, kind: str, name: str) -> set[str]:
+        """Return the names of the fields of a record."""
+        fields: Any = self.store.redis.hkeys(Keys().of(kind, name))
+        return {field.decode() for field in fields}
+
     def drop_number_lock(self, to: str = ASHA) -> None:
         """Remove the lock that the release before does not set: it has one for each line."""
         self.store.redis.delete(Keys().of("number_lock", NUMBERS.hash(to)))
@@ -290,10 +303,18 @@ class StoreDriver:
         )
         return self.store.apply_report(report)
 
-    def apply_queried_status(self, status: CallStatus, call_id: str) -> ReportResult:
+    def apply_queried_status(
+        self, status: CallStatus, call_id: str, key: str | None = None
+    ) -> ReportResult:
         """Apply the reply to a status query."""
-        raw = status.upper()
-        report = CallUpdate(fingerprint=None, call_id=call_id, status=status, raw=raw, duration_s=7)
+        report = CallUpdate(
+            fingerprint=None,
+            call_id=call_id,
+            status=status,
+            raw=status.upper(),
+            duration_s=7,
+            key=key,
+        )
         return self.store.apply_report(report)
 
 

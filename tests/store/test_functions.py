@@ -9,6 +9,7 @@ from store.driver import CODE, PLACED, StoreDriver, number_identity
 from support.service import ASHA
 
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
@@ -55,6 +56,8 @@ def test_every_function_runs(redis: Redis) -> None:
     assert driver.request_call(live_test).outcome == "coming"
     assert driver.get(live_test).status is Status.PENDING
     assert driver.cancel(live_test).outcome == "ended"
+    driver.create("+919800000002")
+    assert store.press_key(driver.dial(gate=Gate.DOOR).call_id, "1").speech
     driver.create("+919800000001", is_test=True)
     assert store.complete_test_call(driver.claim(), 12)
 

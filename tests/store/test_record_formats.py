@@ -204,7 +204,7 @@ def test_reason_of_another_release_is_left_out(driver: StoreDriver, redis: Redis
     """The record stays readable."""
     begun = driver.create()
     driver.cancel(begun)
-    redis.hset(f"{PREFIX}verification:{begun.id}", "reason", "denied")
+    redis.hset(f"{PREFIX}verification:{begun.id}", "reason", "disputed")
     redis.hset(f"{PREFIX}call:{begun.calls[0].id}", "reason", "voicemail")
     found = driver.get(begun)
     assert (found.status, found.reason, found.calls[0].reason) == (Status.CANCELED, None, None)

@@ -228,7 +228,7 @@ export interface components {
          * @description Why a verification ended, if its status alone is ambiguous.
          * @enum {string}
          */
-        EndReason: "approved_elsewhere" | "requested" | "superseded";
+        EndReason: "approved_elsewhere" | "denied" | "requested" | "superseded";
         /**
          * FieldError
          * @description One invalid member of a request.

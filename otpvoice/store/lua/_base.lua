@@ -14,7 +14,7 @@
 
 local Records, Counters, Windows, Numbers, Stats, Breakers, Limits, Capacity = {}, {}, {}, {}, {}, {}, {}, {}
 local Queue, Routes, NumberLock, Calls, Verifications = {}, {}, {}, {}, {}
-local Events, Reports, Idempotency = {}, {}, {}
+local Events, Reports, Idempotency, Gate = {}, {}, {}, {}
 
 -- The state of one run. Everything else outside of a function outlives the run.
 local ARGS, NOW, CLOCK_OFFSET_MS
@@ -124,6 +124,7 @@ end
 --   dialed <route> <ms since it was due>
 --   redial <route>
 --   verification <status> <ms since it was created> <client>
+--   denial <client>
 local function count(...) metrics[#metrics + 1] = table.concat({ ... }, ' ') end
 
 -- Every table in a reply costs the server time, so empty metrics are left out.

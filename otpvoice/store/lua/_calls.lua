@@ -160,7 +160,7 @@ function Calls.undo_send(call, is_refused)
     Records.set(key, { 'bridge', call.own_bridge, 'caller_id', call.own_caller_id })
     Records.unset(key, 'own_bridge', 'own_caller_id')
   end
-  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after')
+  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after', 'gate')
 end
 
 -- Queue a new call of a verification.
@@ -193,6 +193,14 @@ function Calls.queue_after(call, verification, spec, due)
   spec.locale, spec.flow = call.locale, call.flow
   spec.bridge, spec.caller_id = Calls.own_line(call)
   Calls.queue(verification, spec, due)
+end
+
+-- Return the reply about what a call speaks: outcome, verification_id, client, encrypted_speech, route, locale, and
+-- gate if it is gated.
+function Calls.speech_reply(outcome, call, verification)
+  local reply = { 'outcome', outcome, 'verification_id', verification.id, 'client', verification.client,
+    'encrypted_speech', Verifications.speech(verification) }
+  return append_fields(reply, call, { route = 'route', locale = 'locale', gate = 'gate' })
 end
 
 -- Return why no call can be accepted, as an outcome, or nil. A delayed call may wait for a dialer to start, and a

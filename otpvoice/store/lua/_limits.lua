@@ -118,7 +118,7 @@ function Limits.of_call(of, at, call)
   if of.calls then limits[#limits + 1] = attempts_limit(of, call) end
   if of.test then return limits end
 
-  add('block', Numbers.blocked_until(number), 0)
+  add(Numbers.block_limit(number), Numbers.blocked_until(number), 0)
   local times = Numbers.call_times(calls, released)
   for _, quota in ipairs(POLICY.all_calls_per_number) do add(quota.label, Windows.retry_at(times, quota)) end
   for _, limit in ipairs(Limits.of_client(of, at, released)) do limits[#limits + 1] = limit end

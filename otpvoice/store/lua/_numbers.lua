@@ -3,7 +3,8 @@
 -- hash number:<number hash>
 --   gap_until, gap_calls, gap_last  the call gap: its end, the calls since the last approval, the time of the last one
 --   scopes                          "prefix area region" for the limits; the area is in clear, the prefix a hash
---   blocked_until                   the end of an operator's block
+--   blocked_until                   the end of a block
+--   blocked_by                      "denial" if the person denied a call; without it, an operator blocked the number
 --   pending <client> <slot>         id of a pending verification; the slot is the reference hash, "-" without a
 --                                   reference and "=" for an empty one
 --   canceled_call_at                due time of a canceled call that was never sent, unless its verification was
@@ -39,6 +40,25 @@ function Numbers.remove(number, ...)
 end
 
 function Numbers.blocked_until(number) return tonumber(Numbers.load(number).blocked_until or '0') end
+
+-- Return the limit that a block of the number is.
+function Numbers.block_limit(number) return Numbers.load(number).blocked_by and 'denial_block' or 'block' end
+
+-- Block all calls to a number, and cancel those that are queued. Return how many.
+-- `by`: "denial"; nil for an operator
+function Numbers.block(number, length_ms, by)
+  Numbers.set(number, { blocked_until = NOW + length_ms, blocked_by = by })
+  if not by then Numbers.remove(number, 'blocked_by') end
+  extend_ttl(Numbers.key(number), length_ms)
+  local canceled = 0
+  for id in pairs(Numbers.calls(number)) do
+    local call = Calls.load(id)
+    if call and call.status == 'queued' and Calls.transition(call, 'canceled', { reason = 'refused' }) then
+      canceled = canceled + 1
+    end
+  end
+  return canceled
+end
 
 -- Return {prefix, area, region}; empty before the number's first verification.
 function Numbers.limit_keys(number)

@@ -2,10 +2,10 @@
 --
 -- hash early_report:<provider's id>   a report whose id belonged to no call yet
 --
--- A report is {status, reason, raw: the provider's own word, duration: seconds of conversation, next_id: the id for a
--- redial}.
+-- A report is {status, reason, raw: the provider's own word, duration: seconds of conversation, key: the first that was
+-- pressed, "" for none and nil if it does not say, next_id: the id for a redial}.
 
-local FIELDS = { 'status', 'reason', 'raw', 'duration', 'next_id' }
+local FIELDS = { 'status', 'reason', 'raw', 'duration', 'key', 'next_id' }
 
 function Reports.early_key(provider_id) return PREFIX .. 'early_report:' .. provider_id end
 
@@ -23,21 +23,49 @@ local function redial(verification, call, next_id)
   count('redial', route)
 end
 
--- Apply a report to its call. Return whether its status changed. A call that was not sent has no result.
+-- Return whether the person heard the code, and the key; nil for what is not known.
+local function heard(call, report)
+  if report.status ~= 'answered' then return nil end
+  if call.gate then return Gate.heard(call, report.key), call.key or report.key ~= '' and report.key or nil end
+  if not report.duration or not call.heard_after then return nil end
+  return tonumber(report.duration) >= tonumber(call.heard_after) and 1 or 0
+end
+
+-- Continue after the first report that says how the call ended, or that has the key of a gated call.
+local function follow_up(call, report, is_unheard, is_denial)
+  local verification = Verifications.load(call.verification)
+  if is_denial then return Gate.deny(call, verification) end
+  if is_unheard and verification and not call.live_test then redial(verification, call, report.next_id) end
+end
+
+-- Apply a report that may have the key of an answered call. Return whether it has.
+local function apply_key(call, report)
+  local is_heard, key = heard(call, report)
+  if not call.gate or call.heard or not is_heard then return false end
+  local fields = { 'heard', is_heard, key and 'key' or nil, key }
+  Records.set(Calls.key(call.id), fields)
+  redis.call('ZREM', STATUS_QUERIES, call.id)
+  Verifications.bump_version(call.verification, 'call.answered')
+  follow_up(call, report, is_heard == 0, key == POLICY.denial_key)
+  return true
+end
+
+-- Apply a report to its call. Return whether it changed. A call that was not sent has no result.
 function Reports.apply(call, report)
   if not call.sent_at then return false end
+  if call.status == 'answered' then return apply_key(call, report) end
   local changes = { reason = report.reason, raw = report.raw, duration = report.duration }
-  if report.status == 'answered' and changes.duration and call.heard_after then
-    changes.heard = tonumber(changes.duration) >= tonumber(call.heard_after) and 1 or 0
-  end
+  local had_key = call.key ~= nil
+  changes.heard, changes.key = heard(call, report)
   -- The call was placed, even if the report arrived before the provider's reply.
   if not call.placed_at then changes.placed_at = call.sent_at end
-  local changed = Calls.transition(call, report.status, changes)
-  if changed and not call.live_test and (POLICY.redial_statuses[call.status] or changes.heard == 0) then
-    local verification = Verifications.load(call.verification)
-    if verification then redial(verification, call, report.next_id) end
+  if not Calls.transition(call, report.status, changes) then return false end
+  if Gate.awaits_key(call) then redis.call('ZADD', STATUS_QUERIES, NOW, call.id) end
+  local is_denial = changes.key == POLICY.denial_key and not had_key
+  if is_denial or POLICY.redial_statuses[call.status] or changes.heard == 0 then
+    follow_up(call, report, true, is_denial)
   end
-  return changed
+  return true
 end
 
 -- Keep a report for the call that will have this id. The first report is kept.

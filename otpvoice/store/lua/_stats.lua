@@ -2,7 +2,7 @@
 --
 -- hash stats:<bucket>
 --   created                 verifications
---   verification <status>   their ends; "superseded" is separate
+--   verification <status>   their ends; "superseded" and "denied" are separate
 --   call <route> <status>   calls that reached the status; "placed": each once that the provider accepted, and
 --                           "refused": failed before that
 --                           "approved" and "answered" are followed by a slot: the number of the first upper bound
@@ -64,6 +64,6 @@ function Stats.verification_ended(verification, status, reason)
   if reason == 'superseded' then return add('stats', 'verification superseded') end
   local is_approved = status == 'approved'
   local slot = is_approved and slot_of(NOW - verification.created_at, POLICY.approval_bounds_s) or ''
-  add('stats', 'verification ' .. status .. slot)
+  add('stats', 'verification ' .. (reason == 'denied' and reason or status) .. slot)
   add_in_area(verification.number, is_approved and 'approved' or 'unapproved')
 end

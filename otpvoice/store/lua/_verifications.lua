@@ -46,7 +46,7 @@ function Verifications.close(verification, status, reason, at)
   end
   if releases then Capacity.reserve_prefix(verification.number) end
   if was_answered then Breakers.count_answered(verification) end
-  Verifications.bump_version(verification.id, 'verification.' .. status)
+  Verifications.bump_version(verification.id, 'verification.' .. (reason == 'denied' and reason or status))
   count('verification', status, NOW - verification.created_at, verification.client)
   if not verification.test then Stats.verification_ended(verification, status, reason) end
 end
