@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -73,3 +74,22 @@ def _failure_reason(error: Exception, host: str, port: int) -> str:
             detail = str(error) if isinstance(error, ProxyError) else type(error).__name__
             reason = f"{host}:{port} cannot be reached ({detail})"
     return reason
+
+
+def is_public(host: str) -> bool | None:
+    """Return whether a host has only addresses that the internet routes; None without any."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return None
+    addresses = {str(where[0]).partition("%")[0] for *_, where in found}
+    return all(ip_address(each).is_global for each in addresses)
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host is written as an IP address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

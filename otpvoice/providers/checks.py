@@ -7,10 +7,11 @@ but that of a call's exchanges needs a call.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from otpvoice.core.keys import mask_number
-from otpvoice.diagnostics import Finding, failure, ok
+from otpvoice.diagnostics import Finding, advice, failure, ok, warning
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
 from otpvoice.providers.message_body import decode_object
@@ -20,6 +21,9 @@ S = TypeVar("S", bound=ProviderSection)
 
 QUERY_TIMEOUT_S: Final = 7.0
 """For one query of an account."""
+_LOW_BALANCE: Final = {"INR": Decimal(400)}
+"""Of an account, by currency: some hundred calls."""
+_LOW_BALANCE_OTHERWISE: Final = Decimal(5)
 LIVE_REMEDY: Final = "cannot be verified without a call: otpvoice doctor --live +91…"
 
 
@@ -59,6 +63,11 @@ class AccountChecks(Generic[S]):
     def api_url(self) -> str:
         """The address of the provider's API; empty if it is not reached over the network."""
         return ""
+
+    @property
+    def fetches_code(self) -> bool:
+        """Whether the provider fetches documents with the code from this service."""
+        return False
 
     @property
     def caller_line(self) -> str:
@@ -128,3 +137,68 @@ def credentials_finding(
     default = ("base_url", "sends an unexpected response", "correct {0}.base_url")
     setting, found, todo = remedies.get(response.status, default)
     return failure(f"{table}.{setting}", f"{found} (HTTP {response.status})", todo.format(table))
+
+
+def members_of(response: HttpResponse | RequestFailed) -> dict[str, Any]:
+    """Return the members of a successful response; empty for any other."""
+    if isinstance(response, RequestFailed) or response.status != 200:
+        return {}
+    return decode_object(response.body)
+
+
+def describe(response: HttpResponse | RequestFailed) -> str:
+    """Return what a query led to, for a finding."""
+    if isinstance(response, RequestFailed):
+        return f"no response, {response.reason}"
+    return f"HTTP {response.status}"
+
+
+def balance_finding(
+    table: str, amount: object, currency: object, *, is_prepaid: bool | None = None
+) -> Finding:
+    """Return the finding for the balance of an account.
+
+    Args:
+        table: the section's name.
+        amount: a decimal number as text; anything else is not known.
+        currency: shown with it, if it is a text of letters.
+        is_prepaid: whether calls end with the balance; None if it is not known.
+    """
+    subject = f"{table} balance"
+    unit = currency if isinstance(currency, str) and currency.isalpha() else "of credit"
+    try:
+        left = Decimal(amount if isinstance(amount, str) else "")
+    except InvalidOperation:
+        left = Decimal("NaN")
+    if not left.is_finite():
+        return advice(subject, "the response has none", "see it in the provider's console")
+    found = f"{left:.2f} {unit} left"
+    if is_prepaid is False:
+        return ok(subject, f"{left:.2f} {unit}, of an account that is invoiced")
+    if left <= 0:
+        todo = "top up the account: every call is refused"
+        if is_prepaid is None:
+            return warning(subject, found, f"{todo}, unless it is invoiced")
+        return failure(subject, found, todo)
+    if left < _LOW_BALANCE.get(unit, _LOW_BALANCE_OTHERWISE):
+        return warning(subject, found, "top up the account")
+    return ok(subject, found)
+
+
+def line_finding(table: str, line: str, *, is_own: bool | None, detail: str = "") -> Finding:
+    """Return the finding for the caller line of an account.
+
+    Args:
+        table: the section's name.
+        line: the number, masked.
+        is_own: whether it is a number of the account; None if it is not known.
+        detail: why it is not known.
+    """
+    subject = f"{table} caller line"
+    if is_own:
+        return ok(subject, f"{line} is a number of the account")
+    if is_own is None:
+        found = f"whether {line} is a number of the account is not known ({detail})"
+        return advice(subject, found, "see the numbers in the provider's console")
+    todo = f"correct {table}.bridge, or rent or verify the number: calls from it are refused"
+    return failure(subject, f"{line} is no number of the account", todo)

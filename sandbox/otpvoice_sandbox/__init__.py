@@ -13,7 +13,14 @@ import flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice_sandbox import control_api, page, plivo_api, twiml_api, vendor_api
+from otpvoice_sandbox import (
+    control_api,
+    page,
+    plivo_api,
+    twiml_accounts,
+    twiml_api,
+    vendor_api,
+)
 from otpvoice_sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
 from otpvoice_sandbox.network import EXTENSION, Sandbox
 
@@ -88,6 +95,6 @@ def _create_app(sandbox: Sandbox) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.json = _CompactJson(app)
     app.extensions[EXTENSION] = sandbox
-    for module in (vendor_api, twiml_api, plivo_api, control_api, page):
+    for module in (vendor_api, twiml_api, twiml_accounts, plivo_api, control_api, page):
         app.register_blueprint(module.blueprint)
     return app

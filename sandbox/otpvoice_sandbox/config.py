@@ -86,6 +86,13 @@ class SandboxConfig:
     """Flow id → the text it speaks; empty: a default text in the flow's language."""
     languages: Mapping[str, str] = field(default_factory=dict)
     """Flow id → the language tag of its voice; absent: the language of the text's script."""
+    balance: str = "1000.0000"
+    """The balance of the account. Calls do not reduce it."""
+    numbers: frozenset[str] | None = None
+    """The numbers that the account rents, digits only. A request from another one is refused by
+    vendors that know their numbers. None: every number is the account's."""
+    verified_numbers: frozenset[str] = frozenset()
+    """Numbers of others that the account has verified, digits only."""
     sounds: frozenset[str] = frozenset()
     """Ids of uploaded sounds, for ``audio``."""
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
@@ -121,6 +128,14 @@ class SandboxConfig:
         for name in (each.name for each in fields(self) if each.name.endswith("_seconds")):
             if not 0 <= getattr(self, name) <= MAX_SECONDS:  # nan neither
                 raise ValueError(f"{name}: must be 0 to {MAX_SECONDS} seconds")
+
+    def rents(self, number: str) -> bool:
+        """Return whether the account rents this number, given with or without ``+``."""
+        return self.numbers is None or number.removeprefix("+") in self.numbers
+
+    def may_call_from(self, number: str) -> bool:
+        """Return whether the account may call from this number."""
+        return self.rents(number) or number.removeprefix("+") in self.verified_numbers
 
     def flow_text(self, flow_id: str) -> str:
         """Return the text of a flow, with its placeholders.

@@ -1,4 +1,4 @@
-"""Plivo's API: requests for calls and call records (docs/providers/plivo.md, sections 2 and 5)."""
+"""Plivo's API: calls, call records and the account (docs/providers/plivo.md, 2, 5 and 7)."""
 
 import base64
 import hmac
@@ -120,6 +120,8 @@ def _parse_request(auth_id: str, body: Any) -> CallRequest:
         raise RequestRejected(422, "Content-Type: must be application/json, with an object")
     members = {name: body[name] for name in body if name not in _OPTIONS_OF_OTHERS}
     fields = parse_fields(members, _FIELDS)
+    if not current_sandbox().config.may_call_from(fields["from"]):
+        raise RequestRejected(422, "from parameter is not a number of this account")
     messages = PlivoMessages(
         auth_id=auth_id,
         token=current_sandbox().config.token,
@@ -160,6 +162,42 @@ def list_calls(auth_id: str) -> Response:
     matches = [each for each in records if _matches(each)]
     meta = {"limit": int(limit), "next": None, "offset": 0, "total_count": len(matches)}
     return json_reply({"api_id": str(uuid.uuid4()), "meta": meta, "objects": matches[: int(limit)]})
+
+
+@blueprint.get("/")
+def get_account(auth_id: str) -> Response:
+    """Return the account."""
+    _authorize(auth_id)
+    members = {
+        "account_type": "standard",
+        "api_id": str(uuid.uuid4()),
+        "auth_id": auth_id,
+        "auto_recharge": False,
+        "billing_mode": "prepaid",
+        "cash_credits": current_sandbox().config.balance,
+        "resource_uri": f"/v1/Account/{auth_id}/",
+        "timezone": "UTC",
+    }
+    return json_reply(members)
+
+
+@blueprint.get("/Number/<number>/")
+def get_number(auth_id: str, number: str) -> Response:
+    """Return a number that the account rents."""
+    _authorize(auth_id)
+    if not current_sandbox().config.rents(number):
+        raise RequestRejected(404, "not found")
+    uri = f"/v1/Account/{auth_id}/Number/{number}/"
+    return json_reply({"number": number, "resource_uri": uri, "voice_enabled": True})
+
+
+@blueprint.get("/VerifiedCallerId/<number>/")
+def get_verified_number(auth_id: str, number: str) -> Response:
+    """Return a number of others that the account has verified."""
+    _authorize(auth_id)
+    if number not in current_sandbox().config.verified_numbers:
+        raise RequestRejected(404, "not found")
+    return json_reply({"phone_number": number, "verification_uuid": str(uuid.uuid4())})
 
 
 def _ended_calls(auth_id: str) -> Iterator[Call]:

@@ -47,6 +47,7 @@ _TELNYX_FIELDS: Final = {
 _CODES: Final[Mapping[str, int]] = {
     "To": 21211,
     "From": 21212,
+    "From of another account": 21210,
     "StatusCallback": 21609,
     "ApplicationSid": 21218,
     "Url": 21205,
@@ -100,7 +101,7 @@ def place_call(vendor: str, account: str) -> Response:
     with sandbox.changes:
         sandbox.log_entries.append(g.entry)
         sandbox.changes.notify_all()
-    _authorize(chosen, account)
+    authorize(chosen, account)
     call = sandbox.accept(g.entry, _parse_request(chosen, account, body))
     return _REPLIES.get(call.phone.behaviour, accepted)(call)
 
@@ -116,7 +117,7 @@ def _received_members(vendor: TwimlVendor) -> Any:
         return raw.decode(errors="replace")
 
 
-def _authorize(vendor: TwimlVendor, account: str) -> None:
+def authorize(vendor: TwimlVendor, account: str) -> None:
     """Check the token; Basic also names the account.
 
     Raises:
@@ -140,6 +141,8 @@ def _parse_request(vendor: TwimlVendor, account: str, body: Any) -> CallRequest:
     if request.mimetype != media_type or not isinstance(body, dict):
         raise RequestRejected(422, f"Content-Type: must be {media_type}, with an object or a form")
     fields = parse_fields(body, _rules(vendor))
+    if not current_sandbox().config.may_call_from(fields["From"]):
+        raise RequestRejected(422, "From of another account: rent or verify the number")
     messages = TwimlMessages(
         vendor=vendor,
         account=account,
@@ -196,7 +199,7 @@ def _speech(vendor: TwimlVendor, fields: Mapping[str, str]) -> FetchedSpeech:
 )
 def get_call(vendor: str, account: str, sid: str) -> Response:
     """Return one call."""
-    _authorize(TWIML_VENDORS[vendor], account)
+    authorize(TWIML_VENDORS[vendor], account)
     matches = [call for call in _calls(account) if call.id == sid]
     if not matches:
         raise RequestRejected(404, "The requested resource was not found")
@@ -210,7 +213,7 @@ def get_call(vendor: str, account: str, sid: str) -> Response:
 )
 def list_calls(vendor: str, account: str) -> Response:
     """List the calls of an account, newest first, by ``To``, ``From`` and ``StartTime>``."""
-    _authorize(TWIML_VENDORS[vendor], account)
+    authorize(TWIML_VENDORS[vendor], account)
     size, page = (_count(name, default) for name, default in (("PageSize", 50), ("Page", 0)))
     if not 1 <= size <= _MAX_PAGE_SIZE:
         raise RequestRejected(400, f"PageSize: 1 to {_MAX_PAGE_SIZE}")
@@ -253,5 +256,5 @@ def _matches(call: Call) -> bool:
 def get_public_key() -> Response:
     """Return the key that verifies Telnyx's signatures."""
     token = current_sandbox().config.token
-    _authorize(TWIML_VENDORS["telnyx"], "")
+    authorize(TWIML_VENDORS["telnyx"], "")
     return json_reply({"data": {"public": telnyx_public_key(token)}})

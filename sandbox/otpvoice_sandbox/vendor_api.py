@@ -28,7 +28,6 @@ from otpvoice_sandbox.scheduling import VENDOR_ZONE
 blueprint: Final = Blueprint("vendor_api", __name__, url_prefix="/api/v2")
 blueprint.after_request(log_reply)
 
-_CREDITS: Final = "1000.0000"
 _PAGE_SIZE: Final = 15
 _WEBHOOK_FIELDS: Final = {
     "name": FieldRule(TEXT_LINE.pattern, "a line of text", required=True),
@@ -184,7 +183,8 @@ def _parse_days(text: str) -> tuple[date, date]:
 @blueprint.get("/finance/balance")
 def get_balance() -> dict[str, Any]:
     """Return the credits of the account. Calls do not reduce them."""
-    return {"status": 200, "message": "OK", "data": {"credits": _CREDITS}}
+    left = current_sandbox().config.balance
+    return {"status": 200, "message": "OK", "data": {"credits": left}}
 
 
 @blueprint.post("/developer/webhooks")

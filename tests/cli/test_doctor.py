@@ -73,7 +73,7 @@ def test_doctor_of_healthy_deployment_exits_with_0(
         *("redis functions", "redis latency", "clock", "dialer"),
         *("public address", "webhook address", "provider.webhook_secret[0]"),
         *("provider address", "provider balance", "status query obd", "status query c2c"),
-        *("provider.bridge", "provider.timezone"),
+        *("provider.bridge", "provider.timezone", "provider callbacks"),
     }
     assert {subject for level, subject, _ in found if level == "advice"} == {
         *("provider.flows.default", "provider.flows.hi"),

@@ -9,6 +9,7 @@ from cli.findings import failed_subjects, finding_about, with_remedies
 
 from otpvoice.cli.doctor import run_check
 from otpvoice.cli.doctor.accounts import account_checks
+from otpvoice.cli.doctor.network import callback_finding
 from otpvoice.cli.doctor.settings import flow_findings, number_findings, service_findings
 from otpvoice.cli.doctor.store import discovery_finding, health_findings, server_findings
 from otpvoice.diagnostics import Level, ok
@@ -221,3 +222,48 @@ def test_exception_in_a_check_is_a_finding() -> None:
     assert (first.level, second.level) == (OK, FAIL)
     assert "RuntimeError" in second.found
     assert "482913" not in str(second)
+
+
+PROVIDERS = {
+    "provider": {"provider_base_url": "https://portal.example.com/"},
+    "providers.x": {
+        "providers_x_kind": "plivo",
+        "providers_x_auth_id": "MA0000",
+        "providers_x_auth_token": "token-of-plivo",
+        "providers_x_bridge": "918047285000",
+        "providers_x_texts": "default={otp}",
+    },
+}
+"""The second one fetches the code."""
+
+
+@pytest.mark.parametrize(
+    ("public_url", "levels", "text"),
+    [
+        ("https://8.8.8.8", (OK, OK), "public, and https"),
+        ("http://8.8.8.8", (WARN, FAIL), "plain http"),
+        ("http://127.0.0.1:8000", (FAIL, FAIL), "not in the internet"),
+        ("https://localhost", (FAIL, FAIL), "not in the internet"),
+        ("https://192.168.1.5", (FAIL, FAIL), "not in the internet"),
+        ("https://[fe80::1]", (FAIL, FAIL), "not in the internet"),
+        ("https://name.invalid", (WARN, WARN), "no public address"),
+    ],
+)
+def test_provider_must_reach_the_public_address(
+    environ: dict[str, str], public_url: str, levels: tuple[Level, Level], text: str
+) -> None:
+    """Over https: with plain http, others hear the code that Plivo fetches."""
+    changes = {"server_public_url": public_url, **PROVIDERS["provider"], **PROVIDERS["providers.x"]}
+    found = with_remedies(map(callback_finding, account_checks(settings_with(environ, **changes))))
+    assert [(each.subject, each.level) for each in found] == [
+        *zip(("provider callbacks", "providers.x callbacks"), levels, strict=True),
+    ]
+    assert all(text in each.found for each in found)
+
+
+def test_sandbox_reaches_any_address(environ: dict[str, str]) -> None:
+    """It runs on this machine."""
+    changes = {"provider_base_url": "http://localhost:8100/api/v2/"}
+    changes["server_public_url"] = "http://localhost:8000"
+    (found,) = map(callback_finding, account_checks(settings_with(environ, **changes)))
+    assert found.level is OK

@@ -264,8 +264,11 @@ def test_diagnostics_find_the_checks_of_a_further_kind(
     *_, tiny = account_checks(settings, {**CHECKS, TinySettings: TinyChecks})
     company.respond(http_response(reply))
     found = [*provider_findings([tiny], create_tls_context())]
-    assert [each.subject for each in found] == ["providers.tiny address", "providers.tiny.bridge"]
-    assert [str(each.level) for each in found] == ["ok", "ok" if reply == b"welcome" else "FAIL"]
+    assert [(each.subject, str(each.level)) for each in found] == [
+        ("providers.tiny address", "ok"),
+        ("providers.tiny.bridge", "ok" if reply == b"welcome" else "FAIL"),
+        ("providers.tiny callbacks", "ok"),
+    ]
     assert LINE.bridge not in str(found)
     query = CallQuery("call_1", "", ASHA, LINE.bridge, None, 0)
     evidence = CapturedEvidence(

@@ -275,3 +275,12 @@ def test_page_shows_the_call_without_secrets(sandbox: RunningSandbox, webhook_ur
     assert "+91 88671 35000" in page
     assert "s3cret-path" not in page
     assert TOKEN not in page
+
+
+def test_call_from_a_number_of_another_account_is_refused() -> None:
+    """With Twilio's code for it."""
+    config = SandboxConfig(token=TOKEN, numbers=frozenset({"12025550100"}))
+    with RunningSandbox(config) as company:
+        refused = place(company)
+        assert (refused.status_code, refused.json()["code"]) == (400, 21210)
+        assert place(company, From="+12025550100").status_code == 201

@@ -7,8 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from otpvoice.diagnostics import LOOPBACK, Finding, Level, advice, failure, ok
-from otpvoice.diagnostics.network import TIMEOUT_S, connectivity_finding
+from otpvoice.diagnostics import LOOPBACK, Finding, Level, advice, failure, ok, warning
+from otpvoice.diagnostics.network import (
+    TIMEOUT_S,
+    connectivity_finding,
+    is_address,
+    is_public,
+)
 from otpvoice.http_client import Deadlines, HttpClient, RequestFailed, parse_proxy
 from otpvoice.providers.checks import Checks, WebhookCredential
 from otpvoice.providers.message_body import decode_object
@@ -19,6 +24,7 @@ def provider_findings(accounts: Iterable[Checks], trusted: ssl.SSLContext) -> It
     """Yield what can be verified without a call: address, credentials, and what the kind knows."""
     for account in accounts:
         yield from _account_findings(account, trusted)
+        yield callback_finding(account)
         yield from account.unverified_findings()
 
 
@@ -32,6 +38,27 @@ def _account_findings(account: Checks, trusted: ssl.SSLContext) -> Iterator[Find
     if reached.level is not Level.FAILURE:
         http = HttpClient(connections=1, tls=trusted, proxy=parse_proxy(proxy))
         yield from account.account_findings(http)
+
+
+def callback_finding(account: Checks) -> Finding:
+    """Return whether the provider can send its callbacks to ``public_url``, unread by others."""
+    subject, parts = f"{account.table} callbacks", urlsplit(account.public_url)
+    host, todo = parts.hostname or "", "set server.public_url to an https address of the internet"
+    if urlsplit(account.api_url).hostname in LOOPBACK:
+        return ok(subject, f"a provider on this machine reaches {host}")
+    effect = "no callback arrives"
+    if account.fetches_code:
+        effect += ", and calls stay silent"
+    if host in LOOPBACK or (is_address(host) and not is_public(host)):
+        return failure(subject, f"{host} is not in the internet, so {effect}", todo)
+    if parts.scheme != "https":
+        report = failure if account.fetches_code else warning
+        content = "the code and results" if account.fetches_code else "numbers and results"
+        return report(subject, f"{host} is reached over plain http, which shows {content}", todo)
+    if not is_public(host):
+        found = f"from here, {host} has no public address"
+        return warning(subject, found, f"verify that the internet reaches it, otherwise {effect}")
+    return ok(subject, f"{host} is public, and https")
 
 
 def webhook_findings(

@@ -1,12 +1,22 @@
-"""The checks of an account with Plivo."""
+"""The checks of an account with Plivo (docs/providers/plivo.md, section 7)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from otpvoice.diagnostics import Finding
-from otpvoice.http_client import HttpClient
-from otpvoice.providers.checks import AccountChecks, credentials_finding, fetch
+from otpvoice.diagnostics import Finding, Level, advice
+from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
+from otpvoice.providers.checks import (
+    LIVE_REMEDY,
+    AccountChecks,
+    balance_finding,
+    credentials_finding,
+    describe,
+    fetch,
+    line_finding,
+    members_of,
+)
 from otpvoice.providers.plivo.account import Account
 from otpvoice.providers.plivo.settings import PlivoSettings
 
@@ -16,6 +26,8 @@ REMEDIES: Final = {
     404: ("auth_id", "is unknown", "correct {0}.auth_id or {0}.base_url"),
 }
 """Setting, observation and remedy, by the HTTP status of the response to a query of calls."""
+_IS_PREPAID: Final = {"prepaid": True, "postpaid": False}
+"""By ``billing_mode``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +39,42 @@ class PlivoChecks(AccountChecks[PlivoSettings]):
         """The address of the API."""
         return self.section.base_url
 
+    @property
+    def fetches_code(self) -> bool:
+        """True: Plivo fetches every document."""
+        return True
+
     def account_findings(self, http: HttpClient) -> Iterator[Finding]:
-        """Yield whether Plivo accepts the credentials."""
-        account = self._account
+        """Yield whether Plivo accepts the credentials, the balance, and the caller line."""
+        get = partial(fetch, http, headers=self._account.headers())
         # The newest call needs the credentials that calls need, and changes nothing.
-        response = fetch(http, account.url("Call/?limit=1"), account.headers())
-        yield credentials_finding(self.table, response, "objects", REMEDIES)
+        response = get(self._account.url("Call/?limit=1"))
+        accepted = credentials_finding(self.table, response, "objects", REMEDIES)
+        yield accepted
+        if accepted.level is Level.OK:
+            members = members_of(get(self._account.url()))
+            is_prepaid = _IS_PREPAID.get(str(members.get("billing_mode")))
+            yield balance_finding(
+                self.table, members.get("cash_credits"), None, is_prepaid=is_prepaid
+            )
+            yield self._line_finding(get)
+
+    def unverified_findings(self) -> Iterator[Finding]:
+        """Yield voices and countries."""
+        found = "whether the voices speak well and the countries are permitted"
+        yield advice("before a call", f"{self.name}: {found}", LIVE_REMEDY)
+
+    def _line_finding(self, get: Callable[[str], HttpResponse | RequestFailed]) -> Finding:
+        """Return whether the line is rented, or else verified."""
+        line = self.section.bridge
+        for resource, member in (("Number", "number"), ("VerifiedCallerId", "phone_number")):
+            response = get(self._account.url(f"{resource}/{line}/"))
+            if str(members_of(response).get(member)).removeprefix("+") == line:
+                return line_finding(self.table, self.caller_line, is_own=True)
+            if not isinstance(response, HttpResponse) or response.status != 404:
+                detail = describe(response)
+                return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
+        return line_finding(self.table, self.caller_line, is_own=False)
 
     @property
     def _account(self) -> Account:

@@ -43,12 +43,18 @@ class Account:
 
     def calls_url(self, sid: str = "", **filters: str) -> str:
         """Return the address of all calls, or of the one with this id."""
-        base = (self.base_url or self.vendor.base_url).rstrip("/")
-        path = f"{base}/Accounts/{quote(self.id, safe='')}/Calls"
-        if sid:
-            path += f"/{quote(sid, safe='')}"
+        return self.resource_url(f"Calls/{quote(sid, safe='')}" if sid else "Calls", **filters)
+
+    def resource_url(self, path: str, **filters: str) -> str:
+        """Return the address of a resource of the account."""
         query = f"?{urlencode(filters)}" if filters else ""
-        return f"{path}{self.vendor.path_suffix}{query}"
+        own = f"Accounts/{quote(self.id, safe='')}/{path}{self.vendor.path_suffix}{query}"
+        return f"{self.root_url}/{own}"
+
+    @property
+    def root_url(self) -> str:
+        """The address of the API, without a slash at its end."""
+        return (self.base_url or self.vendor.base_url).rstrip("/")
 
     def callback_urls(self, call_id: str) -> tuple[str, ...]:
         """Return the addresses for a call's callback, one for each path token.
