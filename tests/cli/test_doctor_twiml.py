@@ -55,7 +55,7 @@ def findings(
 
 @pytest.mark.parametrize("vendor", PATHS)
 def test_account_is_ok(environ: dict[str, str], company: RunningSandbox, vendor: str) -> None:
-    """Address, credentials, balance where the vendor returns it, and caller line. No phone rings."""
+    """Address, credentials, balance if the vendor has one, caller line. No phone rings."""
     found = findings(environ, company.url, vendor)
     balance = [" balance"] if vendor in {"twilio", "telnyx"} else []
     assert [each.subject.removeprefix("providers.x") for each in found if each.level is OK] == [
