@@ -63,8 +63,10 @@ def test_caller_line_is_rented_or_verified(
     environ: dict[str, str], rented: set[str], verified: set[str], level: Level
 ) -> None:
     """Any other number is a failure."""
-    numbers = {"numbers": frozenset(rented), "verified_numbers": frozenset(verified)}
-    with RunningSandbox(SandboxConfig(token=TOKEN, **numbers)) as company:
+    config = SandboxConfig(
+        token=TOKEN, numbers=frozenset(rented), verified_numbers=frozenset(verified)
+    )
+    with RunningSandbox(config) as company:
         found = findings(environ, f"{company.url}/v1/")
     assert finding_about(found, "providers.x caller line").level is level
     assert LINE not in str(found)
