@@ -132,6 +132,7 @@ class Container:
             number_hasher=self.number_hasher,
             max_live_calls=self.settings.limits.live_calls,
             routes=self.route_order,
+            public_url=self.settings.server.public_url,
             region=single_region(self.settings.limits.regions),
         )
 

@@ -142,6 +142,8 @@ class AdminService:
     number_hasher: NumberHasher
     max_live_calls: int
     routes: tuple[str, ...]
+    public_url: str
+    """Base of the URLs of verifications."""
     region: str | None
     """The region of numbers without a calling code. None if there is no single one."""
 

@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "demo": ("otpvoice_demo.command", "Run one verification on this machine, step by step."),
     "dialer": (".dialer", "Place calls."),
     "doctor": (".doctor.command", "Check settings, secrets, store, dialers, webhook and provider."),
+    "export": (".export", "Export verifications with their calls, as lines of JSON."),
     "find": (".admin", "Show verifications with their calls."),
     "forget": (".admin", "Erase what is stored about a number."),
     "keys": (".keys", "Create API keys and secrets."),

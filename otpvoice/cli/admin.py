@@ -37,6 +37,10 @@ from otpvoice.store.admin import AdminStore, NumberLimits
 from otpvoice.store.discovery import address_of, connect
 from otpvoice.store.replies import FunctionError
 
+_KEEP_FIRST: Final = (
+    "If a law asks you to keep records (in India for at least one year from 2027-05-13, DPDP Rules "
+    "2025, rule 8(3)), run otpvoice export first."
+)
 _number: Final = click.argument("number", metavar="NUMBER")
 
 
@@ -60,8 +64,12 @@ def open_admin_service() -> Iterator[tuple[AdminService, str]]:
 
 
 @contextmanager
-def report_store_errors(redis: Redis) -> Iterator[None]:
+def report_store_errors(
+    redis: Redis, effect: str = "it is not known whether anything was changed"
+) -> Iterator[None]:
     """End the command with one sentence if the store fails inside the block.
+
+    ``effect``: what the failure means for the result.
 
     Raises:
         click.ClickException: the store cannot serve, or one of its functions failed.
@@ -71,8 +79,8 @@ def report_store_errors(redis: Redis) -> Iterator[None]:
     except StoreUnavailable as error:
         reply = f", {error.reply}" if error.reply else ""
         raise click.ClickException(
-            f"the store at {address_of(redis)} cannot serve ({error.reason}{reply}); it is not "
-            "known whether anything was changed. Run otpvoice doctor for the cause."
+            f"the store at {address_of(redis)} cannot serve ({error.reason}{reply}); {effect}. "
+            "Run otpvoice doctor for the cause."
         ) from error
     except FunctionError as error:
         raise click.ClickException(
@@ -218,11 +226,16 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
 
     Rate-limit counters and blocks are kept until they expire, so erasing a number does not lift its
     limits. The exit status is 1 if nothing was stored.
+
+    A law may ask you to keep records first. India's DPDP Rules 2025, rule 8(3), from 2027-05-13:
+    personal data and logs of the processing for at least one year. Run otpvoice export before you
+    erase (docs/compliance-india.md).
     """
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)
         if not yes:
             click.echo(f"This erases what is stored about {identity.masked}. It cannot be undone.")
+            click.echo(_KEEP_FIRST)
             click.confirm("A pending verification is canceled. Continue?", abort=True)
         before = admin.store.explain(identity)
         erased = admin.store.forget(identity, operator)

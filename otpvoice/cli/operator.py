@@ -13,7 +13,7 @@ from otpvoice.core.errors import InvalidNumber
 from otpvoice.setting_types import parse_seconds
 from otpvoice.settings import Settings, SettingsError
 
-_MAX_DURATION_S: Final = 365 * 86_400
+MAX_DURATION_S: Final = 365 * 86_400
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -54,7 +54,7 @@ def parse_duration(_context: click.Context, _parameter: click.Parameter, text: s
         seconds = parse_seconds(text)
     except ValueError:
         seconds = 0
-    if not 0 < seconds <= _MAX_DURATION_S:
+    if not 0 < seconds <= MAX_DURATION_S:
         raise click.BadParameter('must be seconds, or like "90s", "10m", "24h", "7d"; at most 365d')
     return seconds
 

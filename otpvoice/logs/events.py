@@ -105,6 +105,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "number.unblocked": Event(_DIALER, "info", "happened_at operator number to", "An operator unblocked a number."),
         "number.erased": Event(_DIALER, "info", "happened_at operator number to verifications", "An operator erased a number's verifications."),
         "operator.searched": Event(_DIALER, "info", "happened_at operator query results", "An operator searched: `query` is the masked number, the id, or `a reference`."),
+        "operator.exported": Event(_DIALER, "info", "happened_at operator created_from created_before whole_numbers", "An operator exported the verifications that were created in this time."),
         # Processes
         "settings.warning": Event(_ANY, "warning", "warning", "A setting is valid but probably unintended."),
         "dialer.started": Event(_DIALER, "info", "dialer threads", "The dialer started to claim calls."),
@@ -146,6 +147,8 @@ FIELDS: Final[Mapping[str, types.FieldType]] = MappingProxyType(
         "checks": types.COUNT,
         "client": types.CLIENT,
         "content_type": types.TEXT,
+        "created_before": types.TIMESTAMP,
+        "created_from": types.TIMESTAMP,
         "detail": types.PROVIDER_TEXT,
         "dialer": types.DIALER_ID,
         "dropped": types.COUNT,
@@ -192,6 +195,7 @@ FIELDS: Final[Mapping[str, types.FieldType]] = MappingProxyType(
         "verifications": types.COUNT,
         "version": types.VERSION,
         "warning": types.TEXT,
+        "whole_numbers": types.BOOLEAN,
         "workers": types.COUNT,
         "wrong": types.COUNT,
     }

@@ -15,6 +15,7 @@ from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.limits import CALLS_PER_DAY, DAY_MS, LimitStatus, limit_capacities, limits_of
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import Verification
+from otpvoice.store.export import ExportStore
 from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
 from otpvoice.store.models import Quarantine
 from otpvoice.store.replies import is_wrong_type
@@ -135,7 +136,7 @@ class Overview(Struct, frozen=True, rename={"now": "now_ms"}):
     quarantine: Quarantine
 
 
-class AdminStore(BaseStore):
+class AdminStore(ExportStore):
     """The operator's side of the store. All methods raise ``StoreUnavailable``."""
 
     def overview(self) -> Overview:

@@ -281,6 +281,9 @@ class AuditDetails(TypedDict, total=False):
     verification: str
     call: str
     results: int
+    created_from: str
+    created_before: str
+    whole_numbers: bool
 
 
 class AuditEntry(Struct, frozen=True):

@@ -94,9 +94,17 @@ def test_forget_asks_for_confirmation(
         left = run_as_operator(environ, "forget", ASHA, stdin=stdin)
         assert left.exit_code == 1
         assert left.output.startswith(f"This erases what is stored about {MASKED}")
+        assert "DPDP Rules 2025, rule 8(3)" in left.output
         assert api.get_verification(known[-1])["status"] == "pending"
     assert run_as_operator(environ, "forget", ASHA, stdin="y\n").exit_code == 0
     assert api.get(f"/v1/verifications/{known[-1]['id']}").status_code == 404
+
+
+def test_forget_help_names_what_a_law_may_ask_first(environ: dict[str, str]) -> None:
+    """To keep records for a year: export them before they are erased."""
+    shown = " ".join(run_as_operator(environ, "forget", "--help").output.split())
+    assert "DPDP Rules 2025, rule 8(3), from 2027-05-13" in shown
+    assert "Run otpvoice export before you erase" in shown
 
 
 def test_forget_removes_a_queued_call(
