@@ -170,13 +170,20 @@ class Container:
                 planned.provider,
                 self.providers[planned.provider],
                 planned.mode,
-                ProviderFlows(section.spoken_flows(), client_flows(self.settings, section)),
+                ProviderFlows(
+                    section.spoken_flows(), client_flows(self.settings, section), self._brands
+                ),
                 section.max_call_s(),
                 None if section is default else _caller_line(section),
             )
             for planned in planned_routes(self.settings).values()
             for section in (sections[planned.provider],)
         }
+
+    @cached_property
+    def _brands(self) -> dict[str, str]:
+        clients = self.settings.clients.items()
+        return {name: client.spoken_brand for name, client in clients if client.spoken_brand}
 
     @cached_property
     def route_order(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, structs
 
 from otpvoice import setting_types as types
 from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow
-from otpvoice.core.texts import speaks_code
+from otpvoice.core.texts import CODE, speaks
 from otpvoice.setting_types import field_type
 
 FieldProblem = tuple[str, str]
@@ -26,9 +26,9 @@ class SpokenText(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Reject what would speak no code, or speak it in front of the gate."""
-        if not speaks_code(self.text):
+        if not speaks(self.text, CODE):
             raise ValueError("text speaks no {otp}")
-        if speaks_code(self.prompt):
+        if speaks(self.prompt, CODE):
             raise ValueError("prompt speaks {otp}, which belongs behind the gate")
         if self.gate and not self.prompt.strip():
             raise ValueError("prompt is missing: it asks for the key of the gate")
@@ -41,7 +41,7 @@ class SpokenText(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _parse_text(text: str) -> dict[str, str]:
-    if not speaks_code(text):
+    if not speaks(text, CODE):
         raise ValueError
     return {"text": text}
 

@@ -259,6 +259,12 @@ NUMBER_TYPE: Final = FieldType(
 SPOKEN_NAME: Final = FieldType(
     "a name with letters of any script", _checked(clean_name, clean_name, "{!r} has none")
 )
+SPOKEN_BRAND: Final = FieldType(
+    "a name of letters of any script, spaces, ' - and ., at most 40 characters; write digits and "
+    "signs in words",
+    _checked(lambda text: clean_name(text) == text),
+    is_optional=True,
+)
 CURRENCY: Final = FieldType("an ISO 4217 code of three letters", pattern="[A-Z]{3}")
 
 SECRET: Final = _secret(_VISIBLE, pattern="[!-~]+")

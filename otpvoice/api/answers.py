@@ -103,16 +103,13 @@ class AnswerViews:
         return document
 
     def _decrypt(self, found: CallSpeech) -> Speech:
-        locale, text = self._text(found)
-        code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
-        return Speech(locale=locale, text=text, name=name, code=code)
-
-    def _text(self, found: CallSpeech) -> tuple[str, str]:
-        """Return the key and the text of the call's flow, chosen as the dialer chose it."""
+        """Return what a call speaks, chosen as the dialer chose it."""
         route = self.routes.get(found.route)
         if route is None or route.provider_name != self.name:
             raise UnspeakableError(f"route {found.route} is not one of {self.name}")
         locale, flow = route.flows.choose(found.client, found.locale)
         if not flow.text:
             raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
-        return locale, flow.text
+        code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
+        variables = route.flows.variables(found.client)
+        return Speech(locale, flow.text, name, code, variables=variables)

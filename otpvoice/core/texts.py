@@ -7,7 +7,7 @@ from typing import Final
 
 NAME: Final = "Name"
 CODE: Final = "otp"
-MAX_PAUSE_S: Final = 10
+BRAND: Final = "brand"
 
 _PLACEHOLDER: Final = re.compile(r"\{+\s*(?P<variable>\w+)\b[^{}]*\}+")
 _PAUSE: Final = re.compile(r"\{+\s*pause\s+(?P<seconds>[1-9]|10)\s*\}+")
@@ -58,9 +58,9 @@ def split_pauses(text: str, lead_s: int = 0) -> Iterator[tuple[int, str]]:
         yield silence_s, part
 
 
-def speaks_code(text: str) -> bool:
-    """Return whether a text speaks the code."""
-    return any(found["variable"] == CODE for found in _PLACEHOLDER.finditer(text))
+def speaks(text: str, variable: str) -> bool:
+    """Return whether a text has the placeholder of this name."""
+    return any(found["variable"] == variable for found in _PLACEHOLDER.finditer(text))
 
 
 def seconds_until_code(text: str, values: Mapping[str, str], pace: Pace = Pace()) -> int:

@@ -92,6 +92,7 @@ class CallBuilder:
             code=code,
             gate=flow.gate_kind,
             prompt=flow.prompt,
+            variables=route.flows.variables(claim.client),
         )
 
     def seconds_until_code(self, call: OutboundCall) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from otpvoice.core.speech import Gate
-from otpvoice.core.texts import CODE, NAME
+from otpvoice.core.texts import BRAND, CODE, NAME
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
 
@@ -33,7 +33,7 @@ class Speech:
     @property
     def values(self) -> dict[str, str]:
         """What fills the text's placeholders in, by their names."""
-        return {**self.variables, NAME: self.name, CODE: self.code}
+        return {BRAND: "", **self.variables, NAME: self.name, CODE: self.code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class OutboundCall:
     prompt: str = ""
     """What is spoken until a key is pressed, with ``{Name}``; empty: the text is spoken at once."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What fills further placeholders in, by their names."""
+    """What fills further placeholders in, by their names: ``brand`` if the client has one."""
     gate: Gate | None = None
     """How a key becomes known, if the code is spoken only after one."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from otpvoice.core.speech import Flow, choose_flow
+from otpvoice.core.texts import BRAND
 from otpvoice.providers.base import Provider
 
 
@@ -23,6 +24,8 @@ class ProviderFlows:
     """By language tag in lower case, for clients without flows of their own."""
     of_clients: Mapping[str, Mapping[str, Flow]] = field(default_factory=dict)
     """By client and language tag."""
+    brands: Mapping[str, str] = field(default_factory=dict)
+    """By client: what fills ``{brand}`` in."""
 
     def choose(self, client: str, locale: str | None) -> tuple[str, Flow]:
         """Return key and flow of a call; see :func:`otpvoice.core.speech.choose_flow`.
@@ -30,6 +33,10 @@ class ProviderFlows:
         For a client that this process does not know, the common flows speak.
         """
         return choose_flow(locale, self.of_clients.get(client, self.common))
+
+    def variables(self, client: str) -> dict[str, str]:
+        """Return what fills placeholders in for a client, in addition to name and code."""
+        return {BRAND: self.brands[client]} if client in self.brands else {}
 
 
 @dataclass(frozen=True, slots=True)

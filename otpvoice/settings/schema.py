@@ -77,6 +77,8 @@ class Client(Section, frozen=True, kw_only=True):
     """With the default provider, if it has flows."""
     texts: Texts | None = None
     """With every provider that speaks texts."""
+    spoken_brand: Annotated[str, types.SPOKEN_BRAND] = ""
+    """Who calls: fills ``{brand}`` in."""
     regions: tuple[Annotated[str, types.REGION], ...] | None = None
     ttl: CodeLife | None = None
     calls_per_client: tuple[Quota, ...] | None = None

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
+from otpvoice.core.texts import BRAND, speaks
 from otpvoice.core.verification import queue_margin_s
 from otpvoice.sections import FieldProblem, TextProviderSection
 from otpvoice.setting_types import EVENT_SECRET, WHSEC_PREFIX
 from otpvoice.settings.credentials import credential_fields
 from otpvoice.settings.hook_kinds import SIGNING_KINDS, STANDARD_WEBHOOKS
-from otpvoice.settings.routing import default_provider, routing_errors
+from otpvoice.settings.routing import client_flows, default_provider, routing_errors
 from otpvoice.settings.schema import Client, Settings
 
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
@@ -50,7 +51,7 @@ def _provider_errors(settings: Settings) -> Iterator[FieldProblem]:
         yield from _repeated("provider.routes", settings.first_provider.routes)
     yield from _repeated("dialer.routes", settings.dialer.routes)
     routing = (*routing_errors(settings),)
-    yield from routing or _speech_errors(settings)
+    yield from routing or (*_speech_errors(settings), *_brand_errors(settings))
     for table, provider in settings.provider_tables().items():
         for name, detail in provider.problems():
             yield f"{table}.{name}", detail
@@ -63,6 +64,23 @@ def _speech_errors(settings: Settings) -> Iterator[FieldProblem]:
             if client.flows:
                 detail = "the provider of the first route speaks texts. Set texts instead"
                 yield f"clients.{name}.flows", f"has no use: {detail}"
+
+
+def _brand_errors(settings: Settings) -> Iterator[FieldProblem]:
+    """Yield each client without a brand for whom a text speaks one."""
+    for table, provider in settings.provider_tables().items():
+        kind = "texts" if isinstance(provider, TextProviderSection) else "flows"
+        own = client_flows(settings, provider)
+        for name, client in settings.clients.items():
+            owner, flows = (
+                (f"clients.{name}", own[name]) if name in own else (table, provider.spoken_flows())
+            )
+            speaking = [
+                tag for tag, flow in flows.items() if speaks(flow.text + flow.prompt, BRAND)
+            ]
+            if speaking and not client.spoken_brand:
+                detail = f"is missing: {owner}.{kind}.{speaking[0]} speaks {{brand}}"
+                yield f"clients.{name}.spoken_brand", detail
 
 
 def setting_warnings(settings: Settings) -> Iterator[str]:

@@ -166,6 +166,15 @@ def test_client_with_texts_of_its_own_is_spoken_for_in_them(
     assert said in answer(addresses.answer(placed.call_id), flows).data
 
 
+@pytest.mark.parametrize(("client", "brand"), [("login", b"ACME Pay"), ("bank", b"")])
+def test_brand_of_the_client_is_spoken(
+    answer: Answer, placed: Claim, addresses: CallAddresses, client: str, brand: bytes
+) -> None:
+    """Nothing of a client whose brand this process does not know."""
+    flows = ProviderFlows({"default": Flow("", "{brand}: {otp}")}, {}, {client: "ACME Pay"})
+    assert b">" + brand + b": 4" in answer(addresses.answer(placed.call_id), flows).data
+
+
 def test_call_of_another_company_is_not_spoken(
     answer: Answer, placed: Claim, addresses: CallAddresses
 ) -> None:

@@ -9,7 +9,7 @@ from otpvoice.core.texts import (
     Pace,
     fill_text,
     seconds_until_code,
-    speaks_code,
+    speaks,
     speech_seconds,
     split_pauses,
 )
@@ -130,6 +130,6 @@ def test_values_of_any_name_are_spoken() -> None:
 
 
 @pytest.mark.parametrize(("text", "is_spoken"), [("{{ otp|x }}", True), ("{otps} otp", False)])
-def test_speaks_code(text: str, is_spoken: bool) -> None:
-    """A placeholder in any notation."""
-    assert speaks_code(text) is is_spoken
+def test_speaks_finds_a_placeholder(text: str, is_spoken: bool) -> None:
+    """In any notation."""
+    assert speaks(text, "otp") is is_spoken

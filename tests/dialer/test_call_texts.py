@@ -38,7 +38,7 @@ def builder(
     of_clients: dict[str, dict[str, Flow]] | None = None,
 ) -> CallBuilder:
     """Return a builder of calls by a provider with these flows."""
-    provider_flows = ProviderFlows(flows, of_clients or {})
+    provider_flows = ProviderFlows(flows, of_clients or {}, {"login": "ACME Pay"})
     return CallBuilder(
         RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, 165, line)}
     )
@@ -89,3 +89,12 @@ def test_gate_of_a_call_is_that_of_its_text_or_flow() -> None:
 
     line = CallerLine("918047285009", "+918047285009")
     assert builder({"default": gated}, line).build(claim("hi")).gate is Gate.DOOR
+
+
+@pytest.mark.parametrize(
+    ("client", "variables"), [("login", {"brand": "ACME Pay"}), ("another", {})]
+)
+def test_call_has_the_brand_of_its_client(client: str, variables: dict[str, str]) -> None:
+    """For the placeholder of its text, or as a variable of its flow."""
+    call = builder(TEXTS).build(claim("hi", None, client))
+    assert call.variables == call.speech.variables == variables

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,17 @@ def test_request_has_base_url_and_name_in_any_script(end: str) -> None:
     request = provider.preview_request(outbound_call(name="आशा D'Souza"))
     assert request.url == "http://x/other/brand/outgoing/send"
     assert json.loads(request.body)["variables[Name]"] == "आशा D'Souza"
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_further_variables_are_sent_to_the_flow(mode: Mode) -> None:
+    """Next to name and code, by both routes; a sound gets none."""
+    provider = Mobtexting(base_url="http://x/", token=TOKEN)
+    call = replace(outbound_call(mode), variables={"brand": "ACME Pay"})
+    members = json.loads(provider.preview_request(call).body)
+    assert members["variables[brand]"] == "ACME Pay"
+    with_sound = Mobtexting(base_url="http://x/", token=TOKEN, audio="a-1").preview_request(call)
+    assert ("variables[brand]" in json.loads(with_sound.body)) == (mode is Mode.C2C)
 
 
 def test_repr_shows_no_secret() -> None:

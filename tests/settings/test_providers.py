@@ -146,6 +146,39 @@ def test_texts_of_a_client_without_a_provider_that_speaks_them_are_a_warning(sta
     assert not any("clients.app.texts" in each for each in start(OWN_WORDS + PLIVO).warnings)
 
 
+@pytest.mark.parametrize(
+    ("toml", "where"),
+    [
+        (TWILIO.replace("Your", "{brand}. Your"), "providers.twilio.texts.default"),
+        (TWILIO.replace("कोड", "{{ brand }} कोड"), "providers.twilio.texts.hi"),
+        (OWN_WORDS.replace("ACME", "{brand}") + PLIVO, "clients.app.texts.default"),
+        (
+            '[provider]\nflows = { default = { id = "24", text = "{brand}: {otp}" } }',
+            "provider.flows.default",
+        ),
+    ],
+)
+def test_text_that_speaks_a_brand_needs_one(
+    start: Start, errors_of: ErrorsOf, toml: str, where: str
+) -> None:
+    """Of each client that it speaks for."""
+    variables = {"OTPVOICE_PROVIDER_FLOWS": None} if "[provider]" in toml else {}
+    errors = errors_of(toml, **variables)
+    assert [*errors] == ["clients.app.spoken_brand"]
+    assert f"is missing: {where} speaks {{brand}}" in errors["clients.app.spoken_brand"]
+    settings = start(toml, OTPVOICE_CLIENTS_APP_SPOKEN_BRAND="ACME Pay", **variables).settings
+    (*_, route) = Container(settings).routes.values()
+    assert route.flows.variables("app") == {"brand": "ACME Pay"}
+    assert route.flows.variables("another") == {}
+
+
+@pytest.mark.parametrize("brand", ["3M", "AT&T", "ACME {otp}", " ACME", "x" * 41, "...", "<b>"])
+def test_brand_that_cannot_be_spoken_is_an_error(errors_of: ErrorsOf, brand: str) -> None:
+    """A digit in it could be taken for one of the code."""
+    errors = errors_of("", OTPVOICE_CLIENTS_APP_SPOKEN_BRAND=brand)
+    assert "write digits and signs in words" in errors["clients.app.spoken_brand"]
+
+
 def test_variables_set_fields_of_named_providers_and_routes(start: Start) -> None:
     """As those of clients do."""
     settings = start(

@@ -173,7 +173,8 @@ class Mobtexting:
     def _variables(self, call: OutboundCall) -> dict[str, str]:
         """Return the flow's variables: flat bracket keys, not an object (mobtexting.md, 1)."""
         code = format_code(call.code, self.code_format)
-        return {"variables[Name]": call.name, "variables[otp]": code}
+        further = {f"variables[{name}]": value for name, value in call.variables.items()}
+        return {"variables[Name]": call.name, "variables[otp]": code, **further}
 
 
 def _matches_any(value: str, secrets: tuple[str, ...]) -> bool:

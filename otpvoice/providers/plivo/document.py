@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
-from otpvoice.core.texts import Pace, seconds_until_code, speaks_code, speech_seconds
+from otpvoice.core.texts import CODE, Pace, seconds_until_code, speaks, speech_seconds
 from otpvoice.providers.base import Speech, SpeechPlan, UnspeakableError
 from otpvoice.providers.xml_text import xml_parts
 
@@ -78,7 +78,7 @@ def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
     pace = Pace(lead_s=_LEAD_S)
     if voice.has_ssml:
         pace = Pace(lead_s=_LEAD_S, rate=_RATE, digit_break_s=_BREAK_S)
-    has_code = speaks_code(speech.text)
+    has_code = speaks(speech.text, CODE)
     return SpeechPlan(
         code_after_s=seconds_until_code(speech.text, values, pace) if has_code else None,
         duration_s=REPETITIONS * speech_seconds(speech.text, values, pace),
