@@ -173,8 +173,9 @@ class VerificationViews(VerificationResponses):
             path=f"{_ITEM}/cancel",
             tag="verifications",
             summary="Cancel a verification",
-            description="Canceling it again has no effect. A call that was already placed cannot "
-            "be stopped.",
+            description="Canceling it again has no effect. A call that was already placed rings "
+            "all the same, unless its provider can cancel it: then its status becomes `canceled` "
+            "a moment later.",
             credentials=_CLIENT_OR_APP,
             request=EmptyRequest,
             responses=(ResponseSpec(200, "The verification is canceled.", (examples.CANCELED,)),),

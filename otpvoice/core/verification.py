@@ -99,9 +99,10 @@ CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingPro
         _S.DIALING: frozenset(
             {_S.QUEUED, _S.PLACED, _S.UNKNOWN, _S.CANCELED, _S.EXPIRED, *CALL_RESULTS}
         ),
-        _S.PLACED: frozenset({_S.UNKNOWN, *CALL_RESULTS}),
+        # Canceled if the provider did, before anybody answered.
+        _S.PLACED: frozenset({_S.UNKNOWN, _S.CANCELED, *CALL_RESULTS}),
         # Placed if the lease expired before the provider's response was recorded.
-        _S.UNKNOWN: frozenset({_S.PLACED, *CALL_RESULTS}),
+        _S.UNKNOWN: frozenset({_S.PLACED, _S.CANCELED, *CALL_RESULTS}),
         **dict.fromkeys((*CALL_RESULTS, _S.CANCELED, _S.EXPIRED), frozenset()),
     }
 )

@@ -28,7 +28,12 @@ from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_rout
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
-from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
+from otpvoice.providers.base import (
+    CancelingProvider,
+    OutboundCall,
+    PlacementOutcome,
+    PlacementResult,
+)
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallResult, Claim, RecordResult
@@ -108,6 +113,9 @@ class Dialer:
         self._routes = routes
         self._capture = ExchangeCapture(store, ring)
         self._calls = CallBuilder(ring, routes)
+        self._cancelable_routes = {
+            name for name, route in routes.items() if isinstance(route.provider, CancelingProvider)
+        }
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (
@@ -208,6 +216,7 @@ class Dialer:
             code_spoken_after_s,
             line,
             call.gate,
+            can_cancel=call.route in self._cancelable_routes,
         ):
             log.info("call.skipped")
             return

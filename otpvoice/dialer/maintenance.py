@@ -1,4 +1,4 @@
-"""The dialer's periodic work: heartbeat, expiry, audit log and status queries."""
+"""The dialer's periodic work: heartbeat, expiry, audit log, status queries and cancellations."""
 
 import logging
 import threading
@@ -12,11 +12,11 @@ from structlog.typing import FilteringBoundLogger
 from otpvoice import logs
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, mask_number
-from otpvoice.core.verification import format_utc
+from otpvoice.core.verification import CallReason, CallStatus, format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics, breaker_scope
-from otpvoice.providers.base import CallQuery, CallReport
+from otpvoice.providers.base import CallQuery, CallReport, CancelingProvider
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
@@ -84,7 +84,7 @@ class MaintenanceLoop:
         return 0 < free == len(queries)
 
     def query_status(self, query: StatusQuery) -> None:
-        """Fetch a call's status from the provider and apply it.
+        """Fetch a call's status from the provider and apply it; first cancel it, if it should be.
 
         Raises:
             StoreUnavailable: the query is repeated later.
@@ -103,7 +103,10 @@ class MaintenanceLoop:
             provider_id=query.provider_id,
             sent_at_ms=query.sent_at,
         )
-        report = route.provider.fetch_status(call, Deadlines.within(_QUERY_TIMEOUT_S))
+        deadlines = Deadlines.within(_QUERY_TIMEOUT_S)
+        if query.should_cancel and self._cancel(route, query, call, deadlines):
+            return
+        report = route.provider.fetch_status(call, deadlines)
         if report is None:
             self._metrics.status_queries(query.route, _NO_RESULT).inc()
             return
@@ -116,6 +119,26 @@ class MaintenanceLoop:
             status=applied.call_status,
             provider_status=report.raw,
         )
+
+    def _cancel(
+        self, route: Route, query: StatusQuery, call: CallQuery, deadlines: Deadlines
+    ) -> bool:
+        """Cancel a call at its provider; return whether the provider confirmed it."""
+        provider = route.provider
+        is_canceled = isinstance(provider, CancelingProvider) and provider.cancel(call, deadlines)
+        outcome = "unconfirmed"
+        if is_canceled:
+            canceled = CallUpdate(
+                fingerprint=None,
+                call_id=query.call_id,
+                status=CallStatus.CANCELED,
+                reason=CallReason.ENDED_FIRST,
+                raw=None,
+                duration_s=None,
+            )
+            outcome = self._store.apply_report(canceled).outcome
+        _log(query).info("call.cancel_requested", to=mask_number(call.number), outcome=outcome)
+        return is_canceled
 
     def _run_status_query(self, query: StatusQuery) -> None:
         try:

@@ -143,6 +143,12 @@ class HttpClient:
         """Send one GET, at most once; raises nothing."""
         return self._send("GET", url, headers, b"", deadlines)
 
+    def delete(
+        self, url: str, headers: Mapping[str, str], deadlines: Deadlines
+    ) -> HttpResponse | RequestFailed:
+        """Send one DELETE, at most once; raises nothing."""
+        return self._send("DELETE", url, headers, b"", deadlines)
+
     def close_idle(self) -> None:
         """Close every idle connection; those in use close when their request ends."""
         self._adapter.close()

@@ -82,6 +82,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "call.simulated": Event(_DIALER, "info", _CALL, "A call to a test number: recorded as answered, not placed."),
         "call.skipped": Event(_DIALER, "info", _CALL, "The call was not sent, because the verification has ended or the call gap delays it."),
         "call.status_queried": Event(_DIALER, "info", "call verification number route outcome status provider_status", "The dialer queried the call's status at the provider."),
+        "call.cancel_requested": Event(_DIALER, "info", "call verification number route outcome", "The dialer asked the provider to cancel the call, because its verification has ended. `outcome` is `applied` (it rings no more), `late` (its end was reported before) or `unconfirmed` (it was answered, has ended, or the provider gave no clear reply)."),
         "call.status_query_failed": Event(_DIALER, "warning", "call verification number route", "The call's status could not be queried."),
         "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack something that the call needs. `reason` names it: a key that decrypts the record, an adapter for the route, or a flow."),
         "call.returned_to_queue": Event(_DIALER, "info", _CALL, "The dialer stopped before it sent this call. The call is due again at once."),

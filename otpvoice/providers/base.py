@@ -310,3 +310,16 @@ class AnsweringProvider(GatingProvider, Protocol):
             UnspeakableError: the provider cannot speak the prompt.
         """
         ...
+
+
+@runtime_checkable
+class CancelingProvider(Provider, Protocol):
+    """A provider that can cancel a call which it has accepted and nobody has answered."""
+
+    def cancel(self, query: CallQuery, deadlines: Deadlines) -> bool:
+        """Send at most one request that cancels the call, within the deadlines; raises nothing.
+
+        Return whether the provider confirmed it: the phone rings no more. Otherwise nothing is
+        known about the call; it may have been answered, or have ended.
+        """
+        ...

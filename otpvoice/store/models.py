@@ -197,6 +197,8 @@ class StatusQuery(Struct, frozen=True, kw_only=True):
     verification_id: str
     encrypted_number: bytes
     number_hash: str
+    should_cancel: bool = False
+    """The verification has ended, so the provider is to cancel the call first."""
 
 
 @dataclass(frozen=True, slots=True)  # a Struct would show the verification in its repr

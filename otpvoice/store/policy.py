@@ -48,7 +48,7 @@ APPROVAL_BOUNDS_S: Final = (15, 30, 45, 60, 90, 120, 180, 300)
 _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
     {
         "call_transitions": CALL_TRANSITIONS,
-        # Only a call that was never sent may return to the queue or be called off.
+        # Only a call that was never sent may get these, or one that its provider canceled.
         "unsent_only_statuses": {CallStatus.QUEUED, CallStatus.CANCELED, CallStatus.EXPIRED},
         "redial_statuses": REDIAL_STATUSES,
         "denial_key": DENIAL_KEY,
@@ -86,6 +86,8 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "first_status_query_ms": 3 * _SECOND_MS,
         # Time between two status queries for one call.
         "status_query_interval_ms": 15 * _SECOND_MS,
+        # Requests that cancel one call at its provider.
+        "max_cancels": 3,
         # How far the start that a provider reports may differ from ours.
         "start_slack_ms": 2 * _MINUTE_MS,
         "callback_memory_ms": DAY_MS,

@@ -66,6 +66,8 @@ class RedisStore(VerificationStore):
         heard_after_s: int | None = None,
         line: tuple[str, str] | None = None,
         gate: Gate | None = None,
+        *,
+        can_cancel: bool = False,
     ) -> bool:
         """Mark a call as sent, and return whether it may be sent now.
 
@@ -76,6 +78,7 @@ class RedisStore(VerificationStore):
             heard_after_s: seconds of conversation in which the code is spoken once, if known.
             line: the caller line and the number that it shows, if they are not those of the record.
             gate: how the key becomes known, if the code is spoken only after one.
+            can_cancel: the provider can cancel the call while it is not answered.
         """
         bridge, caller_id = line or (None, None)
         reply = self._call(
@@ -87,6 +90,7 @@ class RedisStore(VerificationStore):
             gate=gate,
             bridge=bridge,
             caller_id=caller_id,
+            can_cancel=can_cancel,
             gap_ms=[*gaps_ms],
         )
         return bool(reply[b"outcome"] == b"marked")

@@ -114,6 +114,8 @@ class SandboxConfig:
     callback_retry_seconds: float = 1800.0
     """Pause before an unconfirmed callback is sent again."""
     gets_per_minute: int = 1000
+    plivo_interval_seconds: float = 0.0
+    """Time between two calls that Plivo starts; further requests wait in its queue."""
 
     def __post_init__(self) -> None:
         if not self.token:

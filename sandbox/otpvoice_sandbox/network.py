@@ -1,11 +1,10 @@
 """State of one sandbox: phones, the life of each call, the request log and callbacks."""
 
-import itertools
 import logging
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,15 +23,14 @@ from otpvoice_sandbox.calls import (
 )
 from otpvoice_sandbox.config import SandboxConfig
 from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, SpeechFault
-from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, KEYS, Phone
+from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, CANCELED, HANG_UP, KEYS, Phone, PhoneList
+from otpvoice_sandbox.rates import RateLimit, StartQueue
 from otpvoice_sandbox.scheduling import ChangeCondition, Scheduler, Timestamp
 
 _LOG: Final = logging.getLogger(__name__)
 
 EXTENSION: Final = "otpvoice_sandbox"
 """Key of the sandbox in ``Flask.extensions``."""
-_RATE_WINDOW_S: Final = 60.0
-_MAX_PHONES: Final = 8
 _MAX_STREAMS: Final = 64
 """Each stream holds a thread. A browser needs one, independent of the number of its tabs."""
 
@@ -52,14 +50,15 @@ class Sandbox:
         """All calls, oldest first."""
         self.log_entries: list[RequestLogEntry] = []
         """All requests for calls, oldest first."""
+        self.gets = RateLimit(config.gets_per_minute)
+        """Requests for information."""
         self.stream_slots = threading.BoundedSemaphore(_MAX_STREAMS)
         """Free slots for browsers that follow the changes."""
         self._stopped = False
         self._phones: dict[str, Phone] = {}
-        self._uses = itertools.count()
-        self._last_uses: dict[str, int] = {}
+        self._shown_phones = PhoneList()
         self._calls_by_number: defaultdict[str, list[Call]] = defaultdict(list)
-        self._get_times: deque[float] = deque(maxlen=config.gets_per_minute)
+        self._plivo_queue = StartQueue(config.plivo_interval_seconds)
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until a condition holds, and return whether it does.
@@ -94,19 +93,9 @@ class Sandbox:
         if dropped:
             _LOG.warning("stopped; callbacks in flight: %d", dropped)
 
-    def admit_get(self) -> bool:
-        """Count a GET request to the vendor; return whether the limit of a minute allows it."""
-        now = time.monotonic()
-        with self.changes:
-            times = self._get_times
-            if len(times) == times.maxlen and now - times[0] < _RATE_WINDOW_S:
-                return False
-            times.append(now)
-            return True
-
     def phone_numbers(self) -> list[str]:
         """Return the phones on the page. A phone keeps its position until it is dropped."""
-        return [*self._last_uses]
+        return self._shown_phones.numbers()
 
     def get_phone(self, number: str) -> Phone:
         """Return the phone with this number. A phone without a behaviour answers."""
@@ -116,7 +105,7 @@ class Sandbox:
         """Set the behaviour for future calls. Current calls keep theirs."""
         with self.changes:
             self._phones[number] = phone
-            self._show_phone(number)
+            self._shown_phones.add(number)
             self.changes.notify_all()
 
     def reset_phone(self, number: str) -> None:
@@ -124,7 +113,7 @@ class Sandbox:
         with self.changes:
             self._phones.pop(number, None)
             self._calls_by_number.pop(number, None)
-            self._last_uses.pop(number, None)
+            self._shown_phones.drop(number)
             self.changes.notify_all()
 
     def press_button(self, number: str, button: str) -> bool:
@@ -190,10 +179,10 @@ class Sandbox:
             entry.outcome = phone.behaviour
             if phone.places_call:
                 entry.call = call
-                self._ring(call)  # before others see it: each call has an attempt
+                self._start(call)  # before others see it: each call has an attempt, or is queued
                 self.calls.append(call)
                 self._calls_by_number[request.callee].append(call)
-                self._show_phone(request.callee)
+                self._shown_phones.add(request.callee)
         return call
 
     def _take_phone(self, number: str) -> Phone:
@@ -204,11 +193,26 @@ class Sandbox:
             self._phones[number] = replace(phone, calls=phone.calls - 1)
         return phone
 
-    def _show_phone(self, number: str) -> None:
-        """List a phone, or mark it as used. A full list drops the least recently used phone."""
-        self._last_uses[number] = next(self._uses)
-        if len(self._last_uses) > _MAX_PHONES:
-            del self._last_uses[min(self._last_uses, key=self._last_uses.__getitem__)]
+    def cancel(self, call: Call) -> bool:
+        """Take back a call that nobody has answered; return whether it was one.
+
+        A call that was still queued leaves no callback and no record.
+        """
+        with self.changes:
+            if call.ended_at or call.answered_at:
+                return False
+            call.step += 1
+            call.outcome = CANCELED
+            self._end(call)
+            return True
+
+    def _start(self, call: Call) -> None:
+        """Let a phone ring, or queue the call if the vendor starts only so many."""
+        delay_s = self._plivo_queue.take_place() if call.request.route == "plivo" else 0.0
+        if delay_s:
+            self._schedule_step(delay_s, self._ring, call)
+        else:
+            self._ring(call)
 
     def _ring(self, call: Call) -> None:
         call.outcome = call.phone.outcome
@@ -295,9 +299,13 @@ class Sandbox:
         self._schedule_step(delay_s, self._ring, call)
 
     def _end(self, call: Call) -> None:
-        call.attempts[-1].ended_at = call.ended_at = Timestamp()
+        call.ended_at = Timestamp()
         call.status = call.outcome.status
-        self.callbacks.schedule(call)
+        if call.attempts:
+            call.attempts[-1].ended_at = call.ended_at
+            self.callbacks.schedule(call)
+        else:
+            call.callback_sent = True
         self.changes.notify_all()
 
 

@@ -1,11 +1,15 @@
 """Simulated phones and their behaviours."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from otpvoice_sandbox.config import MAX_SECONDS, ReplyStyle
 from otpvoice_sandbox.parsing import RequestRejected, is_header_map
+
+_MAX_PHONES: Final = 8
+"""On the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ _OUTCOMES: Final = {
         CallOutcome("CHANUNAVAIL", rings=False),
     )
 }
-
+CANCELED: Final = _OUTCOMES["CANCEL"]
 
 BUTTONS: Final[Mapping[str, CallOutcome]] = {
     "answer": ANSWERED,
@@ -80,6 +84,28 @@ class Phone:
     def is_manual(self) -> bool:
         """Whether it rings until a button is pressed. Such calls take their real time."""
         return self.behaviour == "by_hand"
+
+
+class PhoneList:
+    """The numbers of the phones on the page. A full list drops the least recently used one."""
+
+    def __init__(self) -> None:
+        self._uses = itertools.count()
+        self._last_uses: dict[str, int] = {}
+
+    def numbers(self) -> list[str]:
+        """Return them in the order in which they were added."""
+        return [*self._last_uses]
+
+    def add(self, number: str) -> None:
+        """Add a phone, or mark it as used."""
+        self._last_uses[number] = next(self._uses)
+        if len(self._last_uses) > _MAX_PHONES:
+            del self._last_uses[min(self._last_uses, key=self._last_uses.__getitem__)]
+
+    def drop(self, number: str) -> None:
+        """Remove a phone, if it is there."""
+        self._last_uses.pop(number, None)
 
 
 BEHAVIOURS: Final[Mapping[str, Phone]] = {

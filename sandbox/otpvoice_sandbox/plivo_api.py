@@ -141,6 +141,17 @@ def _parse_request(auth_id: str, body: Any) -> CallRequest:
     )
 
 
+@blueprint.delete("/Request/<name>/")
+def cancel_request(auth_id: str, name: str) -> Response:
+    """Cancel a call that is queued or rings."""
+    _authorize(auth_id)
+    sandbox = current_sandbox()
+    matches = [call for call in _calls(auth_id) if call.id == name]
+    if not matches or not sandbox.cancel(matches[0]):
+        raise RequestRejected(404, "not found")
+    return Response(status=204)
+
+
 @blueprint.get("/Call/<name>/")
 def get_call(auth_id: str, name: str) -> Response:
     """Return the record of an ended call."""
@@ -201,9 +212,14 @@ def get_verified_number(auth_id: str, number: str) -> Response:
 
 
 def _ended_calls(auth_id: str) -> Iterator[Call]:
+    """Yield those with a record. A call that was canceled while it was queued has none."""
+    return (call for call in _calls(auth_id) if call.ended_at and call.attempts)
+
+
+def _calls(auth_id: str) -> Iterator[Call]:
     for call in current_sandbox().calls:
         messages = call.request.messages
-        if call.ended_at and isinstance(messages, PlivoMessages) and messages.auth_id == auth_id:
+        if isinstance(messages, PlivoMessages) and messages.auth_id == auth_id:
             yield call
 
 

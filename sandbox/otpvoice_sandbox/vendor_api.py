@@ -71,7 +71,7 @@ def admit() -> None:
     received = request.headers.get("Authorization", "")
     if not hmac.compare_digest(received.encode(), expected.encode()):
         raise RequestRejected(401, "Unauthenticated")
-    if request.method == "GET" and not sandbox.admit_get():
+    if request.method == "GET" and not sandbox.gets.admit():
         raise RequestRejected(429, "Too Many Attempts")
 
 

@@ -83,7 +83,7 @@ def test_placed_call_never_returns_to_the_queue() -> None:
     """It may have rung, and would ring twice."""
     for status in (CallStatus.PLACED, CallStatus.UNKNOWN):
         assert not CALL_TRANSITIONS[status] & {
-            CallStatus.QUEUED, CallStatus.DIALING, CallStatus.CANCELED, CallStatus.EXPIRED,
+            CallStatus.QUEUED, CallStatus.DIALING, CallStatus.EXPIRED,
         }  # fmt: skip
 
 

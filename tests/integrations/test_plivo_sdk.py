@@ -11,6 +11,7 @@ import pytest
 from integrations.locked_packages import python_packages
 from providers.plivo_samples import AUTH_ID, KEY_URL, NONCE, NUMBER, TOKEN, URL, hangup_form
 from support.processes import environment
+from support.service import SandboxPhones
 
 from otpvoice.providers.base import Speech
 from otpvoice.providers.plivo.document import (
@@ -152,6 +153,13 @@ def test_sandbox_places_the_calls_of_the_sdk(run: Run) -> None:
                 account | {"method": "list", "arguments": {"to_number": NUMBER, "limit": 20}},
             ],
         )
+        SandboxPhones(sandbox.url).set_behaviour(NUMBER, "by_hand")
+        (rings,) = run("client.py", [create])
+        cancel = {"method": "cancel", "arguments": {"request_uuid": rings["request_uuid"]}}
+        canceled, again = run("client.py", [account | cancel] * 2)
+        assert sandbox.state.calls[1].status == "CANCEL"
+    assert canceled is None or "error" not in canceled
+    assert again == {"error": "ResourceNotFoundError"}
     assert (record["call_uuid"], record["to_number"]) == (placed["request_uuid"], NUMBER)
     assert missing == {"error": "ResourceNotFoundError"}
     assert [each["call_uuid"] for each in listed["objects"]] == [placed["request_uuid"]]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
@@ -234,6 +235,57 @@ def test_placement_outcome(
     assert place(service, call).outcome is outcome
     numbers = [entry["person"] for entry in sandbox.state.request_log()]
     assert numbers.count(call.number[1:]) == 1
+
+
+def cancel(service: Service, call: OutboundCall, provider_id: str | None) -> bool:
+    """Cancel a call, and return whether that was confirmed."""
+    query = call_query(call_id=call.call_id, number=call.number, provider_id=provider_id)
+    return service.provider.cancel(query, Deadlines.within(10))
+
+
+def test_ringing_phone_stops_when_its_call_is_canceled(
+    sandbox: RunningSandbox, service: Service
+) -> None:
+    """Nobody answers it; it ends as one that was hung up."""
+    call = new_call()
+    set_phone(sandbox, call, "by_hand")
+    result = place(service, call)
+    assert cancel(service, call, result.provider_id)
+    report = service.reports(call.call_id).get(timeout=10)
+    assert (report.status, report.reason) == (NO_ANSWER, CallReason.HUNG_UP_BEFORE_ANSWER)
+    assert not sandbox.state.press_button(call.number[1:], "answer")
+    assert not cancel(service, call, result.provider_id)
+
+
+def test_phone_of_a_queued_call_never_rings(service: Service) -> None:
+    """Nor is there a record of it."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.01, plivo_interval_seconds=60)
+    before = service.provider
+    with RunningSandbox(config) as slow:
+        service.provider = replace(before, base_url=f"{slow.url}/v1/")
+        try:
+            first, second = new_call(), new_call()
+            assert place(service, first).outcome is PlacementOutcome.ACCEPTED
+            result = place(service, second)
+            assert phone(slow, second)["status"] == "queued"
+            assert cancel(service, second, result.provider_id)
+            shown = phone(slow, second)
+            assert (shown["status"], shown["attempts_rung"]) == ("CANCEL", 0)
+            query = call_query(call_id=second.call_id, number=second.number)
+            assert service.provider.fetch_status(query, Deadlines.within(10)) is None
+        finally:
+            service.provider = before
+
+
+@pytest.mark.parametrize("provider_id", ["another-request", None])
+def test_unknown_request_is_not_canceled(
+    sandbox: RunningSandbox, service: Service, provider_id: str | None
+) -> None:
+    call = new_call()
+    set_phone(sandbox, call, "by_hand")
+    place(service, call)
+    assert not cancel(service, call, provider_id)
+    assert sandbox.state.press_button(call.number[1:], "answer")
 
 
 def test_call_without_a_speech_ends(sandbox: RunningSandbox, service: Service) -> None:

@@ -41,6 +41,7 @@ from otpvoice.providers.base import (
     CallbackAuthError,
     CallbackParseError,
     CallReport,
+    CancelingProvider,
     PlacementOutcome,
     PlacementResult,
     Speech,
@@ -196,6 +197,49 @@ def test_single_record_among_others_is_found(server: ScriptedServer) -> None:
 def test_record_of_another_number_is_ignored(server: ScriptedServer) -> None:
     """Even if it was found by id."""
     assert fetch(server, reply(RECORD | {"to_number": "15555555555"}, "200 OK"), page()) is None
+
+
+# Canceling
+
+
+def test_cancel_deletes_the_request(server: ScriptedServer) -> None:
+    """Of this call alone."""
+    server.respond(b"HTTP/1.1 204 No Content\r\n\r\n")
+    provider = adapter(base_url=server.api_url)
+    assert isinstance(provider, CancelingProvider)
+    assert provider.cancel(call_query(), Deadlines.within(5))
+    (request,) = server.requests
+    path = f"/api/v2/Account/{AUTH_ID}/Request/{REQUEST_UUID}/"
+    assert request.head.startswith(f"DELETE {path} HTTP/1.1")
+    assert f"Authorization: {AUTHORIZATION}" in request.head
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        NOT_FOUND,
+        reply({"error": "authentication failed"}, "401 Unauthorized"),
+        reply({"error": "x"}, "500 Error"),
+        reply({"message": "accepted"}, "202 Accepted"),
+        http_response(b"")[:20],
+    ],
+)
+def test_other_response_confirms_no_cancellation(server: ScriptedServer, response: bytes) -> None:
+    """The call may ring, or may have been answered."""
+    server.respond(response)
+    provider = adapter(base_url=server.api_url)
+    assert not provider.cancel(call_query(), Deadlines.within(5))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("provider_id", [None, "", "..", "../Call/x", "a/../../../x"])
+def test_cancel_without_an_id_sends_nothing(
+    server: ScriptedServer, provider_id: str | None
+) -> None:
+    """The address would mean other calls."""
+    provider = adapter(base_url=server.api_url)
+    assert not provider.cancel(call_query(provider_id=provider_id), Deadlines.within(5))
+    assert server.requests == []
 
 
 # Requests of the provider

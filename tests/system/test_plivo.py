@@ -103,6 +103,23 @@ def test_api_document_has_both_addresses(stack: Stack) -> None:
     assert len(operations) == len({*operations})
 
 
+def test_phone_stops_ringing_when_the_verification_ends(
+    stack: Stack, plivo: RunningSandbox
+) -> None:
+    """The dialer takes the call back from the provider."""
+    to = "+919876540006"
+    SandboxPhones(plivo.url).set_behaviour(to, "by_hand")
+    created = stack.service.create(to)
+    wait_for_status(stack, created, "placed")
+    canceled = stack.service.post(f"/v1/verifications/{created['id']}/cancel").json()
+    assert (canceled["status"], canceled["calls"][0]["status"]) == ("canceled", "placed")
+    call = wait_for_status(stack, created, "canceled")
+    assert (call["reason"], call["ended_at"] is None) == ("ended_first", False)
+    (rung,) = SandboxPhones(plivo.url).calls(to)
+    assert (rung["status"], rung["spoken"]) == ("CANCEL", None)
+    assert "call.cancel_requested" in stack.dialer.log.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("number", "behaviour", "status"),
     [

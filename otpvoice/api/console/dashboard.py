@@ -25,7 +25,7 @@ OUTCOMES: Final = {
     "failed": "failed",
     "open": "no result yet",
     "refused": "refused by the provider",
-    "canceled": "canceled, never dialed",
+    "canceled": "canceled, not answered",
     "expired": "expired, never dialed",
 }
 """A call's outcomes with their names on the page."""

@@ -39,7 +39,7 @@ from otpvoice.providers.plivo.document import (
     choose_voice,
     plan_speech,
 )
-from otpvoice.providers.plivo.queries import Get, fetch_report
+from otpvoice.providers.plivo.queries import Send, cancel_request, fetch_report
 from otpvoice.providers.plivo.reply import parse_placement
 from otpvoice.providers.plivo.signature import is_signed
 
@@ -53,7 +53,10 @@ _NO_CALL_NAMED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plivo:
-    """A ``Provider`` that places calls through Plivo's API, and answers them with a document."""
+    """A ``Provider`` that places calls through Plivo's API.
+
+    It answers them with a document, and can cancel them until they are answered.
+    """
 
     auth_id: str
     auth_tokens: tuple[str, ...] = field(repr=False)
@@ -112,6 +115,13 @@ class Plivo:
             _log_misconfiguration(report)
         return report
 
+    def cancel(self, query: CallQuery, deadlines: Deadlines) -> bool:
+        """Cancel a call that is queued or rings; see ``CancelingProvider.cancel``."""
+        account = self._account
+        return cancel_request(
+            query, lambda path: self.http.delete(account.url(path), account.headers(), deadlines)
+        )
+
     def parse_callback(self, callback: Callback) -> tuple[CallReport, ...]:
         """Parse a callback; see ``Provider.parse_callback``."""
         form = self._authentic_form(callback)
@@ -167,7 +177,7 @@ class Plivo:
             raise CallbackAuthError
         return dict(pairs)
 
-    def _get_within(self, deadlines: Deadlines) -> Get:
+    def _get_within(self, deadlines: Deadlines) -> Send:
         account = self._account
         return lambda path: self.http.get(account.url(path), account.headers(), deadlines)
 

@@ -14,10 +14,12 @@ from otpvoice.http_client import HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.plivo.callback import Members, parse_record, record_start_ms
+from otpvoice.providers.plivo.reply import REQUEST_ID
 
-Get = Callable[[str], HttpResponse | RequestFailed]
-"""Sends a GET to a path below the account, query string included."""
+Send = Callable[[str], HttpResponse | RequestFailed]
+"""Sends a request without a body to a path below the account, query string included."""
 
+_CANCELED: Final = frozenset({200, 204})
 _PAGE_SIZE: Final = 20
 """The largest that the provider allows. The newest records come first."""
 _MAX_CLOCK_LAG_MS: Final = 120_000
@@ -26,7 +28,16 @@ _MAX_START_DELAY_MS: Final = 300_000
 """Between the request and the start of the call, including the error of the provider's clock."""
 
 
-def fetch_report(query: CallQuery, get: Get) -> CallReport | None:
+def cancel_request(query: CallQuery, delete: Send) -> bool:
+    """Cancel a request whose call was not answered; return whether the provider confirmed it."""
+    # Without an id, the address would mean other calls.
+    if not REQUEST_ID.fullmatch(query.provider_id or ""):
+        return False
+    response = delete(f"Request/{query.provider_id}/")
+    return isinstance(response, HttpResponse) and response.status in _CANCELED
+
+
+def fetch_report(query: CallQuery, get: Send) -> CallReport | None:
     """Search for the call; return None unless a record surely is this call and it has ended."""
     record = _fetch_by_id(query, get) or _fetch_by_details(query, get)
     if record is None:
@@ -38,14 +49,14 @@ def fetch_report(query: CallQuery, get: Get) -> CallReport | None:
     return replace(report, ids=ids, mode=query.mode, bridge=query.bridge, number=query.number)
 
 
-def _fetch_by_id(query: CallQuery, get: Get) -> Members | None:
+def _fetch_by_id(query: CallQuery, get: Send) -> Members | None:
     if not query.provider_id:
         return None
     record = _members(get(f"Call/{quote(query.provider_id, safe='')}/"))
     return record if _is_to_recipient(record, query) else None
 
 
-def _fetch_by_details(query: CallQuery, get: Get) -> Members | None:
+def _fetch_by_details(query: CallQuery, get: Send) -> Members | None:
     parameters = {
         "to_number": query.number.removeprefix("+"),
         "from_number": query.bridge,

@@ -26,7 +26,7 @@ _BY_CLASS: Final[Mapping[int, PlacementOutcome]] = {
     4: PlacementOutcome.REFUSED,
 }
 """By the first digit of a status; any other is ambiguous."""
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _TEXT_MEMBERS: Final = ("error", "message", "errors", "detail")
 _DESTINATION_WORDS: Final = re.compile(
     r"\b(?:geo|country|countries|destinations?|region|premium|high risk|to number|to parameter)\b"
@@ -73,7 +73,7 @@ def _request_id(value: object) -> str | None:
     """Return the id of a request for one call; the provider returns a list for several."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
+    return value if isinstance(value, str) and REQUEST_ID.fullmatch(value) else None
 
 
 def _text(members: Mapping[str, Any]) -> str:

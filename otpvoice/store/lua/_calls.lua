@@ -72,6 +72,22 @@ local function count_call(call, status, is_accepted)
   if not call.test and status ~= 'queued' then Stats.call_changed(call, status, is_accepted) end
 end
 
+-- Return whether a sent call should be canceled at its provider: the provider can (`can_cancel`), the verification has
+-- ended, and nobody is known to have answered.
+function Calls.should_cancel(call)
+  if not (call.can_cancel and call.provider_id) or call.status == 'dialing' or not Calls.is_live(call)
+    or call.speech_fetched_at or call.prompt_fetched_at or tonumber(call.cancels or '0') >= POLICY.max_cancels then
+    return false
+  end
+  local verification = Records.load('verification', call.verification)
+  return verification ~= nil and verification.status ~= 'pending'
+end
+
+-- Have a dialer cancel a sent call soon, if it should be.
+function Calls.cancel_soon(call)
+  if Calls.should_cancel(call) then redis.call('ZADD', STATUS_QUERIES, NOW, call.id) end
+end
+
 -- Index a call for its status queries, as its new status requires.
 local function schedule_status_query(call, status)
   if status == 'placed' then
@@ -79,12 +95,13 @@ local function schedule_status_query(call, status)
   elseif status == 'unknown' and tonumber(call.live_until or '0') > NOW then
     redis.call('ZADD', STATUS_QUERIES, NOW + POLICY.first_status_query_ms, call.id)
   end
+  Calls.cancel_soon(call)
 end
 
 -- Finish a call that has reached a final status. A queued call has no lock and no status query, but others may wait
 -- for its number.
 local function finish(call, status, was_queued)
-  if POLICY.unsent_only_statuses[status] then
+  if POLICY.unsent_only_statuses[status] and not call.sent_at then
     local owner = owner_of(call)
     Capacity.release(owner, call.id, status == 'canceled' and not owner.is_approved)
   end
@@ -98,9 +115,10 @@ end
 
 -- Change a call's status if the transition is allowed. Return whether it changed.
 -- `changes`: further fields. `reason` and `raw` belong to one status, so they are replaced.
-function Calls.transition(call, status, changes)
+-- `by_provider`: the provider canceled the call although it was sent
+function Calls.transition(call, status, changes, by_provider)
   if not POLICY.call_transitions[call.status][status] then return false end
-  if POLICY.unsent_only_statuses[status] and call.sent_at then return false end
+  if POLICY.unsent_only_statuses[status] and call.sent_at and not by_provider then return false end
   local key, before, has_ended = Calls.key(call.id), call.status, Calls.has_ended(status)
   if call.reason or call.raw then Records.unset(key, 'reason', 'raw') end
   local fields = { 'status', status, has_ended and 'ended_at' or nil, has_ended and NOW or nil }
@@ -160,7 +178,7 @@ function Calls.undo_send(call, is_refused)
     Records.set(key, { 'bridge', call.own_bridge, 'caller_id', call.own_caller_id })
     Records.unset(key, 'own_bridge', 'own_caller_id')
   end
-  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after', 'gate')
+  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after', 'gate', 'can_cancel')
 end
 
 -- Queue a new call of a verification.

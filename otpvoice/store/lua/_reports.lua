@@ -57,9 +57,13 @@ function Reports.apply(call, report)
   local changes = { reason = report.reason, raw = report.raw, duration = report.duration }
   local had_key = call.key ~= nil
   changes.heard, changes.key = heard(call, report)
+  local status = report.status
+  -- It was canceled at the provider before anybody answered.
+  local is_canceled = call.cancels and (status == 'canceled' or report.reason == 'hung_up_before_answer')
+  if is_canceled then status, changes.reason = 'canceled', 'ended_first' end
   -- The call was placed, even if the report arrived before the provider's reply.
   if not call.placed_at then changes.placed_at = call.sent_at end
-  if not Calls.transition(call, report.status, changes) then return false end
+  if not Calls.transition(call, status, changes, is_canceled) then return false end
   if Gate.awaits_key(call) then redis.call('ZADD', STATUS_QUERIES, NOW, call.id) end
   local is_denial = changes.key == POLICY.denial_key and not had_key
   if is_denial or POLICY.redial_statuses[call.status] or changes.heard == 0 then

@@ -41,7 +41,9 @@ function Verifications.close(verification, status, reason, at)
   if releases then Capacity.release_on_approval(verification) end
   local was_answered = false
   for _, call in ipairs(Calls.of(verification)) do
-    Calls.transition(call, Verifications.unsent_call_status(verification), { reason = 'ended_first' })
+    if not Calls.transition(call, Verifications.unsent_call_status(verification), { reason = 'ended_first' }) then
+      Calls.cancel_soon(call)
+    end
     was_answered = was_answered or call.status == 'answered'
   end
   if releases then Capacity.reserve_prefix(verification.number) end

@@ -1,8 +1,9 @@
--- Hand out the live calls whose report is overdue, and the answered ones whose key is not known, for status queries.
+-- Hand out for status queries: the live calls whose report is overdue or that should be canceled at their provider, and
+-- the answered ones whose key is not known.
 --
 -- Arguments  max_calls
 -- Returns    queries: {{call_id, verification_id, encrypted_number, number_hash, route, bridge, sent_at, and
---            provider_id if it is known}, ...} as names and values
+--            provider_id if it is known; should_cancel if it is to be canceled first}, ...} as names and values
 
 local queries = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LIMIT', 0, ARGS.max_calls)) do
@@ -13,6 +14,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LI
   else
     redis.call('ZADD', STATUS_QUERIES, NOW + POLICY.status_query_interval_ms, id)
     local query = { 'call_id', id, 'verification_id', call.verification, 'encrypted_number', encrypted_number }
+    if Calls.should_cancel(call) then
+      Records.increment(Calls.key(id), 'cancels')
+      query[#query + 1], query[#query + 2] = 'should_cancel', 1
+    end
     queries[#queries + 1] = append_fields(query, call, { number_hash = 'number', route = 'route',
       bridge = 'bridge', provider_id = 'provider_id', sent_at = 'sent_at' })
   end

@@ -12,5 +12,5 @@ if call.speech_fetched_at or call.key then return { 'outcome', 'fetched' } end
 local verification = Verifications.load(call.verification)
 if not verification or verification.status ~= 'pending' then return { 'outcome', 'closed' } end
 
-if call.gate ~= 'door' then Records.set(Calls.key(call.id), { 'speech_fetched_at', NOW }) end
+Records.set(Calls.key(call.id), { call.gate == 'door' and 'prompt_fetched_at' or 'speech_fetched_at', NOW })
 return Calls.speech_reply('found', call, verification)
