@@ -94,10 +94,11 @@ def _create_webhook(parts: Container, name: str) -> WebhookViews:
 
 def _create_answers(parts: Container) -> Iterator[AnswerViews]:
     """Yield the answer documents of each provider that fetches them."""
-    public_url = parts.settings.server.public_url
+    store, ring, public_url = parts.store, parts.key_ring, parts.settings.server.public_url
+    capture = ExchangeCapture(store, ring)
     for name, provider in parts.providers.items():
         if isinstance(provider, AnsweringProvider):
-            yield AnswerViews(name, provider, parts.store, parts.key_ring, parts.routes, public_url)
+            yield AnswerViews(name, provider, store, ring, parts.routes, public_url, capture)
 
 
 def _create_hooks(parts: Container) -> dict[str, Hook]:

@@ -26,6 +26,7 @@ from otpvoice.providers.base import (
     Speech,
     UnspeakableError,
 )
+from otpvoice.providers.exchange_capture import CapturedAnswer, ExchangeCapture
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore
@@ -47,6 +48,7 @@ class AnswerViews:
     routes: Mapping[str, Route]
     public_url: str
     """The address of the API as the provider knows it."""
+    capture: ExchangeCapture
 
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield the endpoint."""
@@ -74,18 +76,29 @@ class AnswerViews:
             NotFound: the provider did not send this, or not for a call of this service.
             StoreUnavailable: the provider tries again, or ends the call.
         """
+        callback = received_callback(request, self.public_url, path_token)
         try:
-            call_id = self.provider.parse_answer(
-                received_callback(request, self.public_url, path_token)
-            )
+            call_id = self.provider.parse_answer(callback)
         except CallbackAuthError as error:
             _LOG.warning("callback.unauthorized")
             raise NotFound("There is no such call.") from error
-        return ApiResponse(self._document(call_id), content_type=_XML)
-
-    def _document(self, call_id: str) -> bytes:
-        """Return the document that speaks, or one that ends the call without a word."""
         found = self.store.speech_of_live_call(call_id)
+        # A refusal does not say whether it is a live test; the store keeps nothing of other calls.
+        if isinstance(found, SpeechRefusal) or found.is_live_test:
+            self.capture.save(
+                call_id,
+                CapturedAnswer(
+                    method=request.method,
+                    content_type=request.header("Content-Type"),
+                    headers=(*callback.headers,),
+                    body=callback.body,
+                    outcome=found if isinstance(found, SpeechRefusal) else "found",
+                ),
+            )
+        return ApiResponse(self._document(call_id, found), content_type=_XML)
+
+    def _document(self, call_id: str, found: CallSpeech | SpeechRefusal) -> bytes:
+        """Return the document that speaks, or one that ends the call without a word."""
         if isinstance(found, SpeechRefusal):
             _LOG.warning("call.not_spoken", call=call_id, outcome=found)
             return self.provider.build_document(None)

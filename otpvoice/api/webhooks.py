@@ -153,6 +153,7 @@ class WebhookViews:
                     query=request.wsgi.query_string.decode("latin-1"),
                     body=callback.body,
                     outcome=result.outcome,
+                    headers=(*callback.headers,),
                 )
                 self.capture.save(str(result.call_id), captured)
             outcomes.append(result.outcome)

@@ -29,12 +29,29 @@ class CapturedCallback(msgspec.Struct, frozen=True, tag="callback"):
     body: bytes
     outcome: str
     """What the callback did: a word of :class:`otpvoice.store.models.ReportOutcome`."""
+    headers: tuple[str, ...] = ()
+    """Names of its headers in lower case, such as those of signatures."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
 
-CapturedExchange = CapturedResponse | CapturedCallback
+class CapturedAnswer(msgspec.Struct, frozen=True, tag="answer"):
+    """A request for the document of an answered call. Its repr shows nothing of it."""
+
+    method: str
+    content_type: str
+    headers: tuple[str, ...]
+    """Names of its headers in lower case, such as those of signatures."""
+    body: bytes
+    outcome: str
+    """``found``, or a word of :class:`otpvoice.store.models.SpeechRefusal`."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+CapturedExchange = CapturedResponse | CapturedCallback | CapturedAnswer
 
 _DECODER: Final[msgspec.json.Decoder[CapturedExchange]] = msgspec.json.Decoder(CapturedExchange)
 

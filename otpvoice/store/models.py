@@ -49,6 +49,8 @@ class CallSpeech(Struct, frozen=True):
     locale: str
     gate: Gate | None = None
     """The call is to speak its prompt; the code only after a key."""
+    is_live_test: bool = False
+    """The call's exchanges with the provider are captured."""
 
 
 class SpeechRefusal(StrEnum):

@@ -238,7 +238,8 @@ def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
 
 def _decode_speech(reply: Fields) -> CallSpeech:
     encrypted = reply.pop(b"encrypted_speech")
-    return msgspec.convert(decode_text(reply) | {"encrypted_speech": encrypted}, CallSpeech)
+    members = decode_text(reply) | {"encrypted_speech": encrypted}
+    return msgspec.convert(members, CallSpeech, strict=False)
 
 
 def _decode_audit_entry(text: bytes) -> AuditEntry:

@@ -7,15 +7,18 @@ import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
 from providers.plivo_samples import TEXT, adapter, encode_form, hangup_form, sign
 from structlog.testing import capture_logs
+from support.service import ASHA
 from werkzeug.test import TestResponse
 
 from otpvoice.api.answers import AnswerViews
 from otpvoice.api.application import Api
 from otpvoice.container import Container
 from otpvoice.core.keys import CallTokens, KeyRing
+from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow
 from otpvoice.metrics import ApiMetrics
 from otpvoice.providers.context import CallAddresses
+from otpvoice.providers.exchange_capture import CapturedAnswer, ExchangeCapture
 from otpvoice.providers.plivo.document import EMPTY_DOCUMENT
 from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.settings import Settings
@@ -52,7 +55,8 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
         texts = flows or ProviderFlows({"default": Flow("", TEXT)})
         provider = adapter(addresses=addresses)
         routes = {"obd": Route("obd", company, provider, "", texts, 165)}
-        views = AnswerViews("plivo", provider, store, ring, routes, PUBLIC_URL)
+        capture = ExchangeCapture(store, ring)
+        views = AnswerViews("plivo", provider, store, ring, routes, PUBLIC_URL, capture)
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())
         parts = urlsplit(url)
@@ -181,3 +185,29 @@ def test_call_of_another_company_is_not_spoken(
     """Each company gets the codes of its own calls."""
     response = answer(addresses.answer(placed.call_id), company="another")
     assert response.data == EMPTY_DOCUMENT
+
+
+def test_requests_of_a_live_test_call_are_captured(
+    api: ApiClient,
+    dialer: ManualDialer,
+    ring: KeyRing,
+    answer: Answer,
+    addresses: CallAddresses,
+    settings: Settings,
+) -> None:
+    """With names of headers and without their values; those of other calls are not."""
+    Container(settings, api.store).service.create_live_test("login", CreateRequest(ASHA))
+    live = dialer.place()
+    url = addresses.answer(live.call_id)
+    assert b"<break" in answer(url).data
+    assert answer(url).data == EMPTY_DOCUMENT
+    kept = [each for _, each in ExchangeCapture(api.store, ring).load(live.call_id)]
+    assert all(isinstance(each, CapturedAnswer) for each in kept)
+    assert [getattr(each, "outcome", "") for each in kept] == ["found", "fetched"]
+    shown = str([getattr(each, name) for each in kept for name in each.__struct_fields__])
+    assert "x-plivo-signature-v3" in shown
+    assert sign(url, FORM)["x-plivo-signature-v3"] not in shown
+    api.create("+919876500001")
+    other = dialer.place().call_id
+    assert b"<break" in answer(addresses.answer(other)).data
+    assert not ExchangeCapture(api.store, ring).load(other)

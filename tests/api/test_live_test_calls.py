@@ -39,6 +39,7 @@ def test_callback_of_a_live_test_call_is_captured(api: ApiClient, call: Call) ->
     assert (only.method, only.content_type, only.scheme) == ("POST", "application/json", "Bearer")
     assert (only.has_path_token, only.query, only.outcome) == (False, "", "applied")
     assert ASHA[1:].encode() in only.body
+    assert "authorization" in only.headers
     assert WEBHOOK_SECRET not in _all_of(only)
 
 

@@ -28,7 +28,12 @@ from otpvoice.http_client import CapturedResponse, Deadlines, capture_exchanges
 from otpvoice.providers.base import CallQuery
 from otpvoice.providers.checks import Checks
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult, CheckStatus
-from otpvoice.providers.exchange_capture import CapturedCallback, CapturedExchange, ExchangeCapture
+from otpvoice.providers.exchange_capture import (
+    CapturedAnswer,
+    CapturedCallback,
+    CapturedExchange,
+    ExchangeCapture,
+)
 from otpvoice.providers.message_body import describe_values
 from otpvoice.providers.routes import Route
 from otpvoice.settings import Settings
@@ -190,6 +195,8 @@ def _headline(exchange: CapturedExchange) -> str:
     if isinstance(exchange, CapturedCallback):
         content_type = exchange.content_type or "no type"
         return f"A callback arrived: {exchange.method}, {content_type}, {exchange.outcome}"
+    if isinstance(exchange, CapturedAnswer):
+        return f"The provider fetched what the call speaks: {exchange.method}, {exchange.outcome}"
     duration = f"{exchange.duration_s:.1f} s"
     if exchange.error:
         return f"The provider sent no complete reply within {duration} ({exchange.error})"
