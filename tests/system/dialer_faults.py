@@ -5,7 +5,7 @@ No callback comes: what became of a call is known from the dialer's own books, o
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from redis import Redis
-from support.processes import TIMEOUT_S, PreloadedProcess
+from support.processes import TIMEOUT_S, PreloadedProcess, Process, wait_until
 from support.service import LOGIN_KEY, WIDE_LIMITS, SandboxPhones, running_dialers
 from support.stack import sandbox_config
 
@@ -26,6 +26,9 @@ from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox
 
 AFTER_LEASE_MS = LEASE_MS + 1_000
+_FAST_CALLS, _FAST_PAUSE_S, _PAUSE_S = 45, 0.1, 0.5
+"""First there is work for all dialers at once. Later calls come slowly, so that the log of the
+first company, of which a status query reads 300 entries, never has more."""
 _CALM = {
     **WIDE_LIMITS,
     "OTPVOICE_VERIFICATION_MAX_REDIALS": "0",
@@ -82,6 +85,30 @@ class DialerFaultBench:
         assert answer.status_code in {201, 503}, answer.text
         if answer.status_code == 201:
             self.verification_ids[number] = answer.json["id"]  # type: ignore[index] # it is an object
+
+    def create_until_killed(
+        self, dialers: Mapping[str, Process], create: Callable[[str, int], None]
+    ) -> None:
+        """Request calls until all dialers are dead, and print each death.
+
+        Args:
+            dialers: by the moment at which each dies.
+            create: requests the nth call, to this number.
+        """
+
+        def alive() -> list[str]:
+            return [moment for moment, dialer in dialers.items() if dialer.is_running]
+
+        wait_until(lambda: self.store.health().dialers > len(alive()), "the dialers to start")
+        began, seen = time.monotonic(), list(dialers)
+        while left := alive():
+            n, elapsed = len(self.verification_ids), time.monotonic() - began
+            assert elapsed < TIMEOUT_S, f"never came to {left}, with {n} calls"
+            if killed := [moment for moment in seen if moment not in left]:
+                print(f"  {elapsed:5.1f} s, {n} calls: killed {', '.join(killed)}", flush=True)
+            seen = left
+            create(f"+9198765{n:05}", n)
+            time.sleep(_FAST_PAUSE_S if n < _FAST_CALLS else _PAUSE_S)
 
     def calls(self) -> dict[str, list[dict[str, Any]]]:
         """Return the current calls of each number's verification."""

@@ -8,13 +8,13 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from support.processes import TIMEOUT_S, Process, wait_until
 from system.dialer_faults import AFTER_LEASE_MS, DialerFaultBench, dialer_fault_bench
 
 MOMENTS = (
@@ -23,8 +23,6 @@ MOMENTS = (
     "after:record_result", "after:dial", "before:sweep", "after:sweep", "after:due_status_queries",
     "before:fetch_status", "after:fetch_status", "after:apply_report",
 )  # fmt: skip
-IN_THE_LOG = 45
-"""Calls that a pull sees: three pages of the company's log, OBD calls among them."""
 KILLS = int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS)))
 ROUNDS = -(-KILLS // len(MOMENTS))
 
@@ -36,25 +34,13 @@ def site(environ: dict[str, str], redis: Redis, tmp_path: Path) -> Iterator[Dial
         yield ready
 
 
-def keeps_asking(site: DialerFaultBench, dialers: Mapping[str, Process]) -> None:
-    """Request calls until all dialers are dead. Some responses are slow or incomplete."""
-
-    def alive() -> list[str]:
-        return [moment for moment, dialer in dialers.items() if dialer.is_running]
-
-    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start")
-    deadline = time.monotonic() + TIMEOUT_S
-    while left := alive():
-        assert time.monotonic() < deadline, f"never came to {left}"
-        n = len(site.verification_ids)
-        if n < IN_THE_LOG:
-            number = f"+9198765{n:05}"
-            if n % 3 == 0:
-                site.phones.set_behaviour(number, "slow", seconds=0.2)
-            elif n % 7 == 1:
-                site.phones.set_behaviour(number, "reset")
-            site.create(number, "c2c" if n % 4 == 1 else "obd")
-        time.sleep(0.1)
+def request_call(site: DialerFaultBench, number: str, n: int) -> None:
+    """Request a call. Some responses are slow or incomplete."""
+    if n % 3 == 0:
+        site.phones.set_behaviour(number, "slow", seconds=0.2)
+    elif n % 7 == 1:
+        site.phones.set_behaviour(number, "reset")
+    site.create(number, "c2c" if n % 4 == 1 else "obd")
 
 
 @pytest.mark.timeout(600 + 40 * ROUNDS)
@@ -69,7 +55,7 @@ def test_killed_dialer_places_no_call_twice_and_loses_none(
             moment: stack.enter_context(site.faulty_dialer(moment, chance.randint(1, 2), "SIGKILL"))
             for moment in MOMENTS
         }
-        keeps_asking(site, dialers)
+        site.create_until_killed(dialers, partial(request_call, site))
         assert [dialer.wait() for dialer in dialers.values()] == [-signal.SIGKILL] * len(MOMENTS)
     before = Counter(call["status"] for calls in site.calls().values() for call in calls)
     site.recover()

@@ -1,34 +1,35 @@
 """Kills dialers at every step of a call, with two telephone companies in the order of routes.
 
-``OTPVOICE_TEST_KILLS`` is how many are killed.
+``OTPVOICE_TEST_KILLS`` is how many are killed, and ``OTPVOICE_TEST_COMPANY`` the second company.
 """
 
 import os
 import random
 import signal
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from support.processes import TIMEOUT_S, Process, wait_until
-from support.service import SandboxPhones
+from support.processes import free_port, is_listening, otpvoice_process
+from support.service import WIDE_LIMITS, SandboxPhones
 from system.dialer_faults import DialerFaultBench, dialer_fault_bench
-from system.two_companies import NOBODY, TOKEN, twiml
+from system.two_companies import TOKEN, plivo, twiml
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
+COMPANY = os.environ.get("OTPVOICE_TEST_COMPANY", "twilio")
+ADAPTER = "Plivo" if COMPANY == "plivo" else "Twiml"
+FETCHES = COMPANY in {"plivo", "signalwire"}
+"""Whether the company fetches what an answered call speaks."""
 MOMENTS = (
     "before:mark_sent", "after:mark_sent", "before:send", "after:send", "before:getresponse",
-    "after:getresponse", "after:place", "before:Twiml.place", "after:Twiml.place",
-    "after:record_result", "before:Twiml.fetch_status", "after:Twiml.fetch_status",
+    "after:getresponse", "after:place", f"before:{ADAPTER}.place", f"after:{ADAPTER}.place",
+    "after:record_result", f"before:{ADAPTER}.fetch_status", f"after:{ADAPTER}.fetch_status",
     "after:apply_report",
 )  # fmt: skip
-MAX_CALLS = 45
-"""Calls that a query to the first company finds: three pages of its log."""
 KILLS = int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS)))
 ROUNDS = -(-KILLS // len(MOMENTS))
 
@@ -46,43 +47,37 @@ def abroad() -> Iterator[RunningSandbox]:
 def site(
     environ: dict[str, str], redis: Redis, tmp_path: Path, abroad: RunningSandbox
 ) -> Iterator[DialerFaultBench]:
-    """Create a bench with both companies. Their callbacks reach nobody."""
+    """Create a bench with both companies, and an API only if one fetches documents."""
+    port = free_port()
     own = {
-        "OTPVOICE_DIALER_ROUTES": "obd,twilio",
-        "OTPVOICE_SERVER_PUBLIC_URL": NOBODY,
-        **twiml("twilio", abroad.url),
+        "OTPVOICE_DIALER_ROUTES": f"obd,{COMPANY}",
+        "OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}",
+        "OTPVOICE_SERVER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        **(plivo(abroad.url) if COMPANY == "plivo" else twiml(COMPANY, abroad.url, COMPANY)),
     }
-    with dialer_fault_bench(environ | own, redis, tmp_path, abroad) as ready:
+    variables = environ | own
+    with dialer_fault_bench(variables, redis, tmp_path, abroad) as ready, ExitStack() as stack:
+        if FETCHES:
+            api = stack.enter_context(otpvoice_process("api", variables | WIDE_LIMITS, tmp_path))
+            api.wait_until_ready(lambda: is_listening(port), "the API")
         yield ready
 
 
-def keeps_asking(
-    site: DialerFaultBench, abroad: SandboxPhones, dialers: Mapping[str, Process]
-) -> None:
-    """Request calls by both routes until all dialers are dead.
+def request_call(site: DialerFaultBench, abroad: SandboxPhones, number: str, n: int) -> None:
+    """Request a call by either route. No callback comes.
 
     Some are refused by the first company, and some replies are slow or missing.
     """
-
-    def alive() -> list[str]:
-        return [moment for moment, dialer in dialers.items() if dialer.is_running]
-
-    wait_until(lambda: site.store.health().dialers > len(alive()), "the dialers to start")
-    deadline = time.monotonic() + TIMEOUT_S
-    while left := alive():
-        assert time.monotonic() < deadline, f"never came to {left}"
-        n = len(site.verification_ids)
-        if n < MAX_CALLS:
-            number = f"+9198765{n:05}"
-            if n % 4 == 0:
-                site.phones.set_behaviour(number, "reply", status=422, body={"message": "no"})
-            for phones in (site.phones, abroad) if n % 4 else (abroad,):
-                if n % 3 == 0:
-                    phones.set_behaviour(number, "slow", seconds=0.2)
-                elif n % 7 == 1:
-                    phones.set_behaviour(number, "reset")
-            site.create(number, ("obd", "twilio")[n % 2])
-        time.sleep(0.1)
+    behaviour = "answer"
+    if n % 3 == 0:
+        behaviour = "slow"
+    elif n % 7 == 1:
+        behaviour = "reset"
+    for phones in (site.phones, abroad):
+        phones.set_behaviour(number, behaviour, seconds=0.2, copies=0)
+    if n % 4 == 0:
+        site.phones.set_behaviour(number, "reply", status=422, body={"message": "no"})
+    site.create(number, ("obd", COMPANY)[n % 2])
 
 
 @pytest.mark.timeout(600 + 40 * ROUNDS)
@@ -92,12 +87,13 @@ def test_killed_dialer_has_no_number_called_by_both_companies(
 ) -> None:
     """No number rings twice at the two companies together, and each status is true."""
     chance = random.Random(seed)
+    phones = SandboxPhones(abroad.url)
     with ExitStack() as stack:
         dialers = {
             moment: stack.enter_context(site.faulty_dialer(moment, chance.randint(1, 2), "SIGKILL"))
             for moment in MOMENTS
         }
-        keeps_asking(site, SandboxPhones(abroad.url), dialers)
+        site.create_until_killed(dialers, lambda number, n: request_call(site, phones, number, n))
         assert {dialer.wait() for dialer in dialers.values()} == {-signal.SIGKILL}
     site.recover()
 
@@ -108,8 +104,9 @@ def test_killed_dialer_has_no_number_called_by_both_companies(
         for number, listed in calls.items()
     }
     print(
-        f"seed {seed}: {len(dialers)} kills, {len(calls)} numbers, {dict(statuses)}, "
-        f"rang {Counter(rang[number] for number in calls)}"
+        f"{COMPANY}, seed {seed}: {len(dialers)} kills, {len(calls)} numbers, {dict(statuses)}, "
+        f"rang {dict(Counter(rang[number] for number in calls))}",
+        flush=True,
     )
     assert answered == {number: rang[number] for number in calls}
     assert max(rang.values()) == 1
