@@ -198,11 +198,13 @@ class StoreDriver:
         live_for_s: float = LIVE_FOR_S,
         heard_after_s: int | None = None,
         gate: Gate | None = None,
+        line: str | None = None,
     ) -> bool:
-        """Mark a claimed call as sent."""
+        """Mark a claimed call as sent. ``line``: of a company that has its own."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
+        own_line = (line, f"+{line}") if line else None
         live_for_ms = round(live_for_s * 1000)
-        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, gate=gate)
+        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, own_line, gate=gate)
 
     def record(self, claim: Claim, result: CallResult) -> RecordResult:
         """Record a result."""

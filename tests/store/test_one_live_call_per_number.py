@@ -1,4 +1,4 @@
-"""Many dialers, clients and caller lines, and never two live calls to one number."""
+"""Many dialers, clients, companies and caller lines, and never two live calls to one number."""
 
 import threading
 from collections import Counter
@@ -11,10 +11,14 @@ from store.driver import PLACED, StoreDriver
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.discovery import connect
 from otpvoice.store.models import Claim
+from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 NUMBERS = [f"+91981234567{n}" for n in range(4)]
 BRIDGES = ["918068280000", "918068280001"]
+COMPANY_LINES = {"obd": None, "abroad": "12025550100"}
+"""By route; the first company calls from the lines of the clients."""
+POLICY = StorePolicy(routes=tuple(COMPANY_LINES))
 CLIENTS = 6
 ROUNDS = 5
 DIALERS = 8
@@ -47,7 +51,7 @@ class Company:
     def dials_until_over(self, redis_url: str) -> None:
         """One dialer, with a connection of its own."""
         with closing(connect(redis_url, timeout_s=10)) as redis:
-            driver = StoreDriver(RedisStore(redis))
+            driver = StoreDriver(RedisStore(redis, policy=POLICY))
             try:
                 while not self.over.is_set():
                     self._dials_one(driver)
@@ -60,12 +64,14 @@ class Company:
             self.over.wait(0.002)
             return
         with self.rings(claim):
-            assert driver.mark_sent(claim, gaps=(0,))
+            assert driver.mark_sent(claim, gaps=(0,), line=COMPANY_LINES[claim.route])
             assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
         verification, _ = self._begun[claim.verification_id]
         if len(driver.get(verification).calls) < ROUNDS:
-            assert driver.request_call(verification, bridge=claim.bridge).outcome == "coming"
+            route = "obd" if claim.route == "abroad" else "abroad"
+            again = driver.request_call(verification, route, bridge=claim.bridge)
+            assert again.outcome == "coming"
         with self._lock:
             self.to_do -= 1
             if self.to_do == 0:
@@ -77,7 +83,10 @@ def test_one_call_is_live_for_each_number(redis_url: str, driver: StoreDriver) -
     begun = {}
     for number in NUMBERS:
         for n in range(CLIENTS):
-            wanted = driver.create(number, client=f"client {n}", bridge=BRIDGES[n % 2], ttl=600)
+            route, bridge = ("obd", "abroad")[n // 2 % 2], BRIDGES[n % 2]
+            wanted = driver.create(
+                number, client=f"client {n}", bridge=bridge, ttl=600, route=route
+            )
             begun[wanted.id] = (wanted, number)
     company = Company(begun)
     with ThreadPoolExecutor(DIALERS) as pool:
