@@ -1,5 +1,7 @@
 """The lock of a number, which calls of two companies share: each company has lines of its own."""
 
+from typing import Any
+
 import pytest
 from redis import Redis
 from store.driver import NUMBERS, PLACED, StoreDriver
@@ -92,7 +94,7 @@ def test_lock_names_the_line_that_calls(
     begun = driver.create(route=route)
     dial(driver)
     assert locks(driver) == {"number", f"{line}:number"}
-    report = {"has_bridge": True, "started_at": driver.last_call(begun).sent_at}
+    report: dict[str, Any] = {"has_bridge": True, "started_at": driver.last_call(begun).sent_at}
     assert driver.apply_callback(bridges=(other,), **report).outcome is ReportOutcome.NO_CALL
     assert driver.apply_callback(bridges=(line,), **report).call_status is CallStatus.ANSWERED
 

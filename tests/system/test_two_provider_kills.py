@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from support.companies import TOKEN, plivo, twiml
 from support.processes import free_port, is_listening, otpvoice_process
 from support.service import WIDE_LIMITS, SandboxPhones
 from system.dialer_faults import DialerFaultBench, dialer_fault_bench
-from system.two_companies import TOKEN, plivo, twiml
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 

@@ -6,9 +6,10 @@ from itertools import count, pairwise
 from typing import Any
 
 import pytest
+from support.companies import TWILIO_LINE
 from support.processes import wait_until
 from support.service import BANK_KEY, BRIDGE, LOGIN_KEY
-from system.two_companies import TWILIO_LINE, TwoCompanies, two_companies
+from system.two_companies import TwoCompanies, two_companies
 
 _numbers = count(919876510000)
 _american_numbers = count(12025550110)

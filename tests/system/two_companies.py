@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.companies import NOBODY, TOKEN, plivo, twiml
 from support.processes import free_port
 from support.service import RunningService, SandboxPhones
 from support.stack import Stack, running_service
@@ -16,49 +17,6 @@ from support.stack import Stack, running_service
 from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
-from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
-
-TOKEN = "token-of-the-company-abroad"
-PATH_TOKEN = "path-token-of-the-company-abroad-01234"
-TWILIO_LINE = "12025550100"
-PLIVO_LINE = "918047285000"
-TEXTS = '{"default": "ACME. {Name}, your code is {otp}."}'
-NOBODY = "http://127.0.0.1:9"
-"""Nothing listens there."""
-
-
-def twiml(name: str, base_url: str, vendor: str = "twilio") -> dict[str, str]:
-    """Return the settings of a provider that answers as a vendor of the TwiML family."""
-    return _provider(
-        name,
-        KIND="twiml",
-        VENDOR=vendor,
-        ACCOUNT="AC1",
-        TOKEN=TOKEN,
-        WEBHOOK_KEY=TOKEN,
-        BASE_URL=f"{base_url}{TWIML_VENDORS[vendor].path}",
-        BRIDGE=TWILIO_LINE,
-        TEXTS=TEXTS,
-        WEBHOOK_PATH_TOKEN=PATH_TOKEN,
-    )
-
-
-def plivo(base_url: str) -> dict[str, str]:
-    """Return the settings of a provider that answers as Plivo."""
-    return _provider(
-        "plivo",
-        KIND="plivo",
-        AUTH_ID="MA000000000000000000",
-        AUTH_TOKEN=TOKEN,
-        BASE_URL=f"{base_url}/v1/",
-        BRIDGE=PLIVO_LINE,
-        TEXTS=TEXTS,
-    )
-
-
-def _provider(name: str, **members: str) -> dict[str, str]:
-    prefix = f"OTPVOICE_PROVIDERS_{name.upper()}"
-    return {f"{prefix}_{member}": value for member, value in members.items()}
 
 
 @dataclass(frozen=True)
@@ -110,6 +68,7 @@ def two_companies(
             "OTPVOICE_LIMITS_REGIONS": "IN,US",
             **twiml("twilio", abroad.url),
             **twiml("signalwire", abroad.url, "signalwire"),
+            **twiml("telnyx", abroad.url, "telnyx"),
             **twiml("dead", NOBODY),
             **plivo(abroad.url),
             **changes,

@@ -1,0 +1,180 @@
+"""Callbacks of the companies whose addresses name the call: they end that call, once."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from urllib.parse import urlencode
+
+import pytest
+from api.api_client import ApiClient, ManualDialer, assert_problem
+from api.callback_samples import is_received, last_call
+from api.company_requests import COMPANIES, Company, settings_of_companies
+from redis import Redis
+from structlog.testing import capture_logs
+from support.service import ASHA
+
+from otpvoice.app import create_app
+from otpvoice.container import Container
+from otpvoice.core.verification import CallStatus
+from otpvoice.store.discovery import connect
+from otpvoice.store.redis_store import RedisStore
+
+OTHER_CALL = "call_" + "0" * 32
+RAVI = "+919812345678"
+AnyCompany = Callable[[str], Company]
+
+
+@pytest.fixture(scope="module")
+def start_company(environ: dict[str, str], redis_url: str) -> Iterator[AnyCompany]:
+    """Return a function that returns a company; all of them know one API."""
+    settings = settings_of_companies(environ)
+    redis = connect(redis_url, timeout_s=5)
+    own = RedisStore(redis, policy=Container(settings).policy)
+    app = create_app(settings, own)
+    yield lambda name: Company(name, ApiClient(app, own), settings)
+    redis.close()
+
+
+@pytest.fixture
+def company_of(start_company: AnyCompany, redis: Redis) -> AnyCompany:
+    """Return the same function, with an emptied store and its clock reset; a dialer is alive."""
+    del redis
+    store = start_company("twilio").api.store
+    store.clock_offset_ms = 0
+    store.sweep("a dialer")
+    return start_company
+
+
+@pytest.fixture(params=COMPANIES)
+def company(request: pytest.FixtureRequest, company_of: AnyCompany) -> Company:
+    """Return each company."""
+    return company_of(request.param)
+
+
+@pytest.fixture
+def api(company_of: AnyCompany) -> ApiClient:
+    """Return a client of the companies' API."""
+    return company_of("twilio").api
+
+
+@pytest.fixture
+def dialer(api: ApiClient) -> ManualDialer:
+    """Return a dialer of the same store."""
+    return ManualDialer(api.store)
+
+
+def test_first_final_status_wins(api: ApiClient, dialer: ManualDialer, company: Company) -> None:
+    """Ten copies of it and a later other one change nothing."""
+    created = api.create(route=company.name)
+    claim = dialer.place()
+    assert claim.route == company.name
+    assert is_received(company.report(claim.call_id, "busy"))
+    after_one = api.get_verification(created)
+    assert after_one["calls"][0]["status"] == "busy"
+    for word in (*["busy"] * 9, "completed", "failed", "in-progress"):
+        assert is_received(company.report(claim.call_id, word))
+    assert api.get_verification(created) | {"expires_in": 0} == after_one | {"expires_in": 0}
+
+
+def test_late_callback_ends_its_own_call(
+    api: ApiClient, dialer: ManualDialer, company: Company
+) -> None:
+    """Although a newer call to the number is live."""
+    old = api.create(route=company.name)
+    claim = dialer.place()
+    api.advance_time(90 * 60)
+    newer = api.create(route=company.name)
+    dialer.place()
+    assert is_received(company.report(claim.call_id, "busy", To=ASHA))
+    assert last_call(api, old)["status"] == "busy"
+    assert last_call(api, newer)["status"] == "placed"
+
+
+def test_callback_before_the_reply_ends_the_call(
+    api: ApiClient, dialer: ManualDialer, company: Company
+) -> None:
+    """The dialer records the reply afterwards."""
+    created = api.create(route=company.name)
+    claim = dialer.send()
+    assert is_received(company.report(claim.call_id))
+    dialer.record(claim, CallStatus.PLACED, provider_id="anything")
+    call = last_call(api, created)
+    assert (call["status"], call["duration"]) == ("answered", 9)
+    assert call["placed_at"]
+
+
+@pytest.mark.parametrize(
+    ("signer", "owner"),
+    [pair for pair in product(("mobtexting", *COMPANIES), ("obd", *COMPANIES)) if len({*pair}) == 2
+     and pair != ("mobtexting", "obd")],
+)  # fmt: skip
+def test_company_reports_no_call_of_another(
+    api: ApiClient, dialer: ManualDialer, company_of: AnyCompany, signer: str, owner: str
+) -> None:
+    """Although it knows the id, and signs as it does for its own calls."""
+    created = api.create(route=owner)
+    claim = dialer.place()
+    for word in ("busy", "completed"):
+        if signer == "mobtexting":
+            answer = api.send_callback(id=claim.call_id, status=word, to=ASHA)
+        else:
+            answer = company_of(signer).report(claim.call_id, word, To=ASHA)
+        assert is_received(answer)
+        assert last_call(api, created)["status"] == "placed"
+
+
+def test_callback_about_no_call_is_counted(api: ApiClient, company: Company) -> None:
+    """It is answered as any other, and logged as unmatched."""
+    api.create()
+    with capture_logs() as lines:
+        assert is_received(company.report(OTHER_CALL, To=RAVI))
+    (line,) = [each for each in lines if each["event"].startswith("callback.")]
+    assert (line["event"], line["outcome"]) == ("callback.unmatched", "no_call")
+
+
+def test_forged_callback_changes_nothing(
+    api: ApiClient, dialer: ManualDialer, company: Company
+) -> None:
+    """Without a signature, with another key's, or with one of another message, call or form."""
+    created = api.create(route=company.name)
+    claim = dialer.place()
+    url, form = company.callback_url(claim.call_id), company.form("busy")
+    public_url = company.settings.server.public_url
+    path, _, query = url.removeprefix(public_url).partition("?")
+    answered = company.form("completed")
+    copied = dict(company.sign(company.callback_url(OTHER_CALL), urlencode(answered), answered))
+    forgeries = (
+        api.client.post(f"{path}?{query}", data=form),
+        company.post(url, form, "another token"),
+        company.post(url, form, ""),
+        api.client.post(f"{path}?{query}", data=form, headers=copied),
+        company.post(f"{public_url}{path}?call=", form, "x"),
+        api.client.get(f"{path}?{query}&{urlencode(form)}"),
+    )
+    for answer in forgeries:
+        assert_problem(answer, 401, "unauthorized")
+    assert last_call(api, created)["status"] == "placed"
+    assert is_received(company.post(url, form))
+
+
+HOSTILE = (
+    *({"CallStatus": word} for word in ("approved", "", "NaN", "1e400", "a" * 8000, "\x00", "हि")),
+    *({"CallDuration": size, "Duration": size} for size in ("NaN", "1e400", "-1", "9" * 4000, "")),
+    *({"To": to} for to in ("", "+", "0" * 4000, "{otp}", "sip:x@example.com")),
+    {"CallSid": "x" * 4000, "CallUUID": "x" * 4000, "RequestUUID": ""},
+    {f"member {n}": "x" for n in range(99)},
+    {f"member {n}": "x" for n in range(200)},
+)
+
+
+@pytest.mark.parametrize("members", HOSTILE, ids=lambda each: str(each)[:30])
+def test_genuine_callback_with_any_content_approves_nothing(
+    api: ApiClient, dialer: ManualDialer, company: Company, members: dict[str, str]
+) -> None:
+    """It is answered with 200, 400 or 401, and never with an error of ours."""
+    created = api.create(route=company.name)
+    claim = dialer.place()
+    answer = company.report(claim.call_id, **({"word": "completed"} | members))
+    assert answer.status_code in {200, 400, 401}, answer.text
+    found = api.get_verification(created)
+    assert found["status"] == "pending"
+    assert found["checks_left"] == created["checks_left"]
