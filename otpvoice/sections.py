@@ -25,15 +25,12 @@ class SpokenText(Struct, frozen=True, forbid_unknown_fields=True):
     """Spoken first, to ask for the key."""
 
     def __post_init__(self) -> None:
-        """Reject what would speak no code, or speak it in front of the gate."""
+        """Reject what would speak no code, and what a flow rejects."""
         if not speaks(self.text, CODE):
             raise ValueError("text speaks no {otp}")
-        if speaks(self.prompt, CODE):
-            raise ValueError("prompt speaks {otp}, which belongs behind the gate")
         if self.gate and not self.prompt.strip():
             raise ValueError("prompt is missing: it asks for the key of the gate")
-        if self.prompt and not self.gate:
-            raise ValueError("prompt has no use without gate = true")
+        self.as_flow()
 
     def as_flow(self) -> Flow:
         """Return it as a flow without an id of the provider."""

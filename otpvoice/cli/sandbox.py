@@ -120,7 +120,7 @@ def sandbox(
 
 
 def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:
-    """Return the arguments ``flows`` and ``languages`` of the sandbox; none by default."""
+    """Return the arguments ``flows``, ``languages`` and ``prompts`` of the sandbox, or none."""
     if config is None:
         return {"flows": texts} if texts else {}
     try:
@@ -128,7 +128,13 @@ def _flows(config: Path | None, texts: dict[str, str]) -> dict[str, Any]:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     flows, languages = merge_flows(configured)
-    return {"flows": flows | texts, "languages": languages}
+    prompts = {
+        flow.id: flow.prompt
+        for each in configured.values()
+        for flow in each.values()
+        if flow.gate and flow.id not in texts
+    }
+    return {"flows": flows | texts, "languages": languages, "prompts": prompts}
 
 
 def merge_flows(

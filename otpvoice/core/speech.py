@@ -12,6 +12,8 @@ from typing import Annotated, Final
 import pyotp
 from msgspec import Meta, Struct
 
+from otpvoice.core.texts import CODE, speaks
+
 # Codes ------------------------------------------------------------------------------------------
 
 CODE_PATTERN: Final = re.compile(r"[0-9]{4,10}", re.ASCII)
@@ -181,19 +183,22 @@ class Flow(Struct, frozen=True, forbid_unknown_fields=True):
     gate: bool = False
     """The code is spoken only after a key."""
     prompt: str = ""
-    """Asks for the key, with ``{Name}`` and without ``{otp}``."""
+    """Asks for the key, with ``{Name}`` and without ``{otp}``. Of a flow in the portal it is for
+    previews and the sandbox."""
 
     def __post_init__(self) -> None:
-        """Reject a prompt where the portal's flow has its own."""
-        if self.id and self.prompt:
-            raise ValueError("prompt has no use: the flow in the portal asks for the key itself")
+        """Reject a prompt without a gate, and one that speaks the code in front of it."""
+        if self.prompt and not self.gate:
+            raise ValueError("prompt has no use without gate = true")
+        if speaks(self.prompt, CODE):
+            raise ValueError("prompt speaks {otp}, which belongs behind the gate")
 
     @property
     def gate_kind(self) -> Gate | None:
         """How a call's key becomes known; None if the flow asks for none."""
         if not self.gate:
             return None
-        return Gate.DOOR if self.prompt else Gate.QUERY
+        return Gate.QUERY if self.id else Gate.DOOR
 
 
 def is_language_tag(text: str) -> bool:

@@ -1,24 +1,19 @@
-"""Calls, entries of the request log, and the text that a flow speaks.
+"""Calls, and entries of the request log.
 
 Calls and log entries change only while the sandbox's lock is held. The vendor's descriptions of a
 call have the members that its documents show (docs/providers/mobtexting.md, section 2).
 """
 
-import math
-import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from otpvoice_sandbox.config import ReplyStyle, Route
+from otpvoice_sandbox.flow_text import CHARACTERS_PER_SECOND, speech_seconds
 from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, KeyRequest, SpeechFault
 from otpvoice_sandbox.phones import CallOutcome, Phone
 from otpvoice_sandbox.scheduling import Timestamp
 
-CHARACTERS_PER_SECOND: Final = 10
-"""The pace of an unhurried voice."""
-_HANG_UP_SECONDS: Final = 2
 _PRICE: Final = "0.5000"
 _CALLEE_MEMBERS: Final[Mapping[Route, str]] = {
     "obd": "to",
@@ -28,52 +23,6 @@ _CALLEE_MEMBERS: Final[Mapping[Route, str]] = {
 }
 _BRIDGE_MEMBERS: Final[Mapping[Route, str]] = {"twiml": "From", "plivo": "from"}
 """Of vendors that do not call it ``bridge``."""
-_PLACEHOLDER: Final = re.compile(r"\{\{(?P<new>\w+)(?:@(?P<filter>\w+))?\}\}|\{(?P<old>\w+)\}")
-_FILTERS: Final[Mapping[str | None, Callable[[str], str]]] = {
-    None: str,
-    "digits": lambda value: " ".join(filter(str.isalnum, value)),
-    "play": lambda value: f"(sound {value})",
-}
-_LANGUAGES: Final = {
-    "BENGALI": "bn",
-    "DEVANAGARI": "hi",
-    "GUJARATI": "gu",
-    "GURMUKHI": "pa",
-    "KANNADA": "kn",
-    "MALAYALAM": "ml",
-    "TAMIL": "ta",
-    "TELUGU": "te",
-}
-
-
-def render(text: str, variables: Mapping[str, str]) -> str:
-    """Fill in the variables of a flow's text. Unknown variables and filters stay visible.
-
-    ``{Name}``, ``{{Name}}``, ``{{otp@digits}}`` (digit by digit) and ``{{x@play}}`` are replaced.
-    Replacement runs twice: the vendor may expand placeholders inside a value, so a name that
-    contains ``{otp}`` has to show its effect here (docs/providers/mobtexting.md, section 1).
-    """
-
-    def fill(match: re.Match[str]) -> str:
-        value = variables.get(match["new"] or match["old"])
-        apply_filter = _FILTERS.get(match["filter"])
-        return match[0] if value is None or apply_filter is None else apply_filter(value)
-
-    return _PLACEHOLDER.sub(fill, _PLACEHOLDER.sub(fill, text))
-
-
-def speech_seconds(text: str) -> int:
-    """Return the whole seconds that speaking the text and hanging up take."""
-    return math.ceil(len(text) / CHARACTERS_PER_SECOND) + _HANG_UP_SECONDS
-
-
-def detect_language(text: str) -> str:
-    """Return the language tag for a text, by the script of its first letter.
-
-    Devanagari counts as Hindi, and every script that is not Indian as English.
-    """
-    first = next(filter(str.isalpha, text), "a")
-    return _LANGUAGES.get(unicodedata.name(first, "LATIN").split()[0], "en")
 
 
 @dataclass(slots=True)
@@ -111,6 +60,7 @@ class Call:
     """How the text asks for a key; None: it does not, or a key was pressed."""
     key: str = ""
     """The key that was pressed."""
+    key_pressed_at: Timestamp | None = None
     outcome: CallOutcome
     """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
@@ -228,7 +178,7 @@ class Call:
             "status": self.outcome.status if self.ended_at else "queued",
             "start_at": self.attempts[0].started_at.local_text,
             "end_at": self.ended_at.local_text if self.ended_at else "",
-            "dtmf": "",
+            "dtmf": self.key,
         }
 
     def log_item(self) -> dict[str, Any]:
@@ -249,7 +199,7 @@ class Call:
             "start_at": self.attempts[0].started_at.local_text,
             "end_at": self.ended_at.local_text if self.ended_at else "",
             "hangup_by": self.outcome.hung_up_by,
-            "dtmf": "",
+            "dtmf": self.key,
             "provider": "sandbox",
         }
 

@@ -14,6 +14,8 @@ _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5}
 ENGLISH_TEXT: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
 HINDI_TEXT: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
+PROMPT: Final = "Your login code. To hear it, press 1. If you did not ask for it, press 9."
+"""The default prompt of a flow that asks for a key."""
 _DEFAULT_FLOWS: Final[Mapping[str, str]] = {
     "24": ENGLISH_TEXT,
     "25": HINDI_TEXT,
@@ -93,6 +95,9 @@ class SandboxConfig:
     vendors that know their numbers. None: every number is the account's."""
     verified_numbers: frozenset[str] = frozenset()
     """Numbers of others that the account has verified, digits only."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Flow id → what it speaks to ask for a key before its text; empty: a default prompt. The
+    others ask for none."""
     sounds: frozenset[str] = frozenset()
     """Ids of uploaded sounds, for ``audio``."""
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)

@@ -13,15 +13,9 @@ from typing import Any, Final
 from flask import current_app
 
 from otpvoice_sandbox.callbacks import CallbackSender
-from otpvoice_sandbox.calls import (
-    Attempt,
-    Call,
-    RequestLogEntry,
-    detect_language,
-    render,
-    speech_seconds,
-)
+from otpvoice_sandbox.calls import Attempt, Call, RequestLogEntry
 from otpvoice_sandbox.config import SandboxConfig
+from otpvoice_sandbox.flow_text import detect_language, flow_speech, speech_seconds
 from otpvoice_sandbox.parsing import CallRequest, FetchedSpeech, SpeechFault
 from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, CANCELED, HANG_UP, KEYS, Phone, PhoneList
 from otpvoice_sandbox.rates import RateLimit, StartQueue
@@ -157,9 +151,7 @@ class Sandbox:
 
     def accept(self, entry: RequestLogEntry, request: CallRequest) -> Call:
         """Create the call of a request, and place it if the phone's behaviour does."""
-        text = f"(sound {request.audio})" if request.text is None else request.text
-        if request.flow_id is not None:
-            text = render(self.config.flow_text(request.flow_id), request.variables)
+        text, key_request = flow_speech(request, self.config)
         with self.changes:
             phone = self._take_phone(request.callee)
             style = replace(self.config.reply_style, **phone.reply_style)
@@ -173,7 +165,7 @@ class Sandbox:
                 language=request.language
                 or self.config.languages.get(request.flow_id or "")
                 or detect_language(text),
-                key_request=request.key_request,
+                key_request=key_request,
                 outcome=phone.outcome,
             )
             entry.outcome = phone.behaviour
@@ -254,11 +246,17 @@ class Sandbox:
             self._fetch_speech(call, lambda: source.fetch_speech(call))
 
     def _press_key(self, call: Call, key: str) -> None:
-        """Press a key, after which the vendor fetches what the call speaks next."""
+        """Press a key, after which the vendor fetches or knows what the call speaks next."""
         request, messages = call.key_request, call.request.messages
-        if request and messages:
-            call.key, call.text, call.key_request = key, request.prompt, None
+        if request is None:
+            return
+        call.key, call.key_pressed_at = key, Timestamp()
+        call.text, call.key_request = request.prompt, None
+        if messages:
             self._fetch_speech(call, lambda: messages.fetch_after_key(call, request.url))
+        else:
+            call.speak(FetchedSpeech(request.text_after(key), ""), None)
+            self._talk(call, speech_seconds(request.text_after(key)))
 
     def _fetch_speech(self, call: Call, fetch: Callable[[], FetchedSpeech]) -> None:
         """Fetch what an answered call speaks next. It may be hung up meanwhile."""

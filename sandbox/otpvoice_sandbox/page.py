@@ -25,7 +25,7 @@ from flask.typing import ResponseReturnValue
 from otpvoice_sandbox.network import Sandbox, current_sandbox
 from otpvoice_sandbox.page_views import call_views, phone_views
 from otpvoice_sandbox.parsing import RequestRejected
-from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP
+from otpvoice_sandbox.phones import BEHAVIOURS, BUTTONS, HANG_UP, KEYS
 
 HEARTBEAT_S: Final = 10.0
 """Silence after which a comment is sent, which detects a closed connection."""
@@ -119,7 +119,7 @@ def set_behaviour(number: str) -> ResponseReturnValue:
 def press_button(number: str) -> ResponseReturnValue:
     """Press a button of a phone."""
     button = request.form.get("button", "")
-    if button not in {*BUTTONS, HANG_UP}:
+    if button not in {*BUTTONS, HANG_UP, *KEYS}:
         raise RequestRejected(422, "Unknown button.")
     if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "Too late: the call is no longer in this state.")

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from otpvoice_sandbox.callbacks import Delivery
-from otpvoice_sandbox.calls import CHARACTERS_PER_SECOND, Call, RequestLogEntry
+from otpvoice_sandbox.calls import Call, RequestLogEntry
+from otpvoice_sandbox.flow_text import CHARACTERS_PER_SECOND
 from otpvoice_sandbox.network import Sandbox
 
 _MAX_CALLS: Final = 20
@@ -29,7 +30,6 @@ _STATE_TEXTS: Final = {
     "engaged": "Engaged: it does not ring",
     "waiting": "Waiting to be redialed",
     "talking": "Talking",
-    "voicemail": "Voicemail is listening",
 }
 _SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "Url", "answer_url"})
 _SECRET_ACTION: Final = re.compile(r'(?<=action=")[^"]*')
@@ -103,8 +103,9 @@ def _phone_view(sandbox: Sandbox, number: str) -> dict[str, Any]:
         "behaviour": sandbox.get_phone(number).behaviour,
         "state": state,
         "caller": format_number(call.request.bridge) if call else "",
-        "state_text": _outcome_text(call) if call and call.ended_at else _STATE_TEXTS[state],
+        "state_text": _state_text(call, state),
         "speech": _speech_view(sandbox, call) if call else None,
+        "asks_for_key": bool(call and call.key_request and call.status == "talking"),
     }
 
 
@@ -118,10 +119,22 @@ def _state(call: Call | None) -> str:
     return {"dialing": "engaged", "queued": "waiting"}.get(call.status, call.status)
 
 
+def _state_text(call: Call | None, state: str) -> str:
+    if call and call.ended_at:
+        return _outcome_text(call)
+    return (
+        f"{_machine(call)} is listening" if call and state == "voicemail" else _STATE_TEXTS[state]
+    )
+
+
+def _machine(call: Call) -> str:
+    return "A screening assistant" if call.phone.behaviour == "screening" else "Voicemail"
+
+
 def _outcome_text(call: Call) -> str:
     outcome = call.outcome
     if outcome.answered_by == "machine":
-        return f"Voicemail took the call, {call.talk_seconds} s: no person heard it"
+        return f"{_machine(call)} took the call, {call.talk_seconds} s: no person heard it"
     if outcome.status == "BUSY" and outcome.hung_up_by:
         return "Declined"
     text = _OUTCOME_TEXTS.get(outcome.status, outcome.status)
@@ -185,8 +198,10 @@ def _call_steps(call: Call) -> Iterator[_Step]:
         yield attempt.started_at.monotonic, "ring", title, ""
     if call.answered_at:
         is_machine = call.outcome.answered_by == "machine"
-        title = "Voicemail answers" if is_machine else "Answered"
+        title = f"{_machine(call)} answers" if is_machine else "Answered"
         yield call.answered_at.monotonic, "answer", title, ""
+    if call.key_pressed_at:
+        yield call.key_pressed_at.monotonic, "key", f"Key {call.key} pressed", ""
     if call.ended_at:
         yield call.ended_at.monotonic, "end", f"Ended: {_outcome_text(call)}", ""
 

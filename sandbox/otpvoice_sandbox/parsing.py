@@ -165,6 +165,9 @@ class VendorMessages(Protocol):
         ...
 
 
+_DENIAL_KEY: Final = "9"
+
+
 class KeyRequest(NamedTuple):
     """The part of a document that asks for a key."""
 
@@ -174,6 +177,12 @@ class KeyRequest(NamedTuple):
     """Where the vendor gets what is spoken next."""
     wait_seconds: int
     """How long the document waits for a key, without its speech."""
+    text: str = ""
+    """What a flow speaks after a key. After a document, another one is fetched."""
+
+    def text_after(self, key: str) -> str:
+        """Return what a flow speaks after this key: nothing after a denial."""
+        return "" if key == _DENIAL_KEY else self.text
 
 
 class FetchedSpeech(NamedTuple):

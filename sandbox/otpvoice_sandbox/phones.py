@@ -116,7 +116,11 @@ BEHAVIOURS: Final[Mapping[str, Phone]] = {
         Phone(behaviour="no_answer", outcome=_OUTCOMES["NOANSWER"]),
         Phone(behaviour="by_hand", outcome=_OUTCOMES["NOANSWER"], seconds=30.0),
         Phone(behaviour="decline", outcome=_DECLINED),
+        Phone(behaviour="press_1", key="1"),
+        Phone(behaviour="press_9", key="9"),
         Phone(behaviour="voicemail", outcome=_TO_VOICEMAIL),
+        # An assistant asks who calls and why, listens, and hangs up.
+        Phone(behaviour="screening", outcome=replace(_TO_VOICEMAIL, talk_seconds=20)),
         Phone(behaviour="hang_up_early", outcome=replace(ANSWERED, talk_seconds=1)),
         Phone(behaviour="no_callback", copies=0),
         Phone(behaviour="late_callback", seconds=120.0),

@@ -28,6 +28,7 @@ flows.hi = { id = "32", text = "नमस्ते {Name}: {otp}" }
 flows.fr = { id = "33", text = "Bonjour {Name}: {otp}" }
 flows.hi-IN = "34"
 flows.de = "35"
+flows.mr = { id = "36", text = "Code {otp}", gate = true, prompt = "{Name}: press 1" }
 [clients.bank]
 flows = { default = { id = "41", text = "Your bank: {otp}" }, hi = "32" }
 """
@@ -117,6 +118,7 @@ def test_sandbox_with_config_speaks_configured_texts(configured: Simulator) -> N
     assert configured.spoken("31") == "Hi Asha: 4, 7, 1"
     assert configured.spoken("32") == "नमस्ते Asha: 4, 7, 1"
     assert configured.spoken("41") == "Your bank: 4, 7, 1"
+    assert configured.spoken("36") == "Asha: press 1"  # and nobody presses a key
 
 
 def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
@@ -143,7 +145,7 @@ def test_sandbox_unknown_flow_returns_existing_ids(configured: Simulator) -> Non
     refused = configured.place("24")
     assert refused.status_code == 422
     assert refused.json()["message"] == (
-        "flow_id: no such flow; this account has: 31, 32, 33, 34, 35, 41"
+        "flow_id: no such flow; this account has: 31, 32, 33, 34, 35, 36, 41"
     )
 
 

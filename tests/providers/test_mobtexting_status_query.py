@@ -60,7 +60,34 @@ def test_newer_response_is_reported() -> None:
         raw="ANSWER",
         started_at_ms=kolkata_ms("2024-07-10 08:27:26"),
         duration_s=3,
+        key="",
     )
+
+
+@pytest.mark.parametrize(
+    ("dtmf", "key"),
+    [
+        (b'""', ""),
+        (b"null", ""),
+        (b'"1"', "1"),
+        (b"9", "9"),
+        (b'"#"', "#"),
+        (b'"19"', "1"),
+        (b'"9,1"', "9"),
+        (b'"none"', None),
+        (b'["1"]', None),
+        (b"{}", None),
+        (b"true", None),
+    ],
+)
+def test_first_pressed_key_is_reported(dtmf: bytes, key: str | None) -> None:
+    """Empty if none was pressed; None if the entry does not say."""
+    report = fetch(OBD_QUERY, NEWER_STATUS.replace(b'"dtmf": ""', b'"dtmf": ' + dtmf))
+    assert report
+    assert report.key == key
+    without = fetch(OBD_QUERY, NEWER_STATUS.replace(b',\n            "dtmf": ""', b""))
+    assert without
+    assert without.key is None
 
 
 def test_older_response_is_reported() -> None:

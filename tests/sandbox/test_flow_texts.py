@@ -2,7 +2,7 @@
 
 import pytest
 
-from otpvoice_sandbox.calls import detect_language, render, speech_seconds
+from otpvoice_sandbox.flow_text import detect_language, render, speech_seconds
 from otpvoice_sandbox.page_views import split_words
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import Flow, Gate
 from otpvoice.settings import LoadedSettings
 
 Start = Callable[..., LoadedSettings]
@@ -250,11 +250,13 @@ def test_number_type_that_is_never_called_is_an_error(
 def test_flow_is_an_id_or_an_id_with_text(start: Start) -> None:
     """Tags are compared without case."""
     toml = '[provider.flows]\ndefault = "24"\nhi-IN = { id = "25", text = "कोड {otp}" }\n'
-    loaded = start(toml + 'en = { id = "26", gate = true }', OTPVOICE_PROVIDER_FLOWS=None)
+    toml += 'en = { id = "26", gate = true, prompt = "Press 1" }'
+    loaded = start(toml, OTPVOICE_PROVIDER_FLOWS=None)
+    assert loaded.settings.provider.flows["en"].gate_kind is Gate.QUERY
     assert loaded.settings.provider.flows == {
         "default": Flow("24"),
         "hi-in": Flow("25", "कोड {otp}"),
-        "en": Flow("26", gate=True),
+        "en": Flow("26", gate=True, prompt="Press 1"),
     }
 
 
@@ -269,7 +271,12 @@ def test_flow_is_an_id_or_an_id_with_text(start: Start) -> None:
         ('{ default = { text = "a" } }', "default", "id"),
         ('{ default = { id = "24", voice = "a" } }', "default", "unknown field `voice`"),
         ('{ default = { id = "24", gate = "yes" } }', "default", "bool"),
-        ('{ default = { id = "24", gate = true, prompt = "1" } }', "default", "prompt has no use"),
+        ('{ default = { id = "24", prompt = "1" } }', "default", "prompt has no use"),
+        (
+            '{ default = { id = "24", gate = true, prompt = "{otp}" } }',
+            "default",
+            "behind the gate",
+        ),
     ],
 )
 def test_invalid_flow_is_an_error_with_its_tag(

@@ -42,6 +42,7 @@ _MAX_CALL_MS: Final = 3_600_000
 _OTHER_SERVICES: Final = frozenset({"IN", "OBD"})
 """In the call log: the recipient called the bridge, or outbound dialling."""
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])")
+_KEY: Final = re.compile(r"[0-9*#]")
 _ACCOUNT_TIMEOUT_S: Final = 7.0
 _UNKNOWN_CALL_ID: Final = "00000000-0000-4000-8000-000000000000"
 
@@ -148,7 +149,20 @@ def _is_other_service(entry: Entry) -> bool:
 
 def _to_report(entry: Entry, mode: str, form: CallbackFormat) -> CallReport:
     members = _obd_members(entry, form) if mode == Mode.OBD else _c2c_members(entry)
-    return parse_report({**members, "id": entry.get("id"), "status": entry.get("status")}, form)
+    report = parse_report({**members, "id": entry.get("id"), "status": entry.get("status")}, form)
+    return replace(report, key=_parse_key(entry))
+
+
+def _parse_key(entry: Entry) -> str | None:
+    """Return the first key that was pressed; empty for none, None if the entry does not say.
+
+    Where no key was pressed, older samples have ``null`` and newer ones an empty text.
+    """
+    pressed = entry.get("dtmf")
+    if pressed is None or pressed == "":
+        return "" if "dtmf" in entry else None
+    key = _KEY.search(pressed) if isinstance(pressed, str) else None
+    return key[0] if key else None
 
 
 def _obd_members(entry: Entry, form: CallbackFormat) -> Entry:
