@@ -227,4 +227,5 @@ def _build_update(
         key=report.key,
         number_hash=number_hash,
         has_bridge=bool(report.bridge),
+        closes_route=report.closes_route,
     )

@@ -29,11 +29,11 @@ from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.base import (
-    CancelingProvider,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
 )
+from otpvoice.providers.canceling import CancelingProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallResult, Claim, RecordResult

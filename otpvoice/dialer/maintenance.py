@@ -16,7 +16,8 @@ from otpvoice.core.verification import CallReason, CallStatus, format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics, breaker_scope
-from otpvoice.providers.base import CallQuery, CallReport, CancelingProvider
+from otpvoice.providers.base import CallQuery, CallReport
+from otpvoice.providers.canceling import CancelingProvider
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import AuditEntry, CallUpdate, StatusQuery
 from otpvoice.store.redis_store import RedisStore
@@ -29,7 +30,7 @@ _QUERY_TIMEOUT_S: Final = 5.0
 """Seconds for one status query, response included."""
 _QUERY_THREADS: Final = 4
 _LOGGED_RECORD_TYPES: Final = frozenset({"call", "verification", "number"})
-_ALARMS: Final = frozenset({"breaker.opened", "clock.moved_back"})
+_ALARMS: Final = frozenset({"breaker.opened", "clock.moved_back", "route.closed"})
 """Audit entries that an operator has to act on."""
 _LEVELS: Final = {"call.denied": logging.WARNING}
 _NO_RESULT: Final = "nothing"
@@ -152,6 +153,8 @@ class MaintenanceLoop:
         """Log alarms as errors, denials as warnings, and what an operator did as information."""
         if entry.event == "breaker.opened":
             self._metrics.opened(*breaker_scope(entry.details["breaker"])).inc()
+        if entry.event == "route.closed":
+            self._metrics.closings(entry.details["route"]).inc()
         is_alarm = entry.event in _ALARMS or "record" in entry.details
         level = logging.ERROR if is_alarm else _LEVELS.get(entry.event, logging.INFO)
         details: dict[str, Any] = {**entry.details, **_record_fields(entry)}
@@ -171,6 +174,7 @@ def _call_update(query: StatusQuery, report: CallReport) -> CallUpdate:
         raw=report.raw,
         duration_s=report.duration_s,
         key=report.key,
+        closes_route=report.closes_route,
     )
 
 

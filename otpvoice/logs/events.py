@@ -89,7 +89,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "provider.reply_mismatch": Event(_DIALER, "error", "call route", "The provider's reply was about another number. The call is `unknown`, and all idle connections were closed."),
         "call.lease_abandoned": Event(_DIALER, "warning", _CALL, "The store became unavailable while the call was placed. The call's state is settled when its lease expires."),
         "call.failed_unexpectedly": Event(_DIALER, "error", _CALL, "An internal error. Report it."),
-        "route.closed": Event(_DIALER, "error", f"{_CALL} detail", "The route was closed for a while; `detail` is the provider's reply that closed it."),
+        "route.closed": Event(_DIALER, "error", f"{_CALL} detail happened_at", "The route was closed for a while; `detail` is the provider's reply that closed it, or, with `happened_at`, the cause with which it ended the call."),
         "route.opened": Event(_DIALER, "info", f"{_CALL} detail", "The route was opened again."),
         "breaker.opened": Event(_DIALER, "error", "happened_at breaker open_for ended approved checks wrong", "A circuit breaker opened. The other fields are its counts."),
         # Events to clients

@@ -185,6 +185,8 @@ class CallReport:
     """Length of the conversation."""
     is_known_status: bool = True
     """False if the provider's word is in no table."""
+    closes_route: bool = False
+    """Every call of the route ends so, until an operator corrects something at the provider."""
     key: str | None = None
     """The first key that was pressed, one of 0-9, * and #; empty if none was."""
 
@@ -308,18 +310,5 @@ class AnsweringProvider(GatingProvider, Protocol):
 
         Raises:
             UnspeakableError: the provider cannot speak the prompt.
-        """
-        ...
-
-
-@runtime_checkable
-class CancelingProvider(Provider, Protocol):
-    """A provider that can cancel a call which it has accepted and nobody has answered."""
-
-    def cancel(self, query: CallQuery, deadlines: Deadlines) -> bool:
-        """Send at most one request that cancels the call, within the deadlines; raises nothing.
-
-        Return whether the provider confirmed it: the phone rings no more. Otherwise nothing is
-        known about the call; it may have been answered, or have ended.
         """
         ...

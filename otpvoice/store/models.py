@@ -134,6 +134,8 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     """Of the user's number, if the message has it."""
     has_bridge: bool = True
     """The message names the caller line."""
+    closes_route: bool = False
+    """The call ended as every call of its route would."""
 
 
 class ReportResult(Struct, frozen=True):
@@ -288,6 +290,8 @@ class AuditDetails(TypedDict, total=False):
     created_from: str
     created_before: str
     whole_numbers: bool
+    route: str
+    detail: str
 
 
 class AuditEntry(Struct, frozen=True):

@@ -55,12 +55,14 @@ def scrape_until(url: str, name: str, **labels: str) -> Scrape:
     return found[0]
 
 
-def test_opened_breaker_is_counted_by_scope(environ: dict[str, str], redis: Redis) -> None:
+def test_opened_breaker_and_closed_route_are_counted(environ: dict[str, str], redis: Redis) -> None:
     """The labels name the breaker and its scope, but no part of a number."""
     notice = {"event": "breaker.opened", "breaker": "conversion_breaker area +919876", "at": 1}
+    closing = {"event": "route.closed", "route": "c2c", "detail": "Out Of Credits", "at": 1}
     with running_dialer(environ) as url:
-        redis.rpush("{otpvoice}:audit_log", json.dumps(notice))
+        redis.rpush("{otpvoice}:audit_log", json.dumps(closing), json.dumps(notice))
         found = scrape_until(url, "breakers_opened_total")
+    assert found.totals_by("route_closings_total", "route") == {("c2c",): 1}
     assert found.totals_by("breakers_opened_total", "breaker", "scope") == {
         ("conversion_breaker", "area"): 1
     }

@@ -92,6 +92,22 @@ def test_cause_decides_how_an_unanswered_call_ended(
     assert result(CallStatus=state, HangupCauseName=name, HangupCauseCode=code) == expected
 
 
+@pytest.mark.parametrize(
+    ("cause", "closes"),
+    [
+        ("Cancelled (Out Of Credits)", True),
+        ("DNO Caller ID", True),
+        ("violates_media_anchoring", False),
+        ("Busy Line", False),
+        ("Cancelled", False),
+    ],
+)
+def test_cause_in_the_account_closes_the_route(cause: str, *, closes: bool) -> None:
+    """Not one that the number may be the reason for."""
+    form = hangup_form(CallStatus="failed", HangupCauseName=cause)
+    assert parse_callback(form, CALL_ID).closes_route is closes
+
+
 @pytest.mark.parametrize("state", ["failed", "completed"])
 @pytest.mark.parametrize("code", ["7011", "7012", "8011", "8012"])
 def test_call_without_a_usable_document_failed(state: str, code: str) -> None:

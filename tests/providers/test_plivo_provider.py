@@ -41,11 +41,11 @@ from otpvoice.providers.base import (
     CallbackAuthError,
     CallbackParseError,
     CallReport,
-    CancelingProvider,
     PlacementOutcome,
     PlacementResult,
     Speech,
 )
+from otpvoice.providers.canceling import CancelingProvider
 
 AUTHORIZATION = f"Basic {base64.b64encode(f'{AUTH_ID}:{TOKEN}'.encode()).decode()}"
 

@@ -19,6 +19,7 @@ from store.many_numbers import (
 )
 from support.service import BRIDGE
 
+from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, RecordResult
 
 
@@ -206,3 +207,31 @@ def test_refused_probe_of_one_sender_frees_the_calls_of_others(
     numbers.create(bridge=bridge)
     claim = driver.claim()
     assert (claim.bridge, claim.route) == (bridge, probes[0].route)
+
+
+def report(driver: StoreDriver, call_id: str, status: CallStatus, *, closes_route: bool) -> None:
+    """Apply the provider's report of a call."""
+    driver.apply_callback(
+        status, call_id=call_id, closes_route=closes_route, duration_s=None, bridges=()
+    )
+
+
+def test_report_of_an_account_closes_the_route(driver: StoreDriver) -> None:
+    """By its first report, and for all; a dialer logs it."""
+    _, claim, _ = driver.place()
+    for _ in range(2):
+        report(driver, claim.call_id, CallStatus.FAILED, closes_route=True)
+    assert closed_routes(driver) == ("obd",)
+    driver.sweep()
+    (closing,) = [entry for entry in driver.audit_entries if entry.event == "route.closed"]
+    details = closing.details
+    assert (details["route"], details["call"]) == ("obd", claim.call_id)
+    assert details["detail"] == "FAILED"
+
+
+def test_later_report_of_an_account_closes_nothing(driver: StoreDriver) -> None:
+    """The first report of the call was another."""
+    _, claim, _ = driver.place()
+    report(driver, claim.call_id, CallStatus.ANSWERED, closes_route=False)
+    report(driver, claim.call_id, CallStatus.FAILED, closes_route=True)
+    assert closed_routes(driver) == ()

@@ -6,7 +6,7 @@ The word decides whether the recipient picked up; the cause says why not.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any, Final
@@ -38,6 +38,8 @@ class EndMeaning:
     reason: CallReason | None = None
     overrides_answer: bool = False
     """The recipient did not hear the code, although the call counts as completed."""
+    closes_route: bool = False
+    """Every call of the account ends so, to any number."""
 
 
 _ANSWERED: Final = EndMeaning(CallStatus.ANSWERED)
@@ -50,6 +52,7 @@ _NO_DOCUMENT: Final = EndMeaning(
     CallStatus.FAILED, CallReason.PROVIDER_ERROR, overrides_answer=True
 )
 _MISCONFIGURED: Final = EndMeaning(CallStatus.FAILED, CallReason.ROUTE_DOWN, overrides_answer=True)
+_ACCOUNT_DOWN: Final = replace(_MISCONFIGURED, closes_route=True)
 _NOT_ENDED: Final = EndMeaning(CallStatus.UNKNOWN)
 
 _STATES: Final = (
@@ -70,9 +73,10 @@ _CAUSES: Final = (
      ("DESTINATION COUNTRY BARRED", "DESTINATION NUMBER BARRED", "FORBIDDEN",
       "INVALID DESTINATION ADDRESS", "UNALLOCATED NUMBER")),
     (_FAILED, ("DESTINATION OUT OF SERVICE", "DESTINATION OUT OF ORDER")),
-    (_MISCONFIGURED,
-     ("CANCELED (OUT OF CREDITS)", "CANCELLED (OUT OF CREDITS)", "DNO CALLER ID",
-      "VIOLATES MEDIA ANCHORING")),
+    (_ACCOUNT_DOWN,
+     ("CANCELED (OUT OF CREDITS)", "CANCELLED (OUT OF CREDITS)", "DNO CALLER ID")),
+    # The recipient's country may be the cause, so one number must not close the route for others.
+    (_MISCONFIGURED, ("VIOLATES MEDIA ANCHORING",)),
 )  # fmt: skip
 
 STATE_MEANINGS: Final[Mapping[str, EndMeaning]] = MappingProxyType(
@@ -159,6 +163,7 @@ def _report(
         number=f"+{recipient[1]}" if recipient else None,
         status=meaning.status,
         reason=meaning.reason,
+        closes_route=meaning.closes_route,
         raw=_safe_raw(cause[0] or state),
         started_at_ms=None,
         # The billed duration may be rounded up, and the other one may include the ringing.

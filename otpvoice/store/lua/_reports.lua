@@ -3,9 +3,10 @@
 -- hash early_report:<provider's id>   a report whose id belonged to no call yet
 --
 -- A report is {status, reason, raw: the provider's own word, duration: seconds of conversation, key: the first that was
--- pressed, "" for none and nil if it does not say, next_id: the id for a redial}.
+-- pressed, "" for none and nil if it does not say, closes_route: every call of the route ends so, next_id: the id for a
+-- redial}.
 
-local FIELDS = { 'status', 'reason', 'raw', 'duration', 'key', 'next_id' }
+local FIELDS = { 'status', 'reason', 'raw', 'duration', 'key', 'closes_route', 'next_id' }
 
 function Reports.early_key(provider_id) return PREFIX .. 'early_report:' .. provider_id end
 
@@ -64,6 +65,7 @@ function Reports.apply(call, report)
   -- The call was placed, even if the report arrived before the provider's reply.
   if not call.placed_at then changes.placed_at = call.sent_at end
   if not Calls.transition(call, status, changes, is_canceled) then return false end
+  if report.closes_route then Routes.close_by_report(call, report.raw) end
   if Gate.awaits_key(call) then redis.call('ZADD', STATUS_QUERIES, NOW, call.id) end
   local is_denial = changes.key == POLICY.denial_key and not had_key
   if is_denial or POLICY.redial_statuses[call.status] or changes.heard == 0 then

@@ -158,3 +158,10 @@ function Routes.update_health(call, result)
   redis.call('PEXPIRE', key, POLICY.route_state_ttl_ms)
   return closes and 'closed' or ''
 end
+
+-- Close the route of a call, because the report of its end says that every call ends so. A dialer logs it.
+function Routes.close_by_report(call, detail)
+  if Routes.update_health(call, { route_health = 'down' }) ~= 'closed' then return end
+  append_audit('route.closed', { route = call.route, detail = detail, number = call.number, client = call.client,
+    verification = call.verification, call = call.id })
+end

@@ -9,6 +9,7 @@
 --            foreign_routes1, ...: those of other providers, whose calls the message is never about
 --            other_routes1, ...: those by which the call was not placed, unless the message has its id; started_at
 --            status, reason, raw, duration_s, next_call_id; key: the first that was pressed, "" for none
+--            closes_route: every call of the route ends so
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
 --            clock: the only possible call started at another time
@@ -19,7 +20,7 @@ if seen_key and redis.call('EXISTS', seen_key) == 1 then return { 'outcome', 'se
 
 local provider_ids = list_argument('provider_ids')
 local report = { status = ARGS.status, reason = ARGS.reason, raw = ARGS.raw, duration = ARGS.duration_s,
-  key = ARGS.key, next_id = ARGS.next_call_id }
+  key = ARGS.key, closes_route = ARGS.closes_route, next_id = ARGS.next_call_id }
 
 local function set_argument(name)
   local members = {}
