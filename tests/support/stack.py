@@ -13,7 +13,13 @@ from support.service import WIDE_LIMITS, RunningService, SandboxPhones
 from otpvoice.store.discovery import connect
 from otpvoice_sandbox import RunningSandbox, SandboxConfig, Webhook
 
-FLOWS = {"24": "Hello {Name}, your otp for login is {otp}", "25": "नमस्ते {Name} {otp}"}
+GATED_FLOW = "26"
+"""The sandbox's flow that asks for a key."""
+FLOWS = {
+    "24": "Hello {Name}, your otp for login is {otp}",
+    "25": "नमस्ते {Name} {otp}",
+    GATED_FLOW: "Your code is {otp}",
+}
 CALL_DELAY_S = 200
 """A ``call_after`` for tests without a dialer: calls that are not due yet need none."""
 
@@ -97,6 +103,7 @@ def sandbox_config(environ: Mapping[str, str], url: str) -> SandboxConfig:
     return SandboxConfig(
         token=environ["OTPVOICE_PROVIDER_TOKEN"],
         flows=FLOWS,
+        prompts={GATED_FLOW: "The login code for {Name}: press any key, or nine to deny it."},
         webhooks={"1": webhook},
         subscription="1",
         ring_seconds=0.05,
