@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_number
 from otpvoice.core.verification import Verification
 from otpvoice.store.admin import AdminStore
-from otpvoice.store.export import CreationPeriod, UnreadableExport
+from otpvoice.store.export import ExportSelection, UnreadableExport
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,20 @@ class SkippedRecord:
 
 
 def export_verifications(
-    store: AdminStore, ring: KeyRing, period: CreationPeriod, show_number: Callable[[str], str]
+    store: AdminStore, ring: KeyRing, selection: ExportSelection, show_number: Callable[[str], str]
 ) -> Iterator[ExportedVerification | SkippedRecord]:
-    """Yield the verifications that were created in a period, and what cannot be exported.
+    """Yield the selected verifications, and what cannot be exported.
 
     Args:
         store: read in slices, so memory does not depend on the number of verifications.
         ring: decrypts the numbers.
-        period: when they were created.
+        selection: which of them.
         show_number: the form of a number, such as :func:`otpvoice.core.keys.mask_number`.
 
     Raises:
         StoreUnavailable: the store cannot serve. What was yielded until then is incomplete.
     """
-    for found in store.export(period):
+    for found in store.export(selection):
         if isinstance(found, UnreadableExport):
             yield SkippedRecord(found.record, "it cannot be decoded, or is missing")
             continue

@@ -39,7 +39,7 @@ from otpvoice.store.replies import FunctionError
 
 _KEEP_FIRST: Final = (
     "If a law asks you to keep records (in India for at least one year from 2027-05-13, DPDP Rules "
-    "2025, rule 8(3)), run otpvoice export first."
+    "2025, rule 8(3)), run otpvoice export --number first."
 )
 _number: Final = click.argument("number", metavar="NUMBER")
 
@@ -228,8 +228,8 @@ def forget(context: click.Context, number: str, *, yes: bool) -> None:
     limits. The exit status is 1 if nothing was stored.
 
     A law may ask you to keep records first. India's DPDP Rules 2025, rule 8(3), from 2027-05-13:
-    personal data and logs of the processing for at least one year. Run otpvoice export before you
-    erase (docs/compliance-india.md).
+    personal data and logs of the processing for at least one year. Run otpvoice export --number
+    NUMBER before you erase (docs/compliance-india.md).
     """
     with open_admin_service() as (admin, operator):
         identity = admin.parse_number(number)

@@ -14,14 +14,15 @@ from typing import Any, BinaryIO, Final
 import click
 import msgspec
 
+from otpvoice.admin import AdminService
 from otpvoice.admin.export import SkippedRecord, export_verifications
 from otpvoice.api import schemas
 from otpvoice.cli.admin import open_admin_service, report_store_errors
-from otpvoice.cli.operator import MAX_DURATION_S
+from otpvoice.cli.operator import MAX_DURATION_S, report_invalid_number
 from otpvoice.core.keys import mask_number
 from otpvoice.core.verification import format_utc
 from otpvoice.setting_types import parse_seconds
-from otpvoice.store.export import CreationPeriod
+from otpvoice.store.export import ExportSelection
 
 _PROGRESS_S: Final = 0.25
 _PROGRESS_WITHOUT_TERMINAL_S: Final = 10.0
@@ -79,6 +80,7 @@ def _parse_time_ago(text: str) -> int:
     callback=parse_time,
     help="Created before this time.  [default: now]",
 )
+@click.option("--number", metavar="NUMBER", help="Of this number only.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -91,6 +93,7 @@ def export(
     *,
     since_ms: int | None,
     until_ms: int | None,
+    number: str | None,
     output: Path | None,
     is_open: bool,
 ) -> None:
@@ -107,16 +110,20 @@ def export(
     was sent and nothing was approved, so export regularly, or archive events. The service's log
     records each export. The exit status is 1 if a record was left out or the store failed.
     """
-    now_ms = round(time.time() * 1000)
-    period = CreationPeriod(since_ms or 0, now_ms if until_ms is None else until_ms)
-    if period.from_ms >= period.before_ms:
+    until_ms = round(time.time() * 1000) if until_ms is None else until_ms
+    since_ms = since_ms or 0
+    if since_ms >= until_ms:
         raise click.UsageError("--since must be before --until, and not in the future")
     show_number = str if is_open else mask_number
-    with open_admin_service() as (admin, operator), _open_output(output) as file:
+    with open_admin_service() as (admin, operator):
+        selection = _select(admin, since_ms, until_ms, number)
         progress = _Progress(is_shown=output is not None or not sys.stdout.isatty())
-        with report_store_errors(admin.store.redis, "the export is incomplete"):
-            admin.store.log_export(period, operator, whole_numbers=is_open)
-            for each in export_verifications(admin.store, admin.ring, period, show_number):
+        with (
+            _open_output(output) as file,
+            report_store_errors(admin.store.redis, "the export is incomplete"),
+        ):
+            admin.store.log_export(selection, operator, whole_numbers=is_open)
+            for each in export_verifications(admin.store, admin.ring, selection, show_number):
                 if isinstance(each, SkippedRecord):
                     progress.skip(each)
                     continue
@@ -128,8 +135,23 @@ def export(
                 )
                 file.write(_encode(line))
                 progress.advance()
-    progress.end(period)
+    progress.end(selection)
     context.exit(1 if progress.skipped else 0)
+
+
+def _select(
+    admin: AdminService, since_ms: int, until_ms: int, number: str | None
+) -> ExportSelection:
+    """Return the selection of the options.
+
+    Raises:
+        click.BadParameter: there is no such number.
+    """
+    if number is None:
+        return ExportSelection(since_ms, until_ms)
+    with report_invalid_number("--number"):
+        identity = admin.parse_number(number)
+    return ExportSelection(since_ms, until_ms, identity.hash, identity.masked)
 
 
 def _encode(line: ExportedVerification) -> bytes:
@@ -161,12 +183,13 @@ class _Progress:
         self.skipped += 1
         self._print(f"left out {skipped.record}: {skipped.reason}")
 
-    def end(self, period: CreationPeriod) -> None:
+    def end(self, selection: ExportSelection) -> None:
         """Print the result."""
-        since = format_utc(period.from_ms) if period.from_ms else "the oldest"
+        since_ms = selection.created_from_ms
+        since = format_utc(since_ms) if since_ms else "the oldest"
         self._print(
             f"Exported {self._written} verifications, created from {since} to "
-            f"{format_utc(period.before_ms)}. Records left out: {self.skipped}."
+            f"{format_utc(selection.created_before_ms)}. Records left out: {self.skipped}."
         )
 
     def _print(self, text: str, *, is_final: bool = True) -> None:

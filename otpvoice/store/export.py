@@ -17,11 +17,15 @@ _READ_BATCH: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
-class CreationPeriod:
-    """When the verifications of an export were created. Times in milliseconds since 1970."""
+class ExportSelection:
+    """The verifications that an export has. Times in milliseconds since 1970."""
 
-    from_ms: int
-    before_ms: int
+    created_from_ms: int
+    created_before_ms: int
+    number_hash: str | None = None
+    """None: of all numbers."""
+    masked_number: str | None = None
+    """For the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,20 @@ class UnreadableExport:
 class ExportStore(BaseStore):
     """Reads verifications for an export. All methods raise ``StoreUnavailable``."""
 
-    def log_export(self, period: CreationPeriod, by: str, *, whole_numbers: bool) -> None:
+    def log_export(self, selection: ExportSelection, by: str, *, whole_numbers: bool) -> None:
         """Log that an operator exports verifications, before the first one is read."""
         self._call(
             "export",
             operator=by,
-            created_from=format_utc(period.from_ms),
-            created_before=format_utc(period.before_ms),
+            created_from=format_utc(selection.created_from_ms),
+            created_before=format_utc(selection.created_before_ms),
+            number=selection.number_hash,
+            to=selection.masked_number,
             whole_numbers=whole_numbers,
         )
 
-    def export(self, period: CreationPeriod) -> Iterator[Verification | UnreadableExport]:
-        """Yield each verification that was created in the period, in no order.
+    def export(self, selection: ExportSelection) -> Iterator[Verification | UnreadableExport]:
+        """Yield each selected verification, in no order.
 
         A verification that is created or expires meanwhile may be missing. One may come twice if
         the server resizes its table meanwhile (SCAN), so compare the ids.
@@ -55,8 +61,9 @@ class ExportStore(BaseStore):
             reply = self._call(
                 "export",
                 id=ids,
-                created_from_ms=period.from_ms,
-                created_before_ms=period.before_ms,
+                created_from_ms=selection.created_from_ms,
+                created_before_ms=selection.created_before_ms,
+                number=selection.number_hash,
             )
             for record in reply[b"unreadable"]:
                 yield UnreadableExport(record.decode("utf-8", "replace"))

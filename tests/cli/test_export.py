@@ -4,6 +4,7 @@
 """
 
 import base64
+import fcntl
 import json
 import os
 import re
@@ -12,18 +13,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api.api_client import ApiClient, ManualDialer
-from cli.cli_runner import CODE, OPERATOR, call_number, run_command
+from cli.cli_runner import CODE, OPERATOR, call_number, run_command, start_command
 from click.testing import Result
 from redis import Redis
 from store.driver import StoreDriver
 from support.service import ASHA, NUMBER_KEY, RING_KEY
+from support.valkey import Valkey
 
 from otpvoice.core.keys import KeyRing
+from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 
 RECORDS = int(os.environ.get("OTPVOICE_TEST_EXPORT_RECORDS", "2000"))
@@ -50,6 +54,16 @@ def run_export(environ: Mapping[str, str], *words: str) -> Result:
     assert not any(number[3:] in done.output for number in (ASHA, RAVI))
     assert CODE not in re.findall(r"[0-9]+", done.output)
     return done
+
+
+def fill(redis: Redis, count: int) -> None:
+    """Create verifications of so many numbers, whose calls are not due yet."""
+    driver = StoreDriver(RedisStore(redis), KeyRing([base64.b64decode(RING_KEY)]))
+    for i in range(count):
+        if i % 1000 == 0:
+            driver.sweep()  # a heartbeat
+        to = f"+9198{i:08}"
+        assert driver.try_create(to, reference=f"login-{i}", call_after=300, ttl=600).verification
 
 
 def lines_of(done: Result) -> list[dict[str, Any]]:
@@ -146,6 +160,25 @@ def test_empty_period_is_a_usage_error(environ: dict[str, str], period: tuple[st
     done = run_command("export", *period, **environ)
     assert done.exit_code == 2
     assert "--since must be before --until" in done.output
+
+
+def test_export_of_a_number_has_its_verifications_only(
+    api: ApiClient, environ: dict[str, str]
+) -> None:
+    """The number may be written as for the other commands. The log has its id."""
+    created = [api.create(reference=f"login-{i}") for i in range(2)]
+    api.create(RAVI)
+    done = run_export(environ, "--number", "98765 43210")
+    assert (done.exit_code, [each["id"] for each in lines_of(done)]) == (
+        0,
+        [each["id"] for each in created],
+    )
+    (entry,) = api.store.sweep("a dialer").audit_entries
+    assert entry.details["to"] == MASKED
+    assert entry.details["number"]
+    wrong = run_export(environ, "--number", "12345")
+    assert wrong.exit_code == 2
+    assert "Invalid value for '--number'" in wrong.stderr
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -246,6 +279,26 @@ def test_number_whose_key_was_dropped_is_named_and_left_out(
     assert "Records left out: 1." in done.stderr
 
 
+def test_store_that_goes_away_meanwhile_is_an_error(
+    valkey: Valkey, environ: dict[str, str]
+) -> None:
+    """The export waits for its reader when the store goes away. It does not seem complete."""
+    with closing(connect(valkey.url)) as redis:
+        fill(redis, 100)
+    away = {**environ, "OTPVOICE_REDIS_URL": valkey.url}
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with start_command("export", environ=away, stdout=writer) as process:
+        os.close(writer)
+        with os.fdopen(reader, "rb") as lines:
+            assert json.loads(lines.readline())["status"] == "pending"
+            valkey.kill()
+            assert 0 < len(lines.readlines()) < 99
+        assert process.wait() == 1
+        assert "the export is incomplete" in process.output()
+        assert "Exported" not in process.output()
+
+
 @pytest.mark.parametrize(
     ("damage", "kind", "exported"),
     [
@@ -298,13 +351,7 @@ def test_memory_does_not_depend_on_the_number_of_records(
     redis: Redis, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """An export of all takes about as much as one that finds none."""
-    ring = KeyRing([base64.b64decode(RING_KEY)])
-    driver = StoreDriver(RedisStore(redis), ring)
-    for i in range(RECORDS):
-        if i % 1000 == 0:
-            driver.sweep()  # a heartbeat
-        to = f"+9198{i:08}"
-        assert driver.try_create(to, reference=f"login-{i}", call_after=300, ttl=600).verification
+    fill(redis, RECORDS)
     peaks: list[int] = []
     for period in (("--until", "2020-01-01"), ()):
         path = tmp_path / f"audit-{len(peaks)}.jsonl"

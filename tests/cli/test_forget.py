@@ -104,7 +104,7 @@ def test_forget_help_names_what_a_law_may_ask_first(environ: dict[str, str]) -> 
     """To keep records for a year: export them before they are erased."""
     shown = " ".join(run_as_operator(environ, "forget", "--help").output.split())
     assert "DPDP Rules 2025, rule 8(3), from 2027-05-13" in shown
-    assert "Run otpvoice export before you erase" in shown
+    assert "Run otpvoice export --number NUMBER before you erase" in shown
 
 
 def test_forget_removes_a_queued_call(

@@ -14,7 +14,7 @@ from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore, SelfTest
-from otpvoice.store.export import CreationPeriod
+from otpvoice.store.export import ExportSelection
 from otpvoice.store.models import CallSpeech
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
@@ -67,7 +67,7 @@ def test_every_function_runs(redis: Redis) -> None:
     assert admin.find_by_number(number, "root")[0].id == live_test.id
     assert admin.explain(number).now_ms
     assert admin.block(number, 60, "root") == 0
-    exported = CreationPeriod(0, 10**14)
+    exported = ExportSelection(0, 10**14)
     admin.log_export(exported, "root", whole_numbers=False)
     assert [*admin.export(exported)]
     admin.clear(number, "root")
