@@ -26,7 +26,8 @@ local function can_afford_refusal(verification)
   return not Limits.attempts_exhausted(verification) and NOW + POLICY.lease_ms <= Calls.latest_due(verification)
 end
 
--- Return a call's possible routes: its own, then those that did not refuse it. All call numbers of its region.
+-- Return a call's possible routes: its own, then those that did not refuse it. All call numbers of its region. If this
+-- process has none, its own remains: a process with other regions chose it, and the call was promised.
 local function candidates_of(call)
   local candidates = {}
   if not next(POLICY.route_regions) or Routes.serves(call.route, Numbers.region(call.number)) then
@@ -36,7 +37,7 @@ local function candidates_of(call)
     local was_tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
     if route ~= call.route and not was_tried then candidates[#candidates + 1] = route end
   end
-  return candidates
+  return candidates[1] and candidates or { call.route }
 end
 
 -- Return the route to dial by, and whether the call probes it; or nil, and when to try again.

@@ -1,0 +1,149 @@
+"""An API and a dialer with different companies and regions: a call is placed, or has a reason."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from support.companies import TOKEN, twiml
+from support.service import ASHA, ClientAndDialer, SandboxPhones
+
+from otpvoice.container import Container, create_dialer
+from otpvoice.core.verification import CallReason, CallStatus, Verification
+from otpvoice.settings import Settings, load
+from otpvoice.store.redis_store import RedisStore
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
+
+AMERICAN = "+12125550123"
+HOME = {"ROUTES_HOME_PROVIDER": "mobtexting", "ROUTES_HOME_MODE": "obd"}
+ABROAD = {"ROUTES_ABROAD_PROVIDER": "twilio"}
+BOTH = {
+    **HOME,
+    **ABROAD,
+    "ROUTES_HOME_REGIONS": "IN",
+    "ROUTES_ABROAD_REGIONS": "US",
+    "DIALER_ROUTES": "home,abroad",
+}
+HOME_ONLY = {**HOME, "ROUTES_HOME_REGIONS": "IN", "DIALER_ROUTES": "home"}
+HOME_EVERYWHERE = {**HOME, "DIALER_ROUTES": "home"}
+SWAPPED = {**BOTH, "ROUTES_HOME_REGIONS": "US", "ROUTES_ABROAD_REGIONS": "IN"}
+NO_REGIONS = {**HOME, **ABROAD, "DIALER_ROUTES": "home,abroad"}
+ELSEWHERE = {**BOTH, "ROUTES_HOME_REGIONS": "GB", "ROUTES_ABROAD_REGIONS": "FR"}
+Start = Callable[[dict[str, str], dict[str, str]], ClientAndDialer]
+
+
+@pytest.fixture
+def abroad() -> Iterator[RunningSandbox]:
+    """Run the company abroad."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.02, talk_seconds=0.02)
+    with RunningSandbox(config) as running:
+        yield running
+
+
+@pytest.fixture
+def start(
+    environ: dict[str, str], store: RedisStore, sandbox: RunningSandbox, abroad: RunningSandbox
+) -> Start:
+    """Return a function that starts an API and a dialer, each with its own settings."""
+
+    def settings(own: dict[str, str]) -> Settings:
+        common = {
+            **environ,
+            **(twiml("twilio", abroad.url) if "ROUTES_ABROAD_PROVIDER" in own else {}),
+            "OTPVOICE_PROVIDER_BASE_URL": sandbox.api_url,
+            "OTPVOICE_LIMITS_REGIONS": "IN,US,GB,FR",
+            "OTPVOICE_LIMITS_CALL_GAP": "0",
+        }
+        return load(common | {f"OTPVOICE_{name}": value for name, value in own.items()}).settings
+
+    def start(api: dict[str, str], dialer: dict[str, str]) -> ClientAndDialer:
+        stores, both = [], [settings(api), settings(dialer)]
+        for each in both:
+            stores.append(RedisStore(store.redis, policy=Container(each).policy))
+            stores[-1].sweep("a dialer that was heard of")
+        service = Container(both[0], stores[0]).service
+        return ClientAndDialer(service, stores[1], create_dialer(both[1], stores[1]))
+
+    return start
+
+
+def requests(phones: SandboxPhones, abroad: RunningSandbox) -> list[str]:
+    """Return the companies that were asked to call, in order."""
+    entries = [*phones.ledger(), *SandboxPhones(abroad.url).ledger()]
+    return [each["route"] for each in sorted(entries, key=lambda each: each["received_at"])]
+
+
+def dial_all(harness: ClientAndDialer, begun: Verification) -> list[tuple[str, CallStatus]]:
+    """Dial what is due, and return route and status of each call."""
+    for _ in range(5):
+        if not harness.dial_next():
+            return [(call.route, call.status) for call in harness.calls_of(begun)]
+    raise AssertionError("calls are due again and again")
+
+
+@pytest.mark.parametrize(
+    ("dialer", "number", "wanted"),
+    [
+        # The route that the API chose serves the number.
+        (BOTH, ASHA, [("home", CallStatus.PLACED)]),
+        (BOTH, AMERICAN, [("abroad", CallStatus.PLACED)]),
+        # The dialer knows no regions.
+        (NO_REGIONS, ASHA, [("home", CallStatus.PLACED)]),
+        (NO_REGIONS, AMERICAN, [("abroad", CallStatus.PLACED)]),
+        # Its regions lead to another route.
+        (SWAPPED, ASHA, [("abroad", CallStatus.PLACED)]),
+        (SWAPPED, AMERICAN, [("home", CallStatus.PLACED)]),
+        # Its regions leave none: the API's choice remains.
+        (ELSEWHERE, ASHA, [("home", CallStatus.PLACED)]),
+        (ELSEWHERE, AMERICAN, [("abroad", CallStatus.PLACED)]),
+        # It has no such route.
+        (HOME_ONLY, AMERICAN, [("abroad", CallStatus.FAILED)]),
+        (HOME_EVERYWHERE, AMERICAN, [("abroad", CallStatus.FAILED), ("home", CallStatus.PLACED)]),
+    ],
+)
+def test_call_of_an_api_with_other_regions(
+    start: Start,
+    phones: SandboxPhones,
+    abroad: RunningSandbox,
+    dialer: dict[str, str],
+    number: str,
+    wanted: list[tuple[str, CallStatus]],
+) -> None:
+    """It is requested once, or not at all."""
+    harness = start(BOTH, dialer)
+    begun = harness.create(number, code="4711")
+    assert dial_all(harness, begun) == wanted
+    placed = [{"home": "obd", "abroad": "twiml"}[route] for route, status in wanted
+              if status is CallStatus.PLACED]  # fmt: skip
+    assert requests(phones, abroad) == placed
+
+
+def test_call_without_a_route_ends_with_a_reason_that_operators_see(
+    start: Start, store: RedisStore
+) -> None:
+    """As an error in the log, and in what ``/readyz`` shows."""
+    harness = start(BOTH, HOME_ONLY)
+    begun = harness.create(AMERICAN)
+    with capture_logs() as logged:
+        assert dial_all(harness, begun) == [("abroad", CallStatus.FAILED)]
+    (call,) = harness.calls_of(begun)
+    assert call.reason is CallReason.PROVIDER_ERROR
+    (line,) = [each for each in logged if each["event"] == "call.undialable"]
+    assert (line["log_level"], line["call"]) == ("error", call.id)
+    assert store.health().quarantine.undialable == 1
+
+
+@pytest.mark.parametrize("dialer", [HOME_EVERYWHERE, NO_REGIONS, SWAPPED])
+def test_refused_call_follows_on_a_route_of_the_dialer(
+    start: Start, phones: SandboxPhones, abroad: RunningSandbox, dialer: dict[str, Any]
+) -> None:
+    """Each route is tried once, whatever the API would choose."""
+    harness = start(BOTH, dialer)
+    for company in (phones, SandboxPhones(abroad.url)):
+        company.set_behaviour(ASHA, "reply", status=422, body={"message": "no", "code": 21211})
+    begun = harness.create()
+    calls = dial_all(harness, begun)
+    assert {status for _, status in calls} == {CallStatus.FAILED}
+    routes = [route for route, _ in calls]
+    assert len(routes) == len({*routes})
+    assert len(requests(phones, abroad)) == len(routes)
