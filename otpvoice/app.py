@@ -9,6 +9,7 @@ from otpvoice.admin.preview import preview_call
 from otpvoice.api.answers import AnswerViews
 from otpvoice.api.application import Api, endpoints_of
 from otpvoice.api.by_number import NumberViews
+from otpvoice.api.call_documents import CallDocuments
 from otpvoice.api.console.auth import AdminAuth
 from otpvoice.api.console.dashboard import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
@@ -16,6 +17,7 @@ from otpvoice.api.docs import DocsViews
 from otpvoice.api.hooks import IDENTITY_SERVERS
 from otpvoice.api.hooks.base import HookCredentials
 from otpvoice.api.hooks.views import Hook, HookViews
+from otpvoice.api.key_presses import KeyViews
 from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.twilio_verify.errors import format_error
@@ -26,7 +28,7 @@ from otpvoice.container import Container
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
-from otpvoice.providers.base import AnsweringProvider
+from otpvoice.providers.base import AnsweringProvider, GatingProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore
@@ -55,7 +57,7 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
         *endpoints_of(VerificationViews(*for_views)),
         *endpoints_of(NumberViews(*for_views)),
         *(each for webhook in webhooks for each in webhook.endpoints()),
-        *(each for answers in _create_answers(parts) for each in answers.endpoints()),
+        *(each for documents in _create_documents(parts) for each in documents.endpoints()),
         *endpoints_of(HookViews(parts.service, _create_hooks(parts))),
         *endpoints_of(ServiceViews(parts.store, receipts, parts.exposition)),
     ]
@@ -92,13 +94,16 @@ def _create_webhook(parts: Container, name: str) -> WebhookViews:
     )
 
 
-def _create_answers(parts: Container) -> Iterator[AnswerViews]:
-    """Yield the answer documents of each provider that fetches them."""
-    store, ring, public_url = parts.store, parts.key_ring, parts.settings.server.public_url
-    capture = ExchangeCapture(store, ring)
+def _create_documents(parts: Container) -> Iterator[AnswerViews | KeyViews]:
+    """Yield the views that return the documents of each provider that fetches them."""
+    store, public_url = parts.store, parts.settings.server.public_url
+    capture = ExchangeCapture(store, parts.key_ring)
     for name, provider in parts.providers.items():
+        documents = CallDocuments(name, parts.key_ring, parts.routes)
         if isinstance(provider, AnsweringProvider):
-            yield AnswerViews(name, provider, store, ring, parts.routes, public_url, capture)
+            yield AnswerViews(provider, store, documents, public_url, capture)
+        if isinstance(provider, GatingProvider):
+            yield KeyViews(provider, store, documents, public_url, capture)
 
 
 def _create_hooks(parts: Container) -> dict[str, Hook]:

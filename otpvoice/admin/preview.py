@@ -193,6 +193,8 @@ def preview_call(
         text=speech.text,
         name=spoken_name,
         code=speech.code,
+        gate=flow.gate_kind,
+        prompt=flow.prompt,
     )
     requests = {
         route.name: route.provider.preview_request(_on_route(call, route, client, locale, text))
@@ -231,7 +233,15 @@ def _on_route(
         return on_route
     key, flow = route.flows.choose(client, locale)
     spoken = flow.text if text is None else text
-    return replace(on_route, bridge=route.line.bridge, flow_id=flow.id, locale=key, text=spoken)
+    return replace(
+        on_route,
+        bridge=route.line.bridge,
+        flow_id=flow.id,
+        locale=key,
+        text=spoken,
+        gate=flow.gate_kind,
+        prompt=flow.prompt,
+    )
 
 
 def _flow_warnings(settings: Settings, locale: str | None, key: str) -> Iterator[str]:

@@ -1,33 +1,26 @@
 """``/calls/<provider>/<token>``: what an answered call speaks, for providers that fetch it.
 
-The code is decrypted here and nowhere else in the API. It is returned once, while the call is live,
-to a request that the provider signed, at an address that only the provider was given. Every other
-authentic request gets a document that ends the call.
+The code is returned once, while the call is live, to a request that the provider signed, at an
+address that only the provider was given. Every other authentic request gets a document that ends
+the call. A gated call gets the document that asks for a key: ``key_presses.py`` returns the code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from otpvoice import logs
 from otpvoice.api.application import ApiEndpoint
+from otpvoice.api.call_documents import CallDocuments, captured_answer
 from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.core.errors import NotFound, StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
-from otpvoice.providers.base import (
-    AnsweringProvider,
-    CallbackAuthError,
-    Speech,
-    UnspeakableError,
-)
-from otpvoice.providers.exchange_capture import CapturedAnswer, ExchangeCapture
-from otpvoice.providers.routes import Route
+from otpvoice.providers.base import AnsweringProvider, CallbackAuthError
+from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore
 
@@ -38,24 +31,22 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class AnswerViews:
-    """The view that returns the documents of one provider's calls."""
+    """The view that returns the documents of one provider's answered calls."""
 
-    name: str
-    """The provider's name in the settings."""
     provider: AnsweringProvider
     store: RedisStore
-    ring: KeyRing
-    routes: Mapping[str, Route]
+    documents: CallDocuments
     public_url: str
     """The address of the API as the provider knows it."""
     capture: ExchangeCapture
 
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield the endpoint."""
+        name = self.documents.provider_name
         operation = Operation(
-            name=f"answer_call_of_{self.name.replace('-', '_')}",
+            name=f"answer_call_of_{name.replace('-', '_')}",
             method="post",
-            path=f"/calls/{self.name}/{{path_token}}",
+            path=f"/calls/{name}/{{path_token}}",
             tag="callbacks",
             summary="Return what an answered call speaks",
             description="The provider sends this request when the call is answered, signed in its "
@@ -85,16 +76,8 @@ class AnswerViews:
         found = self.store.speech_of_live_call(call_id)
         # A refusal does not say whether it is a live test; the store keeps nothing of other calls.
         if isinstance(found, SpeechRefusal) or found.is_live_test:
-            self.capture.save(
-                call_id,
-                CapturedAnswer(
-                    method=request.method,
-                    content_type=request.header("Content-Type"),
-                    headers=(*callback.headers,),
-                    body=callback.body,
-                    outcome=found if isinstance(found, SpeechRefusal) else "found",
-                ),
-            )
+            outcome = found if isinstance(found, SpeechRefusal) else "found"
+            self.capture.save(call_id, captured_answer(callback, outcome))
         return ApiResponse(self._document(call_id, found), content_type=_XML)
 
     def _document(self, call_id: str, found: CallSpeech | SpeechRefusal) -> bytes:
@@ -102,27 +85,6 @@ class AnswerViews:
         if isinstance(found, SpeechRefusal):
             _LOG.warning("call.not_spoken", call=call_id, outcome=found)
             return self.provider.build_document(None)
-        try:
-            document = self.provider.build_document(self._decrypt(found))
-        except (DecryptionError, UnspeakableError) as error:
-            _LOG.error(
-                "call.unspeakable",
-                call=call_id,
-                verification=found.verification_id,
-                **logs.describe(error),
-            )
-            return self.provider.build_document(None)
-        _LOG.info("call.spoken", call=call_id, verification=found.verification_id)
-        return document
-
-    def _decrypt(self, found: CallSpeech) -> Speech:
-        """Return what a call speaks, chosen as the dialer chose it."""
-        route = self.routes.get(found.route)
-        if route is None or route.provider_name != self.name:
-            raise UnspeakableError(f"route {found.route} is not one of {self.name}")
-        locale, flow = route.flows.choose(found.client, found.locale)
-        if not flow.text:
-            raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
-        code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
-        variables = route.flows.variables(found.client)
-        return Speech(locale, flow.text, name, code, variables=variables)
+        if found.gate:
+            return self.documents.with_prompt(self.provider, call_id, found)
+        return self.documents.with_code(self.provider, call_id, found)

@@ -49,7 +49,7 @@ def received_callback(request: ApiRequest, public_url: str, path_token: str) -> 
     Args:
         request: as received.
         public_url: the address of the API as the provider knows it; a signature covers it.
-        path_token: the last segment of the path; empty without one.
+        path_token: the segment of the path that only the provider was given; empty without one.
 
     Raises:
         RequestEntityTooLarge: the body is longer than 16 KiB.

@@ -77,7 +77,8 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         # Calls
         "call.sent": Event(_DIALER, "info, warning or error", f"{_CALL} outcome detail status", "The request to the provider and its result. `detail` is the HTTP status and the provider's words."),
         "call.spoken": Event(_API, "info", "call verification", "A provider that fetches what a call speaks got it: the phone was answered."),
-        "call.not_spoken": Event(_API, "warning", "call outcome", "A provider fetched what a call speaks and got nothing. `outcome` is `no_call`, `not_live` (not sent, ended, or answered too late), `fetched` (it got it before) or `closed` (the verification has ended)."),
+        "call.prompted": Event(_API, "info", "call verification", "A provider that fetches what a call speaks got the prompt of a gated call: the phone was answered."),
+        "call.not_spoken": Event(_API, "warning", "call outcome", "A provider fetched what a call speaks and got nothing. `outcome` is `no_call`, `not_live` (not sent, ended, or answered too late), `fetched` (it got it before) or `closed` (the verification has ended); after a key also `denied` (the person did not ask for the call), `pressed` (a key came before) or `not_asked` (the call asks for no key, or it was none)."),
         "call.unspeakable": Event(_API, "error", "call verification", "A call was answered and heard nothing, because the settings of this process lack the text of its flow, or the key that decrypts its code. `reason` names it."),
         "call.simulated": Event(_DIALER, "info", _CALL, "A call to a test number: recorded as answered, not placed."),
         "call.skipped": Event(_DIALER, "info", _CALL, "The call was not sent, because the verification has ended or the call gap delays it."),

@@ -10,6 +10,7 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
 from werkzeug.test import TestResponse
 
 from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load
 from otpvoice.store.models import CallResult, Claim
@@ -164,15 +165,15 @@ class ManualDialer:
         """Return whether no call is due."""
         return not isinstance(self._store.claim(200), Claim)
 
-    def send(self) -> Claim:
+    def send(self, gate: Gate | None = None) -> Claim:
         """Claim a call and mark it as sent: from now on it may ring."""
         claim = self.claim()
-        assert self._store.mark_sent(claim, 165_000, [60_000, 60_000, 300_000])
+        assert self._store.mark_sent(claim, 165_000, [60_000, 60_000, 300_000], gate=gate)
         return claim
 
-    def place(self, provider_id: str | None = None) -> Claim:
+    def place(self, provider_id: str | None = None, gate: Gate | None = None) -> Claim:
         """Send a call that the provider accepts."""
-        claim = self.send()
+        claim = self.send(gate)
         self.record(claim, CallStatus.PLACED, provider_id=provider_id)
         return claim
 

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from otpvoice.api.answers import AnswerViews
 from otpvoice.api.application import Api
+from otpvoice.api.call_documents import CallDocuments
 from otpvoice.container import Container
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.core.requests import CreateRequest
@@ -55,8 +56,8 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
         texts = flows or ProviderFlows({"default": Flow("", TEXT)})
         provider = adapter(addresses=addresses)
         routes = {"obd": Route("obd", company, provider, "", texts, 165)}
-        capture = ExchangeCapture(store, ring)
-        views = AnswerViews("plivo", provider, store, ring, routes, PUBLIC_URL, capture)
+        documents = CallDocuments("plivo", ring, routes)
+        views = AnswerViews(provider, store, documents, PUBLIC_URL, ExchangeCapture(store, ring))
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())
         parts = urlsplit(url)

@@ -84,6 +84,15 @@ def test_preview_of_a_provider_with_texts_of_its_own(environ: dict[str, str]) ->
     assert "abroad  POST https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json" in done.stdout
 
 
+def test_preview_of_a_text_with_a_key_gate(environ: dict[str, str]) -> None:
+    """The request asks for the key, and has no code."""
+    text = '{"text": "Your code: {otp}", "gate": true, "prompt": "For {Name}. Press 1."}'
+    gated = ABROAD | {"providers_abroad_texts": f'{{"default": {text}}}'}
+    shown = preview(environ, "--name", "Asha", **gated)["requests"]["abroad"]["body"]
+    assert shown["Twiml"].count("For Asha. Press 1.") == 2
+    assert "Your code" not in shown["Twiml"]
+
+
 def test_preview_shows_speech_duration_and_requests(environ: dict[str, str]) -> None:
     """Without warnings for a good text."""
     done = run_command("preview", "--client", "login", "--name", "Asha", **environ)

@@ -1,0 +1,93 @@
+"""What the calls of one provider speak, as the documents that the provider fetches.
+
+The code is decrypted here and nowhere else in the API.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from otpvoice import logs
+from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
+from otpvoice.providers.base import (
+    AnsweringProvider,
+    Callback,
+    GatingProvider,
+    Speech,
+    UnspeakableError,
+)
+from otpvoice.providers.exchange_capture import CapturedAnswer
+from otpvoice.providers.routes import Route
+from otpvoice.store.models import CallSpeech
+
+_LOG: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallDocuments:
+    """Makes documents of what the store says about a provider's calls."""
+
+    provider_name: str
+    """The provider's name in the settings."""
+    ring: KeyRing
+    routes: Mapping[str, Route]
+
+    def with_code(self, provider: GatingProvider, call_id: str, found: CallSpeech) -> bytes:
+        """Return the document that speaks the code; one that ends the call if it is unspeakable."""
+        try:
+            document = provider.build_document(self._speech(found))
+        except (DecryptionError, UnspeakableError) as error:
+            _log_unspeakable(call_id, found, error)
+            return provider.build_document(None)
+        _LOG.info("call.spoken", call=call_id, verification=found.verification_id)
+        return document
+
+    def with_prompt(self, provider: AnsweringProvider, call_id: str, found: CallSpeech) -> bytes:
+        """Return the document that asks for a key; one that ends the call if it is unspeakable."""
+        try:
+            speech = self._speech(found)
+            document = provider.build_prompt(call_id, replace(speech, text="", code=""))
+        except (DecryptionError, UnspeakableError) as error:
+            _log_unspeakable(call_id, found, error)
+            return provider.build_document(None)
+        _LOG.info("call.prompted", call=call_id, verification=found.verification_id)
+        return document
+
+    def _speech(self, found: CallSpeech) -> Speech:
+        """Return what a call speaks. Its flow is chosen as the dialer chose it.
+
+        Raises:
+            DecryptionError: the key ring lacks the key of the record.
+            UnspeakableError: the settings of this process lack the text.
+        """
+        route = self.routes.get(found.route)
+        if route is None or route.provider_name != self.provider_name:
+            raise UnspeakableError(f"route {found.route} is not one of {self.provider_name}")
+        locale, flow = route.flows.choose(found.client, found.locale)
+        if not flow.text:
+            raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
+        code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
+        variables = route.flows.variables(found.client)
+        return Speech(locale, flow.text, name, code, flow.prompt, variables)
+
+
+def captured_answer(callback: Callback, outcome: str) -> CapturedAnswer:
+    """Return what is kept of a request for a document of a live test call."""
+    return CapturedAnswer(
+        method=callback.method,
+        content_type=callback.headers.get("content-type", ""),
+        headers=(*callback.headers,),
+        body=callback.body,
+        outcome=outcome,
+    )
+
+
+def _log_unspeakable(call_id: str, found: CallSpeech, error: Exception) -> None:
+    _LOG.error(
+        "call.unspeakable",
+        call=call_id,
+        verification=found.verification_id,
+        **logs.describe(error),
+    )
