@@ -83,7 +83,10 @@ def test_verification_runs_with_shipped_users(
         code = stack.service.wait_for_code(ASHA)
         assert stack.service.check(verification, code).json()["valid"] is True
         stack.service.wait_for_call(verification, "answered")
-        for words in ("limits", f"find {ASHA}", f"limits block {ASHA}", f"forget {ASHA} --yes"):
+        for words in (
+            *("limits", f"find {ASHA}", f"limits block {ASHA}", "export"),
+            f"forget {ASHA} --yes",
+        ):
             done = run_command(stack.variables, *words.split())
             assert done.returncode == 0, done.stderr
         found = run_command(stack.variables, "doctor").stdout
