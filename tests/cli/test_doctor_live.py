@@ -1,9 +1,7 @@
 """``otpvoice doctor --live``: one real call by the running service, and its report."""
 
-import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 from cli.cli_runner import run_command, start_command
 from cli.findings import doctor_findings, finding_about
+from cli.live_runner import check_results, run_live
 from support.processes import otpvoice_process
 from support.stack import Stack, running_service
 
@@ -24,7 +23,6 @@ NUMBERS = {
     "garbage": "+919812000005",
 }
 """One number for each behaviour, so that all calls run at the same time."""
-_CHECK_LINE = re.compile(r"(confirmed|different|not observed) +([a-z._0-9]+) +(.+)")
 
 
 @pytest.fixture(scope="module")
@@ -42,28 +40,6 @@ def service(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         otpvoice_process("dialer", stack.variables, tmp_path_factory.mktemp("another")),
     ):
         yield stack
-
-
-def run_live(service: Stack, number: str, *words: str, typed: str = "") -> tuple[int, str]:
-    """Run the command with the user's input; return its exit status and output."""
-    done = subprocess.run(
-        [sys.executable, "-m", "otpvoice", "doctor", "--live", number, *words],
-        env=service.variables,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    output = done.stdout + done.stderr
-    assert number[3:] not in output
-    return done.returncode, output
-
-
-def check_results(output: str) -> dict[str, str]:
-    """Return the status of each check by its name."""
-    lines = [_CHECK_LINE.fullmatch(line) for line in output.splitlines()]
-    return {line[2]: line[1] for line in lines if line}
 
 
 def requests_for(service: Stack, number: str) -> int:

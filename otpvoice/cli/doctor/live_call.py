@@ -239,6 +239,7 @@ def _collect_evidence(
         reply=reply,
         callback=callback,
         callback_at_ms=callback_at_ms,
+        answers=[each for _, each in exchanges if isinstance(each, CapturedAnswer)],
         query_responses=responses,
         query_report=report,
     )

@@ -109,7 +109,7 @@ class MobtextingChecks(AccountChecks[MobtextingSettings]):
     def check_call(self, evidence: CapturedEvidence) -> Iterator[CheckResult]:
         """Yield each row of the page."""
         form = callback_format(self.section, self.region)
-        return check_conformance(MobtextingEvidence(**vars(evidence), form=form))
+        return check_conformance(MobtextingEvidence.of(evidence, form=form))
 
 
 def balance_finding(table: str, account: AccountStatus) -> Finding:

@@ -164,7 +164,7 @@ def _report(
         status=meaning.status,
         reason=meaning.reason,
         closes_route=meaning.closes_route,
-        raw=_safe_raw(cause[0] or state),
+        raw=safe_raw(cause[0] or state),
         started_at_ms=None,
         # The billed duration may be rounded up, and the other one may include the ringing.
         duration_s=min(known) if known and meaning.status is CallStatus.ANSWERED else None,
@@ -184,7 +184,7 @@ def _meaning(state: str, cause: str, code: str) -> EndMeaning:
     return by_state if is_answered and not by_cause.overrides_answer else by_cause
 
 
-def _safe_raw(word: str) -> str | None:
+def safe_raw(word: str) -> str | None:
     """Return the word without digits that may be a number or a code."""
     printable = "".join(filter(str.isprintable, _DIGITS.sub("…", word)))
     return printable[:_MAX_RAW_LENGTH] or None
@@ -193,6 +193,11 @@ def _safe_raw(word: str) -> str | None:
 def _seconds(members: Members, name: str) -> int | None:
     match = _SECONDS.fullmatch(_text(members, name))
     return int(match[1]) if match else None
+
+
+def seconds_between(members: Members, first: str, second: str) -> int | None:
+    """Return the seconds between two times of a message; None if one is missing."""
+    return _difference_s(_time(members, first), _time(members, second))
 
 
 def _difference_s(start_ms: int | None, end_ms: int | None) -> int | None:

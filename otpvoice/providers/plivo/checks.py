@@ -17,7 +17,11 @@ from otpvoice.providers.checks import (
     line_finding,
     members_of,
 )
+from otpvoice.providers.conformance import CapturedEvidence, CheckResult
+from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.plivo.account import Account
+from otpvoice.providers.plivo.conformance import PlivoEvidence, check_conformance
+from otpvoice.providers.plivo.reply import parse_request_id
 from otpvoice.providers.plivo.settings import PlivoSettings
 
 REMEDIES: Final = {
@@ -33,6 +37,8 @@ _IS_PREPAID: Final = {"prepaid": True, "postpaid": False}
 @dataclass(frozen=True, kw_only=True)
 class PlivoChecks(AccountChecks[PlivoSettings]):
     """The checks of one account."""
+
+    conformance_page = "docs/providers/plivo.md, section 8"
 
     @property
     def api_url(self) -> str:
@@ -63,6 +69,14 @@ class PlivoChecks(AccountChecks[PlivoSettings]):
         """Yield voices and countries."""
         found = "whether the voices speak well and the countries are permitted"
         yield advice("before a call", f"{self.name}: {found}", LIVE_REMEDY)
+
+    def parse_reply_id(self, body: bytes) -> str | None:
+        """Return the id of the request in a reply."""
+        return parse_request_id(decode_object(body).get("request_uuid"))
+
+    def check_call(self, evidence: CapturedEvidence) -> Iterator[CheckResult]:
+        """Yield each row of the page."""
+        return check_conformance(PlivoEvidence.of(evidence))
 
     def _line_finding(self, get: Callable[[str], HttpResponse | RequestFailed]) -> Finding:
         """Return whether the line is rented, or else verified."""

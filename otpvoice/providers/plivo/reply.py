@@ -14,7 +14,7 @@ from otpvoice.providers.message_body import decode_object, iterate_texts, redact
 
 _MAX_DETAIL_LENGTH: Final = 120
 _MAX_TEXT_LENGTH: Final = 2_000
-_SUCCESS: Final = frozenset({200, 201, 202})
+SUCCESS: Final = frozenset({200, 201, 202})
 _BY_STATUS: Final[Mapping[int, PlacementOutcome]] = {
     **dict.fromkeys((401, 402, 403), PlacementOutcome.MISCONFIGURED),
     # Not the API, or not the account: base_url or auth_id is wrong.
@@ -45,7 +45,7 @@ def parse_placement(reply: HttpResponse, secrets: tuple[str, ...]) -> PlacementR
     """Return the result that a reply means; the secrets are kept out of its ``detail``."""
     members = decode_object(reply.body)
     text = redact_text(_text(members), secrets)
-    provider_id = _request_id(members.get("request_uuid"))
+    provider_id = parse_request_id(members.get("request_uuid"))
     outcome = _outcome(reply.status, provider_id, text)
     return PlacementResult(
         outcome,
@@ -56,7 +56,7 @@ def parse_placement(reply: HttpResponse, secrets: tuple[str, ...]) -> PlacementR
 
 
 def _outcome(status: int, provider_id: str | None, text: str) -> PlacementOutcome:
-    if status in _SUCCESS:
+    if status in SUCCESS:
         # Without an id, or without readable JSON, the phone may ring all the same.
         return PlacementOutcome.ACCEPTED if provider_id else PlacementOutcome.AMBIGUOUS
     outcome = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
@@ -69,7 +69,7 @@ def _outcome(status: int, provider_id: str | None, text: str) -> PlacementOutcom
     return outcome
 
 
-def _request_id(value: object) -> str | None:
+def parse_request_id(value: object) -> str | None:
     """Return the id of a request for one call; the provider returns a list for several."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

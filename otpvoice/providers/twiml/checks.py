@@ -18,7 +18,11 @@ from otpvoice.providers.checks import (
     line_finding,
     members_of,
 )
+from otpvoice.providers.conformance import CapturedEvidence, CheckResult
+from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.twiml.account import Account
+from otpvoice.providers.twiml.conformance import TwimlEvidence, check_conformance
+from otpvoice.providers.twiml.queries import sid_of
 from otpvoice.providers.twiml.settings import TwimlSettings, account_of
 from otpvoice.providers.twiml.vendors import VENDORS
 
@@ -42,6 +46,8 @@ _TEXML: Final = "/texml"
 @dataclass(frozen=True, kw_only=True)
 class TwimlChecks(AccountChecks[TwimlSettings]):
     """The checks of one account."""
+
+    conformance_page = "docs/providers/twiml.md, section 8"
 
     @property
     def api_url(self) -> str:
@@ -71,6 +77,14 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
         """Yield voices, countries, and the key of signatures."""
         found = "whether the voices speak well, the countries are permitted, and callbacks verify"
         yield advice("before a call", f"{self.name}: {found}", LIVE_REMEDY)
+
+    def parse_reply_id(self, body: bytes) -> str | None:
+        """Return the id of the call in a reply."""
+        return sid_of(decode_object(body))
+
+    def check_call(self, evidence: CapturedEvidence) -> Iterator[CheckResult]:
+        """Yield each row of the page."""
+        return check_conformance(TwimlEvidence.of(evidence, vendor=self._account.vendor))
 
     def _line_finding(self, lists: list[tuple[HttpResponse | RequestFailed, str]]) -> Finding:
         """Return whether the line is in one of the lists. It is foreign if it is in none of all."""

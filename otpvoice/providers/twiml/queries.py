@@ -4,7 +4,7 @@ A call whose id is known is found by its id only. Without one it must be the onl
 number, from the caller line, at its time, because a guess might report another call's end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -48,7 +48,7 @@ def fetch_report(query: CallQuery, account: Account, get: Get) -> CallReport | N
         if not is_known:
             _LOG.warning("call.unknown_status_word", call=query.call_id, provider_status=raw)
         return None
-    own_sid = sid or _sid_of(entry)
+    own_sid = sid or sid_of(entry)
     return CallReport(
         ids=(query.call_id, own_sid) if own_sid else (query.call_id,),
         mode=query.mode,
@@ -57,14 +57,14 @@ def fetch_report(query: CallQuery, account: Account, get: Get) -> CallReport | N
         status=status,
         reason=None,
         raw=raw,
-        started_at_ms=_time_of(entry),
+        started_at_ms=time_of(entry),
         duration_s=parse_seconds(entry.get("duration")),
     )
 
 
 def _fetch_by_sid(query: CallQuery, sid: str, account: Account, get: Get) -> Entry | None:
     entry = _decode(get(account.calls_url(sid)))
-    is_this_call = _sid_of(entry) == sid and is_about_number(entry, query.number)
+    is_this_call = sid_of(entry) == sid and is_about_number(entry, query.number)
     return entry if is_this_call else None
 
 
@@ -83,7 +83,7 @@ def _search(query: CallQuery, account: Account, get: Get) -> Entry | None:
 
 def _matches(entry: Entry, query: CallQuery) -> bool:
     numbers = {name: str(entry.get(name)).removeprefix("+") for name in ("to", "from")}
-    time_ms = _time_of(entry)
+    time_ms = time_of(entry)
     return (
         numbers == {"to": query.number.removeprefix("+"), "from": query.bridge}
         and time_ms is not None
@@ -98,11 +98,12 @@ def _decode(response: HttpResponse | RequestFailed) -> Entry:
     return decode_object(response.body)
 
 
-def _sid_of(entry: Entry) -> str | None:
+def sid_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the vendor's id in a reply or an entry."""
     return parse_sid(entry.get("sid")) or parse_sid(entry.get("call_sid"))
 
 
-def _time_of(entry: Entry) -> int | None:
+def time_of(entry: Mapping[str, Any]) -> int | None:
     """Return the start of a call in milliseconds since 1970: RFC 2822 or ISO 8601, UTC."""
     texts = (entry.get(name) for name in _TIME_MEMBERS)
     for text in texts:

@@ -15,7 +15,7 @@ from otpvoice.providers.message_body import decode_object, redact_text
 from otpvoice.providers.twiml.account import parse_sid
 
 _MAX_DETAIL_LENGTH: Final = 120
-_SUCCESS: Final = frozenset({200, 201, 202})
+SUCCESS: Final = frozenset({200, 201, 202})
 _BY_STATUS: Final[Mapping[int, PlacementOutcome]] = {
     **dict.fromkeys((401, 402, 403), PlacementOutcome.MISCONFIGURED),
     # Not the API, or not the account: base_url or account is wrong.
@@ -68,11 +68,11 @@ def parse_placement(number: str, response: HttpResponse, secrets: Iterable[str])
     """
     members = decode_object(response.body)
     sid = None
-    if response.status in _SUCCESS:
+    if response.status in SUCCESS:
         if not is_about_number(members, number):
             raise MismatchedReplyError
         sid = parse_sid(members.get("sid")) or parse_sid(members.get("call_sid"))
-        outcome = _outcome_of_call(members, sid)
+        outcome = outcome_of_call(members, sid)
     else:
         outcome = _outcome_of_error(response.status, members)
     return PlacementResult(
@@ -90,7 +90,8 @@ def is_about_number(members: Members, number: str) -> bool:
     return match is None or match[1] == number.removeprefix("+")
 
 
-def _outcome_of_call(members: Members, sid: str | None) -> PlacementOutcome:
+def outcome_of_call(members: Members, sid: str | None) -> PlacementOutcome:
+    """Return what the members of a successful reply mean."""
     status = members.get("status")
     word = normalize_status_word(status) if isinstance(status, str) else ""
     if word in _REFUSED_WORDS:
@@ -103,11 +104,11 @@ def _outcome_of_error(status: int, members: Members) -> PlacementOutcome:
     default = _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
     outcome = _BY_STATUS.get(status, default)
     if outcome is PlacementOutcome.REFUSED:
-        return _BY_CODE.get(_error(members)[0], outcome)
+        return _BY_CODE.get(error_of(members)[0], outcome)
     return outcome
 
 
-def _error(members: Members) -> tuple[str, str]:
+def error_of(members: Members) -> tuple[str, str]:
     """Return code and message: Twilio's members, or the first of Telnyx's list of errors."""
     match members:
         case {"errors": [{**first}, *_]}:
@@ -120,7 +121,7 @@ def _error(members: Members) -> tuple[str, str]:
 
 def _detail(status: int, members: Members, secrets: Iterable[str]) -> str:
     """Return the vendor's code and message, redacted; no word with a digit is in the message."""
-    code, message = _error(members)
+    code, message = error_of(members)
     detail = f"HTTP {status}"
     if code:
         detail += f", code {code}"
