@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry
 from otpvoice import logs
 from otpvoice.admin import AdminService
 from otpvoice.api import schemas
-from otpvoice.core.keys import CallTokens, KeyRing, NumberHasher, decrypt_number, mask_number
+from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
+from otpvoice.core.keys import CallTokens, KeyRing, NumberHasher, mask_number
 from otpvoice.core.phone import single_region
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
@@ -220,8 +221,10 @@ class Container:
         clients, public_url = self.settings.clients, self.settings.server.public_url
 
         def serialize(verification: Verification) -> schemas.Verification:
-            number = decrypt_number(self.key_ring, verification.id, verification.encrypted_number)
-            return schemas.Verification.of(verification, mask_number(number), public_url)
+            ring = self.key_ring
+            number = decrypt_number(ring, verification.id, verification.encrypted_number)
+            shown = with_transaction(ring, verification)
+            return schemas.Verification.of(shown, mask_number(number), public_url)
 
         endpoints = {
             name: Endpoint(clients[name].event_url, clients[name].event_secret)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_number
+from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
+from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.verification import Verification
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.export import ExportSelection, UnreadableExport
@@ -51,4 +52,4 @@ def export_verifications(
             reason = "the key of its number was dropped from the ring"
             yield SkippedRecord(f"verification:{found.id}", reason)
         else:
-            yield ExportedVerification(found, show_number(number))
+            yield ExportedVerification(with_transaction(ring, found), show_number(number))

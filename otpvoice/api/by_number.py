@@ -43,7 +43,9 @@ class NumberViews(VerificationResponses):
             example={"to": "+919876543210", "code": "471102"},
             responses=(
                 ResponseSpec(
-                    200, "The code was compared.", (examples.CORRECT_CODE, examples.WRONG_CODE)
+                    200,
+                    "The code was compared.",
+                    (examples.CORRECT_CODE, examples.WRONG_CODE, examples.AUTHORISED_PAYMENT),
                 ),
             ),
             errors=(

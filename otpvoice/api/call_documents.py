@@ -10,7 +10,9 @@ from typing import Final
 import structlog
 
 from otpvoice import logs
-from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_speech, decrypt_transaction
+from otpvoice.core.keys import DecryptionError, KeyRing
+from otpvoice.core.transactions import spoken_variables
 from otpvoice.providers.base import (
     AnsweringProvider,
     Callback,
@@ -68,8 +70,10 @@ class CallDocuments:
         locale, flow = route.flows.choose(found.client, found.locale)
         if not flow.text:
             raise UnspeakableError(f"no text for flow {locale} of client {found.client}")
-        code, name = decrypt_speech(self.ring, found.verification_id, found.encrypted_speech)
-        variables = route.flows.variables(found.client)
+        ring, of = self.ring, found.verification_id
+        code, name = decrypt_speech(ring, of, found.encrypted_speech)
+        paid = decrypt_transaction(ring, of, found.encrypted_transaction)
+        variables = route.flows.variables(found.client) | spoken_variables(paid, locale)
         return Speech(locale, flow.text, name, code, flow.prompt, variables)
 
 

@@ -28,6 +28,7 @@ from otpvoice.core import errors
 from otpvoice.core.keys import ClientTokens, KeyRing
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.store_port import StoreResult, error_for
+from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import Call, CallStatus, EndReason, Status, Verification
 
 _NUMBER: Final = "+919876543210"
@@ -123,6 +124,16 @@ WRONG_CODE: Final = schemas.CheckedVerification.of(
 )
 CANCELED: Final = _example(
     replace(_APPROVED, status=Status.CANCELED, reason=EndReason.REQUESTED, calls=())
+)
+_PAYMENT: Final = Transaction("2500.00", "INR", "ACME Stores")
+_AUTHORISED: Final = replace(_APPROVED, transaction=_PAYMENT)
+CREATED_PAYMENT: Final = replace(CREATED, transaction=schemas.Transaction.of(_PAYMENT))
+AUTHORISED_PAYMENT: Final = schemas.CheckedVerification.of(
+    _AUTHORISED,
+    _NUMBER,
+    _PUBLIC_URL,
+    valid=True,
+    receipt=_RECEIPTS.sign(_AUTHORISED, _NUMBER),
 )
 APPROVED_ELSEWHERE: Final = _example(replace(_APPROVED, reason=EndReason.APPROVED_ELSEWHERE))
 KEYS: Final = msgspec.convert(_RECEIPTS.jwk_set, schemas.KeySet)

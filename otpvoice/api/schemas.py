@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from otpvoice.core import transactions
 from otpvoice.core import verification as domain
 from otpvoice.core.errors import FieldError
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, NextReason, Status
@@ -100,6 +101,19 @@ class NextActions(ResponseSchema, frozen=True):
     call: Annotated[NextAction, Meta(description="Request a call, or a delayed call at once.")]
 
 
+class Transaction(ResponseSchema, frozen=True):
+    """The payment that a code authorises."""
+
+    amount: Annotated[str, Meta(description="As the create sent it.")]
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    payee: Annotated[str, Meta(description="As it is spoken.")]
+
+    @classmethod
+    def of(cls, transaction: transactions.Transaction) -> Self:
+        """Build the response object of a transaction."""
+        return cls(transaction.amount, transaction.currency, transaction.payee)
+
+
 class Verification(ResponseSchema, frozen=True):
     """One request to prove a phone number."""
 
@@ -112,6 +126,9 @@ class Verification(ResponseSchema, frozen=True):
     status: Status
     reason: EndReason | None
     reference: Annotated[str | None, Meta(description="The client's reference, unchanged.")]
+    transaction: Annotated[
+        Transaction | None, Meta(description="The payment that the code authorises.")
+    ]
     created_at: Timestamp
     expires_at: Annotated[Timestamp, Meta(description="When the code expires.")]
     expires_in: Annotated[NonNegative, Meta(description="Seconds until then; 0 when ended.")]
@@ -145,6 +162,7 @@ class Verification(ResponseSchema, frozen=True):
             status=verification.status,
             reason=verification.reason,
             reference=verification.reference,
+            transaction=Transaction.of(paid) if (paid := verification.transaction) else None,
             created_at=_timestamp(verification.created_at),
             expires_at=_timestamp(verification.expires_at),
             expires_in=verification.expires_in,

@@ -44,13 +44,20 @@ class VerificationViews(VerificationResponses):
             description="A create with the same number and `reference` returns the pending "
             "verification and ensures that a call is placed. With the same `reference` and "
             "another `code`, it ends the pending verification and creates a new one. Another "
-            "`reference` is another login session: both verifications stay pending.",
+            "`reference` is another login session: both verifications stay pending. Another "
+            "`transaction` is another verification, as another `code` is.",
             credentials=(CLIENT_AUTH,),
             headers=("Idempotency-Key",),
             request=CreateRequest,
             example={"to": "+919876543210", "name": "Asha", "reference": "login-81"},
             responses=tuple(
-                ResponseSpec(status, description, (examples.CREATED,), ("Location",), links=_LINKS)
+                ResponseSpec(
+                    status,
+                    description,
+                    (examples.CREATED, examples.CREATED_PAYMENT),
+                    ("Location",),
+                    links=_LINKS,
+                )
                 for status, description in (
                     (201, "The verification was created and its call is queued."),
                     (200, "The verification was already pending."),
@@ -110,14 +117,18 @@ class VerificationViews(VerificationResponses):
             summary="Check a code",
             description="The first correct code ends the verification. A wrong code returns 200 "
             "with `valid: false` and decrements `checks_left`; the same wrong code again does not. "
-            "A generated code is not compared before a call has been sent.",
+            "A generated code is not compared before a call has been sent. A verification with a "
+            "`transaction` needs the same one in each check: without it, or with another one, the "
+            "code is wrong.",
             credentials=_CLIENT_OR_APP,
             headers=("Idempotency-Key",),
             request=CheckRequest,
             example={"code": "471102"},
             responses=(
                 ResponseSpec(
-                    200, "The code was compared.", (examples.CORRECT_CODE, examples.WRONG_CODE)
+                    200,
+                    "The code was compared.",
+                    (examples.CORRECT_CODE, examples.WRONG_CODE, examples.AUTHORISED_PAYMENT),
                 ),
             ),
             errors=(errors.NoCallYet, errors.TooManyWrongCodes),

@@ -288,27 +288,6 @@ def derive_receipt_key(key: bytes) -> bytes:
     return _subkey(key, b"receipt")
 
 
-def encrypt_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
-    """Encrypt code and name for their verification."""
-    return ring.encrypt(f"{code} {name}", f"{verification_id} speech")
-
-
-def decrypt_speech(ring: KeyRing, verification_id: str, ciphertext: bytes) -> tuple[str, str]:
-    """Return code and name. Raises as :meth:`KeyRing.decrypt`."""
-    code, _, name = ring.decrypt(ciphertext, f"{verification_id} speech").partition(" ")
-    return code, name
-
-
-def encrypt_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
-    """Encrypt an E.164 number for its verification."""
-    return ring.encrypt(number, f"{verification_id} number")
-
-
-def decrypt_number(ring: KeyRing, verification_id: str, ciphertext: bytes) -> str:
-    """Return the E.164 number. Raises as :meth:`KeyRing.decrypt`."""
-    return ring.decrypt(ciphertext, f"{verification_id} number")
-
-
 def _encode(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest[:_HASH_BYTES]).rstrip(b"=").decode()
 

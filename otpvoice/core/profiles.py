@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.phone import NumberRules
+from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow
 
 
@@ -32,6 +34,21 @@ def serving_routes(
         region: of the number (ISO 3166).
     """
     return tuple(name for name in routes if region in regions.get(name, (region,)))
+
+
+def check_request(request: CreateRequest, profile: ClientProfile, max_delay_s: float) -> None:
+    """Check what a create must have for this client.
+
+    Raises:
+        InvalidRequest: the delay is longer than ``max_delay_s``, or the client's code is missing.
+    """
+    if (request.call_after or 0) > max_delay_s:
+        detail = (
+            f"must be at most {max_delay_s:g}, to leave time for the call before the code expires"
+        )
+        raise InvalidRequest.for_field("/call_after", detail)
+    if profile.deliver_only and request.code is None:
+        raise InvalidRequest.for_field("/code", "is missing: this client supplies its own codes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
+from msgspec import to_builtins
 
 from otpvoice.core.keys import derive_receipt_key
 from otpvoice.core.verification import Status, Verification
@@ -61,6 +62,8 @@ class ReceiptSigner:
         }
         if verification.reference is not None:
             claims["reference"] = verification.reference
+        if verification.transaction is not None:
+            claims["transaction"] = to_builtins(verification.transaction)
         headers = {"typ": RECEIPT_TYPE, "kid": self._key_id}
         return jwt.encode(claims, self._signer, _ALGORITHM, headers)
 

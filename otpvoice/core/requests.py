@@ -1,30 +1,25 @@
 """Request bodies of the HTTP contract, and the validation of their members."""
 
-import ipaddress
-import re
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from otpvoice.core.errors import FieldError
+from otpvoice.core.networks import MAX_ADDRESSES, client_network
 from otpvoice.core.phone import E164
-from otpvoice.core.speech import CODE_PATTERN, MAX_LANGUAGES, is_locale
+from otpvoice.core.speech import CODE_PATTERN, MAX_LANGUAGES, clean_name, is_locale
+from otpvoice.core.transactions import (
+    AMOUNT_PATTERN,
+    CURRENCIES,
+    MAX_AMOUNT,
+    MAX_PAYEE,
+    Transaction,
+    is_amount,
+)
 
 MAX_REFERENCE: Final = 64
 """Characters of a client's reference."""
-MAX_ADDRESSES: Final = 512
-"""Characters of a request's ``ip``: a list of a dozen addresses fits."""
-
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052, section 2.1."""
-_WITH_PORT: Final = re.compile(
-    r"(?P<v4>[0-9.]+)(?::[0-9]{1,5})? | \[(?P<v6>[^\]]+)\](?::[0-9]{1,5})?", re.VERBOSE | re.ASCII
-)
-"""RFC 3986, section 3.2.2: IPv6 addresses with a port are in brackets."""
-_OBFUSCATED: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+", re.ASCII | re.IGNORECASE)
-"""RFC 7239, section 6: a proxy that does not name its client."""
-
 # These JSON Schemas document what `field_errors` and the core check, with clearer messages.
 _Number = Annotated[
     str, Meta(extra_json_schema={"pattern": f"^{E164.pattern}$", "examples": ["+919876543210"]})
@@ -52,6 +47,18 @@ _Address = Annotated[
         }
     ),
 ]
+_Amount = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": f"^{AMOUNT_PATTERN.pattern}$",
+            "maxLength": MAX_AMOUNT,
+            "examples": ["2500.00"],
+        }
+    ),
+]
+_Currency = Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Z]{3}$", "examples": ["INR"]})]
+_Payee = Annotated[str, Meta(extra_json_schema={"examples": ["ACME Stores"]})]
 
 
 class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +67,65 @@ class RequestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def field_errors(self) -> list[FieldError]:
         """Return what is wrong beyond the types."""
         return []
+
+
+class TransactionRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
+    """The payment that the code authorises. Its code is valid for this payment only."""
+
+    amount: Annotated[
+        _Amount,
+        Meta(
+            description="A decimal number above zero: at most 13 digits, at most 3 of them after "
+            "the point. `2500`, `2500.0` and `2500.00` are the same amount."
+        ),
+    ]
+    currency: Annotated[_Currency, Meta(description="ISO 4217, in upper case.")]
+    payee: Annotated[
+        _Payee,
+        Meta(
+            description="Spoken. It is cleaned as `name` is: letters and marks of any script, "
+            f"spaces, `'`, `-` and `.` stay, at most {MAX_PAYEE} characters."
+        ),
+    ]
+
+    def field_errors(self) -> list[FieldError]:
+        """Return errors of all members."""
+        errors = []
+        if not is_amount(self.amount):
+            detail = (
+                "must be a decimal number above zero, such as 2500.00: at most 13 ASCII digits, at "
+                "most 3 of them after the point, without a zero in front, a sign, an exponent or "
+                "separators"
+            )
+            errors.append(FieldError("/amount", detail))
+        if self.currency not in CURRENCIES:
+            detail = "must be the ISO 4217 code of a currency in upper case, such as INR"
+            errors.append(FieldError("/currency", detail))
+        payee = self.to_transaction().payee
+        if not payee:
+            errors.append(FieldError("/payee", "must have letters: nothing of it can be spoken"))
+        elif len(payee) > MAX_PAYEE:
+            detail = f"must have at most {MAX_PAYEE} characters that can be spoken"
+            errors.append(FieldError("/payee", detail))
+        return errors
+
+    def to_transaction(self) -> Transaction:
+        """Return the transaction as it is spoken, compared and shown."""
+        return Transaction(self.amount, self.currency, clean_name(self.payee, None))
+
+
+def bound_parts(transaction: TransactionRequest | None) -> tuple[str, ...]:
+    """Return what a transaction adds to the text of a code's digest: nothing if there is none."""
+    return (transaction.to_transaction().canonical,) if transaction else ()
+
+
+_Transaction = Annotated[
+    TransactionRequest | None,
+    Meta(
+        description="The `transaction` of the create. Without it, or with another one, the code is "
+        "wrong."
+    ),
+]
 
 
 class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +165,13 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
             "number and reference return the same verification."
         ),
     ] = None
+    transaction: Annotated[
+        TransactionRequest | None,
+        Meta(
+            description="The payment that the code authorises. It is spoken, and a check must send "
+            "the same one. Another transaction is another verification."
+        ),
+    ] = None
     ip: Annotated[
         _Address | None,
         Meta(
@@ -109,11 +182,12 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     ] = None
 
     def field_errors(self) -> list[FieldError]:
-        """Return errors of code, locale, reference and ip."""
+        """Return errors of code, locale, reference, transaction and ip."""
         errors = [
             *_locale_errors(self.locale),
             *_code_errors(self.code),
             *_reference_errors(self.reference),
+            *_transaction_errors(self.transaction),
         ]
         try:
             client_network(self.ip)
@@ -126,10 +200,11 @@ class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
     """``POST /v1/verifications/<id>/checks``."""
 
     code: Annotated[_Code, Meta(description="The code as the user typed it: `code_length` digits.")]
+    transaction: _Transaction = None
 
     def field_errors(self) -> list[FieldError]:
-        """Return the error of a malformed code."""
-        return _code_errors(self.code)
+        """Return errors of code and transaction."""
+        return [*_code_errors(self.code), *_transaction_errors(self.transaction)]
 
 
 class NumberRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -153,10 +228,15 @@ class NumberCheckRequest(NumberRequest, frozen=True, forbid_unknown_fields=True,
     """``POST /v1/checks``."""
 
     code: Annotated[_Code, Meta(description="The code as the user typed it: `code_length` digits.")]
+    transaction: _Transaction = None
 
     def field_errors(self) -> list[FieldError]:
-        """Return errors of reference and code."""
-        return [*_reference_errors(self.reference), *_code_errors(self.code)]
+        """Return errors of reference, code and transaction."""
+        return [
+            *_reference_errors(self.reference),
+            *_code_errors(self.code),
+            *_transaction_errors(self.transaction),
+        ]
 
 
 class CallRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -190,60 +270,13 @@ def _reference_errors(reference: str | None) -> list[FieldError]:
     return [FieldError("/reference", "must be printable characters")]
 
 
+def _transaction_errors(transaction: TransactionRequest | None) -> list[FieldError]:
+    errors = transaction.field_errors() if transaction else []
+    return [FieldError(f"/transaction{each.pointer}", each.detail) for each in errors]
+
+
 def _locale_errors(locale: str | None) -> list[FieldError]:
     if locale is None or is_locale(locale):
         return []
     detail = "must be a BCP 47 language tag such as hi or en-IN, or an Accept-Language list"
     return [FieldError("/locale", detail)]
-
-
-def client_network(text: str | None) -> str | None:
-    """Return the network that limits count a request's ``ip`` as; None if none is public.
-
-    Args:
-        text: an address, or a list as in ``X-Forwarded-For``, whose first public address counts.
-            Ports, brackets, quotes and spaces are ignored.
-
-    Raises:
-        ValueError: a part of it is not an address, or the whole is too long.
-    """
-    if text is None:
-        return None
-    if len(text) > MAX_ADDRESSES:
-        raise ValueError("too long")
-    entries = [entry for part in text.split(",") if (entry := part.strip(' \t"'))]
-    if not entries:
-        raise ValueError("no address")
-    named = [entry for entry in entries if not _OBFUSCATED.fullmatch(entry)]
-    networks = [public_network(_without_port(entry)) for entry in named]
-    return next((network for network in networks if network), None)
-
-
-def _without_port(entry: str) -> str:
-    match = _WITH_PORT.fullmatch(entry)
-    return (match["v4"] or match["v6"]) if match else entry
-
-
-def public_network(address: str) -> str | None:
-    """Return the network that limits count an address as; None if it is not public.
-
-    An IPv4 address counts by itself. An IPv6 address counts as its /64, which one line usually
-    has (RFC 6177), or as the IPv4 address that is embedded in it.
-
-    Raises:
-        ValueError: the text is not an address.
-    """
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = _embedded_ipv4(parsed) or parsed
-    if not parsed.is_global or parsed.is_multicast:
-        return None
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
-
-
-def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped

@@ -7,24 +7,25 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from otpvoice.core.errors import FieldError, InvalidRequest, NumberNotAllowed
-from otpvoice.core.keys import (
-    KeyRing,
-    LogId,
-    NumberHasher,
+from otpvoice.core.encrypted_fields import (
     decrypt_number,
     encrypt_number,
     encrypt_speech,
+    encrypt_transaction,
+    with_transaction,
 )
+from otpvoice.core.errors import FieldError, InvalidRequest, NumberNotAllowed
+from otpvoice.core.keys import KeyRing, LogId, NumberHasher
+from otpvoice.core.networks import client_network
 from otpvoice.core.phone import Number, parse_allowed_number, parse_number
-from otpvoice.core.profiles import ClientProfile, CodePolicy, serving_routes
+from otpvoice.core.profiles import ClientProfile, CodePolicy, check_request, serving_routes
 from otpvoice.core.requests import (
     CallRequest,
     CheckRequest,
     CreateRequest,
     NumberCheckRequest,
     NumberRequest,
-    client_network,
+    bound_parts,
 )
 from otpvoice.core.speech import Flow, choose_flow, clean_name, generate_code
 from otpvoice.core.store_port import (
@@ -138,7 +139,8 @@ class Verifications:
             TooManyWrongCodes: neither compared nor counted.
             InvalidRequest: the code has another length; it is not counted.
         """
-        digests = self.ring.digests("check", verification_id, request.code)
+        bound = bound_parts(request.transaction)
+        digests = self.ring.digests("check", verification_id, request.code, *bound)
         length = len(request.code)
         stored = self.store.check(verification_id, client, length, digests, idempotency)
         return self._result(stored, "right", "wrong")
@@ -183,7 +185,8 @@ class Verifications:
     ) -> Result:
         """Compare a code with that of the number's newest verification, as :meth:`check` does."""
         newest = self._newest_of(request)
-        digests = self.ring.digests("create", client, newest.number_hash, request.code)
+        bound = bound_parts(request.transaction)
+        digests = self.ring.digests("create", client, newest.number_hash, request.code, *bound)
         stored = self.store.check(newest, client, len(request.code), digests, idempotency)
         return self._result(stored, "right", "wrong")
 
@@ -210,7 +213,7 @@ class Verifications:
         profile = self.profiles[client]
         ttl_s = request.ttl or profile.ttl_s
         margin_s = queue_margin_s(self.policy.min_remaining_life_s, ttl_s)
-        _check_request(request, profile, ttl_s - margin_s)
+        check_request(request, profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
         routes = serving_routes(self.routes, self.route_regions, number.region)
         self._check_route(request.route, routes)
@@ -245,26 +248,36 @@ class Verifications:
             raise InvalidRequest(f"/route {detail}.", [FieldError("/route", detail)])
 
     def _encrypted(self, client: str, request: CreateRequest, number: str) -> dict[str, Any]:
-        """Return the members of a new verification that depend on its number or its code."""
+        """Return the members that depend on the number, the code or the transaction."""
         profile, verification_id = self.profiles[client], _new_id("vrf")
         test_code = profile.number_rules.test_numbers.get(number)
         code = request.code or test_code or generate_code(self.policy.code_length)
         name = clean_name(request.name or "") or profile.default_name
         number_hash = self.number_hasher.hash(number)
-        return {
+        ring, bound = self.ring, bound_parts(request.transaction)
+        members = {
             "id": verification_id,
             "number_hash": number_hash,
-            "encrypted_number": encrypt_number(self.ring, verification_id, number),
-            "encrypted_speech": encrypt_speech(self.ring, verification_id, code, name),
-            "code_digest": self.ring.digests("check", verification_id, code)[0],
-            "request_digests": self.ring.digests("create", client, number_hash, code),
+            "encrypted_number": encrypt_number(ring, verification_id, number),
+            "encrypted_speech": encrypt_speech(ring, verification_id, code, name),
+            "code_digest": ring.digests("check", verification_id, code, *bound)[0],
+            "request_digests": ring.digests("create", client, number_hash, code, *bound),
             "code_length": len(code),
         }
+        if request.transaction:
+            members |= {
+                "encrypted_transaction": encrypt_transaction(
+                    ring, verification_id, request.transaction.to_transaction()
+                ),
+                "transaction_digests": ring.digests("transaction", client, number_hash, *bound),
+            }
+        return members
 
     def _result(self, stored: StoreResult, *expected: str, number: str | None = None) -> Result:
         """Return the result of an expected outcome, or raise what another one means."""
         verification = stored.verification
         if verification:
+            verification = with_transaction(self.ring, verification)
             number = number or decrypt_number(
                 self.ring, verification.id, verification.encrypted_number
             )
@@ -276,7 +289,7 @@ class Verifications:
                     is_replayed=stored.is_replayed,
                 )
         error = error_for(stored)
-        error.number = number if verification else None
+        error.verification, error.number = verification, number if verification else None
         raise error
 
     def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
@@ -289,16 +302,6 @@ class Verifications:
             address_hash=hash_attribute("ip", network) if network else None,
             reference_hash=hash_attribute("reference", request.reference or ""),
         )
-
-
-def _check_request(request: CreateRequest, profile: ClientProfile, max_delay_s: float) -> None:
-    if (request.call_after or 0) > max_delay_s:
-        detail = (
-            f"must be at most {max_delay_s:g}, to leave time for the call before the code expires"
-        )
-        raise InvalidRequest.for_field("/call_after", detail)
-    if profile.deliver_only and request.code is None:
-        raise InvalidRequest.for_field("/code", "is missing: this client supplies its own codes")
 
 
 def _new_call(

@@ -90,8 +90,8 @@ _UNSET_NAMES: Final = frozenset({"nan", "nil", "n.a", "n/a", "#n/a", "(n/a)"})
 """Missing values only as the whole name: ``Nan`` and ``Nil`` begin names, and ``Na`` is one."""
 
 
-def clean_name(name: str) -> str:
-    """Return what of ``name`` can be spoken, at most 40 characters; empty if nothing is left.
+def clean_name(name: str, max_length: int | None = MAX_NAME) -> str:
+    """Return what of ``name`` can be spoken, cut at its length; empty if nothing is left.
 
     The name reaches the provider's template language and a voice that also speaks the code, so
     only these characters are allowed: letters and marks of any script, space, ``'``, ``-`` and
@@ -102,7 +102,7 @@ def clean_name(name: str) -> str:
     written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], filled.replace("’", "'"))
     allowed = "".join(_speakable(_SPACES.sub(" ", written)))
     composed = unicodedata.normalize("NFC", allowed)
-    cut = _SPACES.sub(" ", composed).strip()[:MAX_NAME].rstrip()
+    cut = _SPACES.sub(" ", composed).strip()[:max_length].rstrip()
     spoken = _SPACES.sub(" ", _UNSET_WORDS.sub("", cut)).strip()
     is_unset = bool({_strip_punctuation(name), _strip_punctuation(spoken)} & _UNSET_NAMES)
     return spoken if any(c.isalpha() for c in spoken) and not is_unset else ""

@@ -69,7 +69,8 @@ class NewVerification(Struct, frozen=True):
     encrypted_speech: bytes
     code_digest: bytes
     request_digests: list[bytes]
-    """Of client, number and code, one for each ring key: they identify a repeated create."""
+    """Of client, number, code and transaction, one for each ring key: they identify a repeated
+    create."""
     own_code: bool
     reference: str | None
     route: str
@@ -89,6 +90,10 @@ class NewVerification(Struct, frozen=True):
     idempotency: Idempotency | None = None
     flow: str | None = None
     """The provider's id of the flow, stored for dialers without the client's settings."""
+    encrypted_transaction: bytes | None = None
+    transaction_digests: list[bytes] = []
+    """Of client, number and transaction, one for each ring key. Another transaction is another
+    verification."""
 
 
 class NewestOf(Struct, frozen=True):
@@ -138,6 +143,8 @@ class Store(Protocol):
         idempotency: Idempotency | None = None,
     ) -> StoreResult:
         """Compare a code's digests: of its id and code, or of client, number hash and code.
+
+        With a transaction they are also of that.
 
         Outcomes: ``right``, ``wrong``, ``wrong_length``, ``closed``, ``not_found``; not compared
         and not counted: ``no_call_yet`` (a generated code, and no call was sent) and

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from otpvoice.core.limits import WRONG_CODES, setting_name
+from otpvoice.core.transactions import Transaction
 
 _MIN_QUEUE_MARGIN_S: Final = 15
 """A call rings and speaks about this long."""
@@ -171,6 +172,10 @@ class Verification(Struct, frozen=True, kw_only=True):
     id: str
     client: str
     encrypted_number: bytes
+    encrypted_transaction: bytes = b""
+    """Empty if the code authorises no payment."""
+    transaction: Transaction | None = None
+    """None also while it is encrypted."""
     status: Status
     reason: EndReason | None = None
     reference: str | None = None

@@ -5,8 +5,14 @@ from typing import Final
 
 from msgspec import structs
 
-from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
+from otpvoice.core.encrypted_fields import (
+    decrypt_number,
+    decrypt_speech,
+    decrypt_transaction,
+)
+from otpvoice.core.keys import KeyRing
 from otpvoice.core.speech import Flow
+from otpvoice.core.transactions import spoken_variables
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.providers.base import (
     OutboundCall,
@@ -50,7 +56,7 @@ class CallBuilder:
     """Builds the provider's calls from claims.
 
     Args:
-        ring: opens numbers, names and codes.
+        ring: decrypts numbers, names, codes and transactions.
         routes: by name.
     """
 
@@ -79,6 +85,7 @@ class CallBuilder:
         route = self._routes[claim.route]
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
         locale, flow = self._flow(route, claim)
+        paid = decrypt_transaction(self._ring, claim.verification_id, claim.encrypted_transaction)
         return OutboundCall(
             call_id=claim.call_id,
             route=claim.route,
@@ -92,7 +99,7 @@ class CallBuilder:
             code=code,
             gate=flow.gate_kind,
             prompt=flow.prompt,
-            variables=route.flows.variables(claim.client),
+            variables=route.flows.variables(claim.client) | spoken_variables(paid, locale),
         )
 
     def seconds_until_code(self, call: OutboundCall) -> int | None:

@@ -21,14 +21,14 @@ from otpvoice.http_client import Deadlines
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What an answered call speaks; members as in ``OutboundCall``. Its repr shows no code."""
+    """What an answered call speaks; members as in ``OutboundCall``. Its repr shows no values."""
 
     locale: str
     text: str
     name: str = field(repr=False)
     code: str = field(repr=False)
     prompt: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def values(self) -> dict[str, str]:
@@ -38,7 +38,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """Everything that placing one call needs. Its repr shows no number, name or code."""
+    """Everything that placing one call needs. Its repr shows no number, name, code or variable."""
 
     call_id: str
     """``call_`` and 32 hex digits."""
@@ -63,10 +63,16 @@ class OutboundCall:
     """Digits only. :func:`otpvoice.core.speech.format_code` spells them for a voice."""
     prompt: str = ""
     """What is spoken until a key is pressed, with ``{Name}``; empty: the text is spoken at once."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """What fills further placeholders in, by their names: ``brand`` if the client has one."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What fills further placeholders in, by their names: ``brand`` if the client has one,
+    ``amount`` and ``payee``, which are empty without a transaction."""
     gate: Gate | None = None
     """How a key becomes known, if the code is spoken only after one."""
+
+    @property
+    def personal_texts(self) -> tuple[str, ...]:
+        """What must not reach the log if the provider's reply repeats it."""
+        return (self.name, *self.variables.values())
 
     @property
     def speech(self) -> Speech:

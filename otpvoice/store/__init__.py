@@ -55,10 +55,10 @@ Each key is ``{otpvoice}:`` and then as above. ``<…>`` is the number hash. The
 hashes are keyed hashes (:class:`otpvoice.core.keys.NumberHasher`), so no key contains a number, an
 address or a reference.
 The fields of each record are described in the Lua file that writes it. A field that has its default
-(``DEFAULTS``) is left out. The encrypted speech and number of a verification cannot be read without
-the key ring. Its end deletes the speech and the digest of its code; so does the first sweep after
-its time. The speech is stored in pieces, because a hash whose values have at most 64 bytes
-(``hash-max-listpack-value``) takes less than half the memory.
+(``DEFAULTS``) is left out. The encrypted speech, number and transaction of a verification cannot be
+read without the key ring. Its end deletes the speech and the digests of its code and transaction;
+so does the first sweep after its time. Speech and transaction are stored in pieces, because a hash
+whose values have at most 64 bytes (``hash-max-listpack-value``) takes less than half the memory.
 """
 
 from collections.abc import Mapping

@@ -37,6 +37,8 @@ class Claim(Struct, frozen=True):
     """The call's exchanges with the provider are captured."""
     region: str = ""
     """Of the number, if routes are limited to regions."""
+    encrypted_transaction: bytes = b""
+    """Empty if the code authorises no payment."""
 
 
 class CallSpeech(Struct, frozen=True):
@@ -51,6 +53,8 @@ class CallSpeech(Struct, frozen=True):
     """The call is to speak its prompt; the code only after a key."""
     is_live_test: bool = False
     """The call's exchanges with the provider are captured."""
+    encrypted_transaction: bytes = b""
+    """Empty if the code authorises no payment."""
 
 
 class SpeechRefusal(StrEnum):

@@ -38,7 +38,7 @@ from otpvoice.store.verifications import (
     to_verification,
 )
 
-_ENCRYPTED: Final = frozenset({b"encrypted_number", b"encrypted_speech"})
+_ENCRYPTED: Final = frozenset({b"encrypted_number", b"encrypted_speech", b"encrypted_transaction"})
 _Call = TypeVar("_Call", Claim, StatusQuery)
 
 
@@ -230,16 +230,20 @@ def _decode_call(kind: type[_Call], reply: Fields) -> _Call:
         UnreadableRecord: a value cannot be decoded.
     """
     with decoding(f"call:{_text(reply[b'call_id'])}"):
-        encrypted = {name.decode(): reply.pop(name) for name in _ENCRYPTED & reply.keys()}
-        members = decode_text(reply) | encrypted
+        members = _decode_fields(reply)
         members["tried_routes"] = members.get("tried_routes", "").split()
         return msgspec.convert(members, kind, strict=False)
 
 
 def _decode_speech(reply: Fields) -> CallSpeech:
-    encrypted = reply.pop(b"encrypted_speech")
-    members = decode_text(reply) | {"encrypted_speech": encrypted}
-    return msgspec.convert(members, CallSpeech, strict=False)
+    return msgspec.convert(_decode_fields(reply), CallSpeech, strict=False)
+
+
+def _decode_fields(reply: Fields) -> dict[str, Any]:
+    """Decode a reply by name. What is encrypted stays as it is."""
+    encrypted = {name.decode(): reply.pop(name) for name in _ENCRYPTED & reply.keys()}
+    members: dict[str, Any] = decode_text(reply)
+    return members | encrypted
 
 
 def _decode_audit_entry(text: bytes) -> AuditEntry:
@@ -264,11 +268,12 @@ def _decode_event(holder: str, flat: Sequence[Any]) -> Event:
         event = to_fields(claimed[b"event"])
         snapshot = msgspec.json.decode(event[b"snapshot"], type=dict[str, Any])
         calls = [to_call(call) for call in snapshot.get("calls", ())]
+        encrypted = {name.decode(): claimed[name] for name in _ENCRYPTED & claimed.keys()}
         return Event(
             id=claimed[b"id"].decode(),
             client=claimed[b"client"].decode(),
             type=event[b"type"].decode(),
-            verification=to_verification(snapshot, claimed[b"encrypted_number"], calls),
+            verification=to_verification(snapshot, encrypted, calls),
             attempts=int(event[b"attempts"]),
             holder=holder,
         )

@@ -220,6 +220,7 @@ def _decode_verification(reply: Fields) -> Verification:
             **_members(_COLUMNS, values),
             **{name: reply[key] for key, name in _STATE.items()},
             limit=reply[b"limit"].decode(),
+            encrypted_transaction=reply.get(b"encrypted_transaction", b""),
             calls=tuple(calls),
         )
 
@@ -242,12 +243,15 @@ def _members(columns: Sequence[_Column], row: Sequence[bytes | None]) -> dict[st
 
 
 def to_verification(
-    members: dict[str, Any], encrypted_number: bytes, calls: Iterable[Call]
+    members: dict[str, Any], encrypted: Mapping[str, bytes], calls: Iterable[Call]
 ) -> Verification:
-    """Convert the members of a record. A reason of another release is left out."""
+    """Convert the members of a record, and those that are encrypted.
+
+    A reason of another release is left out.
+    """
     if members.get("reason") not in _END_REASONS:
         members.pop("reason", None)
-    members |= {"encrypted_number": encrypted_number, "calls": [*calls]}
+    members |= {**encrypted, "calls": [*calls]}
     return msgspec.convert(members, Verification, strict=False)
 
 

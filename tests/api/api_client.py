@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
 from werkzeug.test import TestResponse
 
-from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech, decrypt_transaction
+from otpvoice.core.keys import KeyRing
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load
@@ -192,3 +193,9 @@ class ManualDialer:
         """Return number, code and name, as the provider would receive them."""
         number = decrypt_number(self._ring, claim.verification_id, claim.encrypted_number)
         return (number, *decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech))
+
+    def decrypt_transaction(self, claim: Claim) -> tuple[str, ...]:
+        """Return amount, currency and payee of a claimed call."""
+        paid = decrypt_transaction(self._ring, claim.verification_id, claim.encrypted_transaction)
+        assert paid
+        return (paid.amount, paid.currency, paid.payee)

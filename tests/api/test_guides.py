@@ -106,8 +106,10 @@ def receipt_of(api: ApiClient) -> str:
 
 def test_python_sample_returns_the_claims(api: ApiClient, read_receipt: Reader) -> None:
     """Those of the guide's table."""
-    created = api.create(code="1234", reference="login-81")
-    claims = read_receipt(api.check(created, "1234").get_json()["receipt"])
+    payment = {"amount": "2500.00", "currency": "INR", "payee": "ACME Stores"}
+    created = api.create(code="1234", reference="login-81", transaction=payment)
+    checked = api.act(created, "checks", {"code": "1234", "transaction": payment})
+    claims = read_receipt(checked.get_json()["receipt"])
     table = RECEIPTS_GUIDE.read_text("utf-8").partition("| claim |")[2].partition("\n\n")[0]
     found = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
     assert sorted(claims) == sorted(found)

@@ -16,8 +16,8 @@ def field_errors(api: ApiClient, path: str, members: Any) -> dict[str, str]:
     return {each["pointer"]: each["detail"] for each in body["errors"]}
 
 
-STRINGS = ("name", "code")
-"""Members whose type is any string."""
+STRINGS = {"name": "must be a string", "code": 'must be a string, such as "471102"'}
+"""Members whose type is any string, and their errors."""
 
 
 @pytest.mark.parametrize("member", STRINGS)
@@ -25,18 +25,18 @@ STRINGS = ("name", "code")
 def test_member_of_wrong_type_must_be_a_string(api: ApiClient, member: str, value: Any) -> None:
     """Not "expected `str | null`"."""
     found = field_errors(api, "/v1/verifications", {"to": "+919876543210", member: value})
-    assert found == {f"/{member}": "must be a string"}
+    assert found == {f"/{member}": STRINGS[member]}
 
 
 @pytest.mark.parametrize(
     ("member", "value", "detail"),
     [
-        ("to", None, "must be a string"),
-        ("to", 919876543210, "must be a string"),
+        ("to", None, 'must be a string, such as "+919876543210"'),
+        ("to", 919876543210, 'must be a string, such as "+919876543210"'),
         ("reference", 81, "must be a string of at most 64 characters"),
         ("reference", "r" * 65, "must be a string of at most 64 characters"),
-        ("locale", ["hi"], "must be a string of at most 255 characters"),
-        ("ip", {}, "must be a string of at most 512 characters"),
+        ("locale", ["hi"], 'must be a string of at most 255 characters, such as "hi-IN"'),
+        ("ip", {}, 'must be a string of at most 512 characters, such as "203.0.113.9"'),
         ("ttl", "300", "must be a whole number from 60 to 600"),
         ("ttl", 300.5, "must be a whole number from 60 to 600"),
         ("ttl", 5, "must be a whole number from 60 to 600"),
@@ -65,19 +65,23 @@ def test_all_type_errors_are_reported_at_once(api: ApiClient) -> None:
         "/ttl": "must be a whole number from 60 to 600",
         "/route": "must be a string",
         "/name": "must be a string",
-        "/code": "must be a string",
+        "/code": 'must be a string, such as "471102"',
     }
 
 
 @pytest.mark.parametrize(
     ("step", "members", "expected"),
     [
-        ("checks", {"code": 471102}, {"/code": "must be a string"}),
-        ("checks", {"code": None}, {"/code": "must be a string"}),
+        ("checks", {"code": 471102}, {"/code": 'must be a string, such as "471102"'}),
+        ("checks", {"code": None}, {"/code": 'must be a string, such as "471102"'}),
         ("checks", {}, {"/code": "is missing"}),
-        ("calls", {"locale": 5}, {"/locale": "must be a string of at most 255 characters"}),
+        (
+            "calls",
+            {"locale": 5},
+            {"/locale": 'must be a string of at most 255 characters, such as "hi-IN"'},
+        ),
         ("cancel", {"reason": "x"}, {"/reason": "is unknown; this request has no members"}),
-        ("checks", {"otp": "1"}, {"/otp": "is unknown; the members are code"}),
+        ("checks", {"otp": "1"}, {"/otp": "is unknown; the members are code, transaction"}),
         ("checks", {"Code": "1"}, {"/Code": "is unknown; did you mean code?"}),
     ],
 )

@@ -40,6 +40,7 @@ def test_new_verification_has_every_member(api: ApiClient) -> None:
         "status": "pending",
         "reason": None,
         "reference": "login-81",
+        "transaction": None,
         "created_at": shown["created_at"],
         "expires_at": shown["expires_at"],
         "expires_in": 300,

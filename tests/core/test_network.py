@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, ip_addresses
 
-from otpvoice.core.requests import MAX_ADDRESSES, client_network, public_network
+from otpvoice.core.networks import MAX_ADDRESSES, client_network, public_network
 
 
 @pytest.mark.parametrize(

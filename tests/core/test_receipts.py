@@ -17,6 +17,7 @@ from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing, derive_receipt_key
 from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import EndReason, Status, Verification
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
@@ -88,6 +89,27 @@ def test_receipt_without_reference_has_no_such_claim() -> None:
     bare, empty = (replace(APPROVED, reference=reference) for reference in (None, ""))
     assert "reference" not in json.loads(parts(RECEIPTS.sign(bare, ASHA))[1])
     assert json.loads(parts(RECEIPTS.sign(empty, ASHA))[1])["reference"] == ""
+
+
+def test_receipt_of_a_payment_carries_it_as_the_create_sent_it() -> None:
+    paid = replace(APPROVED, transaction=Transaction("2500.00", "INR", "शर्मा स्टोर"))
+    claims = json.loads(parts(RECEIPTS.sign(paid, ASHA))[1])
+    transaction = {"amount": "2500.00", "currency": "INR", "payee": "शर्मा स्टोर"}
+    assert claims == CLAIMS | {"transaction": transaction}
+
+
+@pytest.mark.parametrize(
+    "change", [{"amount": "2500.01"}, {"amount": "2500"}, {"currency": "USD"}, {"payee": "Mallory"}]
+)
+def test_receipt_with_another_transaction_is_not_verified(change: dict[str, str]) -> None:
+    """Also one that means the same payment, and one without any."""
+    transaction = {"amount": "2500.00", "currency": "INR", "payee": "ACME"}
+    receipt = RECEIPTS.sign(replace(APPROVED, transaction=Transaction(**transaction)), ASHA)
+    assert is_verified(receipt)
+    header, claims, signature = parts(receipt)
+    for forged in ({"transaction": transaction | change}, {"transaction": None}):
+        other = json.dumps(json.loads(claims) | forged, separators=(",", ":"))
+        assert not is_verified(join(header, other.encode(), signature))
 
 
 def test_receipt_for_own_code_does_not_claim_tel() -> None:

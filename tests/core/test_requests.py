@@ -36,6 +36,7 @@ def test_create_needs_a_number_and_accepts_all_members() -> None:
     most = {
         "to": ASHA, "name": "Asha", "locale": "hi-IN", "code": "0123", "call_after": 300,
         "ttl": 600, "route": "c2c", "reference": "r" * 64, "ip": "2001:db8::1",
+        "transaction": {"amount": "2500.00", "currency": "INR", "payee": "ACME Stores"},
     }  # fmt: skip
     body = decode(CreateRequest, most)
     assert msgspec.to_builtins(body) == most
@@ -66,6 +67,10 @@ def test_create_needs_a_number_and_accepts_all_members() -> None:
         {"reference": "r" * 65},
         {"reference": 5},
         {"ip": 5},
+        {"transaction": "2500.00 INR"},
+        {"transaction": {"amount": "1", "currency": "INR"}},
+        {"transaction": {"amount": 2500, "currency": "INR", "payee": "ACME"}},
+        {"transaction": {"amount": "1", "currency": "INR", "payee": "ACME", "iban": ""}},
         {"unknown": 1},
         {"To": ASHA},
     ],

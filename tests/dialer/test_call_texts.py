@@ -1,11 +1,13 @@
 """The text that a call speaks, of a provider that has flows and of one that has none."""
 
 import pytest
+from msgspec.structs import replace
 from providers.plivo_samples import CALL_ID, LINE, NUMBER, adapter
 from store.driver import RING
 
-from otpvoice.core.keys import encrypt_number, encrypt_speech
+from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
 from otpvoice.core.speech import Flow, Gate
+from otpvoice.core.transactions import Transaction
 from otpvoice.dialer.placement import CallBuilder
 from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
 from otpvoice.store.models import Claim
@@ -97,4 +99,15 @@ def test_gate_of_a_call_is_that_of_its_text_or_flow() -> None:
 def test_call_has_the_brand_of_its_client(client: str, variables: dict[str, str]) -> None:
     """For the placeholder of its text, or as a variable of its flow."""
     call = builder(TEXTS).build(claim("hi", None, client))
-    assert call.variables == call.speech.variables == variables
+    no_payment = {"amount": "", "payee": ""}
+    assert call.variables == call.speech.variables == variables | no_payment
+
+
+def test_call_has_the_amount_in_the_language_of_its_flow() -> None:
+    """Kept out of the log with the name."""
+    paid = Transaction("2500.00", "INR", "ACME Stores")
+    claimed = replace(claim("hi"), encrypted_transaction=encrypt_transaction(RING, "vrf_1", paid))
+    call = builder(TEXTS).build(claimed)
+    assert {"amount": "2500 रुपये", "payee": "ACME Stores"}.items() <= call.variables.items()
+    assert {"Asha", "ACME Stores"} <= {*call.personal_texts}
+    assert "ACME Stores" not in repr(call) + repr(call.speech)

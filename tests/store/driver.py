@@ -9,12 +9,15 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.keys import KeyRing, NumberHasher, encrypt_number, encrypt_speech, mask_number
+from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
+from otpvoice.core.keys import KeyRing, NumberHasher, mask_number
 from otpvoice.core.phone import Number
 from otpvoice.core.speech import Gate
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
+from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import (
     Call,
     CallStatus,
@@ -94,8 +97,10 @@ class StoreDriver:
         ip: str | None = None,
         is_test: bool = False,
         is_live_test: bool = False,
+        transaction: Transaction | None = None,
     ) -> StoreResult:
         """Create a verification and return the result, whatever its outcome."""
+        bound = (transaction.canonical,) if transaction else ()
         new_id = f"vrf_{secrets.token_hex(16)}"
         number = NUMBERS.hash(to)
         margin = min(60, ttl / 2)
@@ -105,8 +110,8 @@ class StoreDriver:
             number_hash=number,
             encrypted_number=encrypt_number(self.ring, new_id, to),
             encrypted_speech=encrypt_speech(self.ring, new_id, code, name),
-            code_digest=self.ring.digests("check", new_id, code)[0],
-            request_digests=self.ring.digests("create", client, number, code),
+            code_digest=self.ring.digests("check", new_id, code, *bound)[0],
+            request_digests=self.ring.digests("create", client, number, code, *bound),
             own_code=own_code,
             reference=reference,
             route=route or "obd",
@@ -123,6 +128,12 @@ class StoreDriver:
             is_live_test=is_live_test,
             idempotency=idempotency,
         )
+        if transaction:
+            new = replace(
+                new,
+                encrypted_transaction=encrypt_transaction(self.ring, new_id, transaction),
+                transaction_digests=self.ring.digests("transaction", client, number, *bound),
+            )
         return self.store.create(new)
 
     def create(self, to: str = ASHA, **members: Any) -> Verification:
@@ -138,9 +149,11 @@ class StoreDriver:
         code: str,
         client: str = "",
         idempotency: Idempotency | None = None,
+        transaction: Transaction | None = None,
     ) -> StoreResult:
         """Submit one code, with a digest for each key of the ring."""
-        digests = self.ring.digests("check", verification.id, code)
+        bound = (transaction.canonical,) if transaction else ()
+        digests = self.ring.digests("check", verification.id, code, *bound)
         client = client or verification.client
         return self.store.check(verification.id, client, len(code), digests, idempotency)
 

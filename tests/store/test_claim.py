@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from store.driver import CODE, RAVI, RING, StoreDriver
 
-from otpvoice.core.keys import decrypt_number, decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
 from otpvoice.store.models import Claim

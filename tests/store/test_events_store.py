@@ -12,8 +12,9 @@ from store.conftest import Sent
 from store.driver import CODE, NUMBERS, RING, StoreDriver, number_identity
 from support.service import ASHA
 
-from otpvoice.core.keys import decrypt_number
+from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
 from otpvoice.core.limits import ClientLimits
+from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
 from otpvoice.store.models import CallResult, Event
 from otpvoice.store.policy import EVENT_LEASE_MS
@@ -153,6 +154,17 @@ def test_event_shows_the_same_object_as_a_response(subscribed: StoreDriver) -> N
     assert {call.id: call.raw for call in shown.calls} == dict.fromkeys(raws)
     assert replace(shown, now=answer.now, calls=answer.calls) == answer
     assert last.verification.next_call().reason == "call_gap"
+
+
+def test_event_has_the_transaction_encrypted(subscribed: StoreDriver) -> None:
+    """It is not in the snapshot, but read from the record when the event is claimed."""
+    begun = subscribed.create(transaction=Transaction("2500.00", "INR", "ACME Stores"))
+    subscribed.dial()
+    (placed,) = due(subscribed)
+    assert placed.verification.encrypted_transaction == begun.encrypted_transaction
+    assert with_transaction(RING, placed.verification).transaction == Transaction(
+        "2500.00", "INR", "ACME Stores"
+    )
 
 
 def test_client_without_events_has_none_pending(subscribed: StoreDriver, redis: Redis) -> None:

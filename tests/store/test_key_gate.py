@@ -6,7 +6,7 @@ from store.builders import driver_with_limits
 from store.driver import CODE, RING, StoreDriver
 from store.limit_cases import NO_GAP
 
-from otpvoice.core.keys import decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.models import (

@@ -12,7 +12,7 @@ from store.conftest import Sent
 from store.driver import CODE, NUMBERS, RAVI, RING, StoreDriver
 from support.service import ENDLESS_KEYS, stored_speech
 
-from otpvoice.core.keys import decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store import DEFAULTS, Keys

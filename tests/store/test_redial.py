@@ -7,7 +7,7 @@ from redis import Redis
 from store.builders import driver_with_quotas
 from store.driver import CODE, RING, StoreDriver
 
-from otpvoice.core.keys import decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.verification import Call, CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult
 

@@ -3,7 +3,7 @@
 import pytest
 from store.driver import CODE, RING, StoreDriver
 
-from otpvoice.core.keys import decrypt_speech
+from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, CallSpeech, SpeechRefusal
 

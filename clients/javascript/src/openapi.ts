@@ -78,6 +78,11 @@ export interface components {
              * @example 471102
              */
             code: string;
+            /**
+             * @description The `transaction` of the create. Without it, or with another one, the code is wrong.
+             * @default null
+             */
+            transaction?: components["schemas"]["TransactionRequest"] | null;
         };
         /**
          * CheckedVerification
@@ -99,6 +104,8 @@ export interface components {
             reason: components["schemas"]["EndReason"] | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
+            /** @description The payment that the code authorises. */
+            transaction: components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**
@@ -171,6 +178,11 @@ export interface components {
              */
             reference?: string | null;
             /**
+             * @description The payment that the code authorises. It is spoken, and a check must send the same one. Another transaction is another verification.
+             * @default null
+             */
+            transaction?: components["schemas"]["TransactionRequest"] | null;
+            /**
              * @description The end user's address, for limits. A port is removed. Of a list, as in `X-Forwarded-For`, the first public address counts, so send a list only if your own proxy wrote it. Addresses that are not public are ignored.
              * @default null
              */
@@ -196,6 +208,8 @@ export interface components {
             reason: components["schemas"]["EndReason"] | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
+            /** @description The payment that the code authorises. */
+            transaction: components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**
@@ -285,6 +299,11 @@ export interface components {
              * @example 471102
              */
             code: string;
+            /**
+             * @description The `transaction` of the create. Without it, or with another one, the code is wrong.
+             * @default null
+             */
+            transaction?: components["schemas"]["TransactionRequest"] | null;
         };
         /**
          * NumberRequest
@@ -335,6 +354,39 @@ export interface components {
          */
         Status: "approved" | "canceled" | "expired" | "max_attempts_reached" | "pending";
         /**
+         * Transaction
+         * @description The payment that a code authorises.
+         */
+        Transaction: {
+            /** @description As the create sent it. */
+            amount: string;
+            /** @description ISO 4217. */
+            currency: string;
+            /** @description As it is spoken. */
+            payee: string;
+        };
+        /**
+         * TransactionRequest
+         * @description The payment that the code authorises. Its code is valid for this payment only.
+         */
+        TransactionRequest: {
+            /**
+             * @description A decimal number above zero: at most 13 digits, at most 3 of them after the point. `2500`, `2500.0` and `2500.00` are the same amount.
+             * @example 2500.00
+             */
+            amount: string;
+            /**
+             * @description ISO 4217, in upper case.
+             * @example INR
+             */
+            currency: string;
+            /**
+             * @description Spoken. It is cleaned as `name` is: letters and marks of any script, spaces, `'`, `-` and `.` stay, at most 30 characters.
+             * @example ACME Stores
+             */
+            payee: string;
+        };
+        /**
          * Verification
          * @description One request to prove a phone number.
          */
@@ -354,6 +406,8 @@ export interface components {
             reason: components["schemas"]["EndReason"] | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
+            /** @description The payment that the code authorises. */
+            transaction: components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**

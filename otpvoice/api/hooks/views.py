@@ -24,8 +24,9 @@ from otpvoice.api.schemas import ProblemDocument
 from otpvoice.core.errors import InvalidNumber, InvalidRequest, NotFound, OtpvoiceError, RateLimited
 from otpvoice.core.keys import mask_number
 from otpvoice.core.limits import setting_name
+from otpvoice.core.networks import client_network
 from otpvoice.core.phone import parse_sent_number
-from otpvoice.core.requests import CreateRequest, client_network
+from otpvoice.core.requests import CreateRequest
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.speech import CODE_PATTERN, is_locale
 from otpvoice.logs.context import bind_fields

@@ -173,7 +173,7 @@ class Mobtexting:
     def _variables(self, call: OutboundCall) -> dict[str, str]:
         """Return the flow's variables: flat bracket keys, not an object (mobtexting.md, 1)."""
         code = format_code(call.code, self.code_format)
-        further = {f"variables[{name}]": value for name, value in call.variables.items()}
+        further = {f"variables[{name}]": value for name, value in call.variables.items() if value}
         return {"variables[Name]": call.name, "variables[otp]": code, **further}
 
 

@@ -103,7 +103,7 @@ def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> Plac
     """
     members = decode_object(reply.body)
     entries = _entries(call, members) if reply.status in _STATUSES_WITH_RESULT else []
-    secrets = (token, call.name)
+    secrets = (token, *call.personal_texts)
     text = redact_text(_text(members, entries), secrets)
     outcome = _outcome(call.mode, reply, members, entries, text)
     return PlacementResult(

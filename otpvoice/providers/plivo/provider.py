@@ -88,7 +88,7 @@ class Plivo:
         if isinstance(response, RequestFailed):
             outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
             return PlacementResult(outcome, response.reason)
-        return parse_placement(response, (*self.auth_tokens, self.auth_id, call.name))
+        return parse_placement(response, (*self.auth_tokens, self.auth_id, *call.personal_texts))
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the JSON request (docs/providers/plivo.md, section 2). The code is not in it."""

@@ -4,24 +4,41 @@ function Verifications.key(id) return PREFIX .. 'verification:' .. id end
 -- text reference:<reference_hash>   the newest verifications of a reference: their ids, each with a space behind it
 function Verifications.reference_key(reference_hash) return PREFIX .. 'reference:' .. reference_hash end
 
--- The encrypted speech is stored in pieces `speech1`, `speech2`, ..., short enough for the compact encoding of hashes.
+-- Encrypted speech and transaction are stored in pieces such as `speech1`, `speech2`, ..., short enough for the compact
+-- encoding of hashes. A transaction has at most three.
 
-function Verifications.put_speech(record, speech)
+function Verifications.put_pieces(record, name, text)
   local length = POLICY.max_compact_length
-  for i = 1, math.ceil(#speech / length) do record['speech' .. i] = speech:sub((i - 1) * length + 1, i * length) end
+  for i = 1, math.ceil(#text / length) do record[name .. i] = text:sub((i - 1) * length + 1, i * length) end
 end
 
--- Return the pieces, and their fields.
-local function speech_pieces(verification)
+-- Return the pieces of a text, and their fields.
+local function pieces_of(verification, name)
   local pieces, fields = {}, {}
-  while verification['speech' .. #pieces + 1] do
-    fields[#fields + 1] = 'speech' .. #pieces + 1
+  while verification[name .. #pieces + 1] do
+    fields[#fields + 1] = name .. #pieces + 1
     pieces[#pieces + 1] = verification[fields[#fields]]
   end
   return pieces, fields
 end
 
-function Verifications.speech(verification) return table.concat((speech_pieces(verification))) end
+function Verifications.speech(verification) return table.concat((pieces_of(verification, 'speech'))) end
+
+-- Append the encrypted transaction to a reply, if there is one.
+function Verifications.append_transaction(reply, verification)
+  if not verification.transaction1 then return reply end
+  reply[#reply + 1] = 'encrypted_transaction'
+  reply[#reply + 1] = table.concat((pieces_of(verification, 'transaction')))
+  return reply
+end
+
+-- Return the encrypted number and transaction of a record that is not read; each is empty if there is none.
+function Verifications.encrypted_fields(id)
+  local fields = redis.call('HMGET', Verifications.key(id), 'encrypted_number', 'transaction1', 'transaction2',
+    'transaction3')
+  for i = 1, #fields do fields[i] = fields[i] or '' end
+  return fields[1], table.concat(fields, '', 2)
+end
 
 -- Return the status of a call that was not sent when its verification ended.
 function Verifications.unsent_call_status(verification)
@@ -32,8 +49,8 @@ end
 function Verifications.close(verification, status, reason, at)
   local key = Verifications.key(verification.id)
   Records.set(key, { 'status', status, 'ended_at', at, reason and 'reason' or nil, reason })
-  local _, speech_fields = speech_pieces(verification)
-  Records.unset(key, 'digest', 'request_digest', 'wrong_digests', unpack(speech_fields))
+  local _, speech_fields = pieces_of(verification, 'speech')
+  Records.unset(key, 'digest', 'request_digest', 'transaction_digest', 'wrong_digests', unpack(speech_fields))
   redis.call('ZREM', EXPIRING, bare(verification.id))
   Numbers.index_ended(verification)
   -- The code of a test number is in the settings, so it proves nothing about the number.
@@ -173,6 +190,7 @@ end
 --   now, gap_until, limit, limit_until, wrong_codes_until
 --   verification  the values of POLICY.shown_fields
 --   calls         {{value, ...}, ...}: of each those of POLICY.shown_call_fields
+--   encrypted_transaction, if it has one
 function Verifications.result(outcome, verification, retry_after_ms)
   if not verification then return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 } end
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
@@ -180,7 +198,8 @@ function Verifications.result(outcome, verification, retry_after_ms)
   for i = 1, #calls do rows[i] = Records.values(calls[i], POLICY.shown_call_fields) end
   local values = Records.values(verification, POLICY.shown_fields)
   local limit, limit_until = Verifications.next_limit(verification, calls)
-  return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', rows,
+  local reply = { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', rows,
     'now', NOW, 'gap_until', Limits.gap_until(verification), 'limit', limit or '',
     'limit_until', limit and limit_until or 0, 'wrong_codes_until', wrong_codes_until }
+  return Verifications.append_transaction(reply, verification)
 end

@@ -1,8 +1,8 @@
 -- Claim due events, each for one process and the length of a lease.
 --
 -- Arguments  holder: new for each claim; client1, max_events1, client2, max_events2, ...
--- Returns    events: {{id, client, event {field, value, ...}, encrypted_number: of its verification, "" when that is
---            erased}, ...} as names and values
+-- Returns    events: {{id, client, event {field, value, ...}, encrypted_number, encrypted_transaction: of its
+--            verification, "" when that is erased}, ...} as names and values
 --            dropped: {client, how many were dropped since the last claim, ...}
 
 local events, dropped = {}, {}
@@ -12,9 +12,9 @@ local function claim(id, client)
   redis.call('HINCRBY', key, 'attempts', 1)
   redis.call('HSET', key, 'holder', ARGS.holder)
   redis.call('ZADD', Events.queue_key(client), NOW + POLICY.event_lease_ms, id)
-  local verification = redis.call('HGET', key, 'verification')
+  local number, transaction = Verifications.encrypted_fields(redis.call('HGET', key, 'verification'))
   events[#events + 1] = { 'id', id, 'client', client, 'event', redis.call('HGETALL', key),
-    'encrypted_number', redis.call('HGET', Verifications.key(verification), 'encrypted_number') or '' }
+    'encrypted_number', number, 'encrypted_transaction', transaction }
 end
 
 local most = list_argument('max_events')

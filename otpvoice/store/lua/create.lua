@@ -1,10 +1,11 @@
--- Start a verification and queue its call, or return the one that is pending for the same reference. Verifications of
--- other references stay as they are, up to `pending_per_number`.
+-- Start a verification and queue its call, or return the one that is pending for the same reference and transaction.
+-- Verifications of other references stay as they are, up to `pending_per_number`.
 --
 -- Arguments  id, call_after_ms, ttl_ms, retention_ms, queue_margin_ms, encrypted_speech: name and code
 --            FIELDS below: fields of the record, stored under these names or those in STORED_AS
 --            prefix_hash, area, region: the number's limit keys; reference_hash, which may be empty
---            request_digests1, ...: one for each key of the ring
+--            request_digests1, ...: one for each key of the ring; with a transaction also encrypted_transaction and
+--            transaction_digests1, ...
 --            call_id, bridge, caller_id, call_route, call_locale: of the call; see Calls.queue()
 --            idempotency_key, body_hash
 -- Outcomes   created, existing, either after "replayed "; idempotency_mismatch, over_capacity, calls_unavailable;
@@ -21,28 +22,36 @@ if replay then return replay end
 local client, number, is_test = ARGS.client, ARGS.number_hash, ARGS.is_test_number
 local reference_hash = ARGS.reference_hash ~= '' and ARGS.reference_hash or nil
 local is_delayed = tonumber(ARGS.call_after_ms) > 0
-local request_digests = list_argument('request_digests')
+local request_digests, transaction_digests = list_argument('request_digests'), list_argument('transaction_digests')
 local spec = { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale, bridge = ARGS.bridge,
   caller_id = ARGS.caller_id, flow = ARGS.call_locale and ARGS.flow }
 
-local function has_code(verification)
-  for _, digest in ipairs(request_digests) do
-    if verification.request_digest == digest then return true end
+local function is_one_of(digests, digest)
+  for _, each in ipairs(digests) do
+    if each == digest then return true end
   end
   return false
+end
+
+-- Return whether a pending verification has another code or transaction than is requested now. A code that is not
+-- given is not another one.
+local function is_outdated(verification)
+  if ARGS.own_code and not is_one_of(request_digests, verification.request_digest) then return true end
+  if not verification.transaction_digest then return transaction_digests[1] ~= nil end
+  return not is_one_of(transaction_digests, verification.transaction_digest)
 end
 
 local field = Numbers.pending_field(client, ARGS.reference, reference_hash)
 local old = Numbers.load(number)[field] and Verifications.load(Numbers.load(number)[field])
 if old and old.status ~= 'pending' then old = nil end
 
-local is_new_code = old and ARGS.own_code and not has_code(old)
-local same = old and not is_new_code and old
+local replaces_old = old and is_outdated(old)
+local same = old and not replaces_old and old
 local due = math.max(NOW + ARGS.call_after_ms, Limits.gap_until({ number = number, test = is_test }))
 
 -- A code that a newer one replaces is never spoken, even when the newer one is refused.
 local function refuse(outcome, retry_after_ms)
-  if is_new_code then Verifications.close(old, 'canceled', 'superseded', NOW) end
+  if replaces_old then Verifications.close(old, 'canceled', 'superseded', NOW) end
   return Verifications.result(outcome, old, retry_after_ms)
 end
 
@@ -76,7 +85,7 @@ end
 
 local keys = { prefix = ARGS.prefix_hash, area = ARGS.area, region = ARGS.region }
 local new = { number = number, client = client, ip = ARGS.address_hash, limit_keys = keys, test = is_test }
--- A verification is superseded only if no call was sent for it, or if its own client sent a newer code.
+-- A verification is superseded only if no call was sent for it, or if its own client sent a newer code or transaction.
 local superseded, more = old, Limits.of_creates(new)
 if not old then superseded, more[#more + 1] = Verifications.make_room(new) end
 local replaced = superseded and Calls.active(superseded)
@@ -89,10 +98,14 @@ Limits.count_create(new)
 
 local key, expires_at, kept_ms = Verifications.key(ARGS.id), NOW + ARGS.ttl_ms, ARGS.ttl_ms + ARGS.retention_ms
 local record = { status = 'pending', created_at = NOW, expires_at = expires_at, version = 1, calls = spec.id,
-  queue_margin = ARGS.queue_margin_ms, request_digest = request_digests[1] }
+  queue_margin = ARGS.queue_margin_ms, request_digest = request_digests[1],
+  transaction_digest = transaction_digests[1] }
 for _, name in ipairs(FIELDS) do record[STORED_AS[name] or name] = ARGS[name] end
 if Breakers.is_wrong_code_open() then record.checks_left = math.min(POLICY.wrong_code_checks, ARGS.max_checks) end
-Verifications.put_speech(record, ARGS.encrypted_speech)
+Verifications.put_pieces(record, 'speech', ARGS.encrypted_speech)
+if ARGS.encrypted_transaction then
+  Verifications.put_pieces(record, 'transaction', ARGS.encrypted_transaction)
+end
 local verification = Records.create('verification', ARGS.id, record)
 redis.call('PEXPIRE', key, kept_ms)
 redis.call('ZADD', EXPIRING, expires_at, bare(ARGS.id))
