@@ -85,6 +85,7 @@ class Container:
             routes=self.route_order,
             route_regions=self.route_regions,
             max_redials=self.settings.verification.max_redials,
+            redial_after=frozenset(self.settings.verification.redial_after),
             callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
             retention_ms=self.settings.verification.retention * 1000,
             denial_block_ms=self.settings.limits.denial_block * 1000,

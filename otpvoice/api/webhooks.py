@@ -201,6 +201,7 @@ class WebhookViews:
             call=result.call_id,
             status=result.call_status,
             provider_status=report.raw,
+            declines=result.declines,
         )
         if not report.is_known_status:
             _LOG.warning(

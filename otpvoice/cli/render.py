@@ -115,6 +115,9 @@ def render_limits(number: NumberLimits) -> Iterator[str]:
     gap = LimitStatus(None, "call_gap", 0, None, number.gap_until_ms)
     note = "; the next call waits for it" if number.gap_until_ms else ""
     yield f"{_render_limit(gap, number.now_ms)}{note}"
+    if number.declines:
+        effect = "" if number.allows_redials else "; no redial follows until fewer are"
+        yield f"  {number.declines} of its calls were declined (busy) within an hour{effect}"
     if number.has_address_limits:
         names = " and ".join(limits_of("address"))
         yield f"  {names} count by address, and are not shown for a number."
@@ -197,6 +200,7 @@ def number_document(number: NumberLimits) -> dict[str, Any]:
         "held_by": [each.title for each in number.refusing],
         "blocked_until": _utc(number.blocked_until_ms),
         "call_gap_until": _utc(number.gap_until_ms),
+        "declines": number.declines,
         "limits": [_limit_document(each) for each in number.limits],
         "refusals": [
             {

@@ -110,8 +110,18 @@ CALL_TRANSITIONS: Final[Mapping[CallStatus, frozenset[CallStatus]]] = MappingPro
 """All transitions, also rendered into the store's functions. An ended call never changes."""
 
 
-REDIAL_STATUSES: Final = frozenset({_S.BUSY, _S.NO_ANSWER, _S.FAILED})
-"""Results that lead to a redial. ``ANSWERED`` does too if the code was not spoken."""
+class RedialReason(StrEnum):
+    """How a call may end that a redial can follow."""
+
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    UNHEARD = "unheard"
+    """It was answered, and the code was not heard."""
+
+
+MAX_DECLINES: Final = 2
+"""Calls that a person may decline within an hour before redials stop."""
 
 
 _WORD_SEPARATORS: Final = re.compile(r"[\s_-]+")

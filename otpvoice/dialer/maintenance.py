@@ -120,6 +120,7 @@ class MaintenanceLoop:
             outcome=applied.outcome,
             status=applied.call_status,
             provider_status=report.raw,
+            declines=applied.declines,
         )
 
     def _cancel(

@@ -15,6 +15,7 @@ from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile
+from otpvoice.core.verification import RedialReason
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings
 from otpvoice.sections import Positive, ProviderSection, Seconds, Section, Texts
@@ -128,6 +129,8 @@ class Verification(Section, frozen=True, kw_only=True):
     code_length: Annotated[int, Meta(ge=4, le=10)] = 6
     max_checks: Annotated[int, Meta(ge=1, le=10)] = 5
     max_redials: Annotated[int, Meta(ge=0, le=3)] = 1
+    redial_after: tuple[RedialReason, ...] = tuple(RedialReason)
+    """Empty: no redials."""
     callback_timeout: Annotated[Seconds, Meta(ge=5, le=600)] = 60
     min_remaining_life: Annotated[Seconds, Meta(ge=0, le=300)] = 60
     retention: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY

@@ -14,7 +14,7 @@ from msgspec import Struct
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.limits import CALLS_PER_DAY, DAY_MS, LimitStatus, limit_capacities, limits_of
 from otpvoice.core.phone import Number
-from otpvoice.core.verification import Verification
+from otpvoice.core.verification import MAX_DECLINES, Verification
 from otpvoice.store.export import ExportStore
 from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
 from otpvoice.store.models import Quarantine
@@ -76,12 +76,19 @@ class NumberLimits:
     gap_until_ms: int
     """The end of the call gap. 0 when no gap delays the next call."""
     blocked_until_ms: int
+    declines: int
+    """Calls that were declined within an hour."""
     limits: tuple[LimitStatus, ...]
     """With the block and the conversion breaker."""
     refusals: tuple[Refusal, ...]
     """The newest first, of the last day."""
     has_address_limits: bool
     """Whether calls are also counted by address, which a number does not determine."""
+
+    @property
+    def allows_redials(self) -> bool:
+        """Whether calls to the number may be redialed: it declined too few within an hour."""
+        return self.declines < MAX_DECLINES
 
     @property
     def own_limits(self) -> list[LimitStatus]:
@@ -103,6 +110,8 @@ class NumberLimits:
         ]
         if before.gap_until_ms and not self.gap_until_ms:
             cleared.append("call_gap")
+        if before.declines and not self.declines:
+            cleared.append("declined calls")
         return cleared
 
 
@@ -169,6 +178,7 @@ class AdminStore(ExportStore):
             now_ms=now_ms,
             gap_until_ms=_future(reply[b"gap_until_ms"], now_ms),
             blocked_until_ms=_future(reply[b"blocked_until_ms"], now_ms),
+            declines=reply[b"declines"],
             limits=self._limits(reply),
             # The list lives a day after the newest of them.
             refusals=tuple(refusal for refusal in refusals if refusal.at > now_ms - DAY_MS),

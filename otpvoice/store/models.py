@@ -150,6 +150,8 @@ class ReportResult(Struct, frozen=True):
     call_status: CallStatus | None = None
     verification_id: str | None = None
     is_live_test: bool = False
+    declines: int | None = None
+    """If the call was declined: how many of the number's calls were, within an hour."""
 
 
 class RouteHealth(StrEnum):

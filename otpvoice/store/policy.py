@@ -26,7 +26,7 @@ from otpvoice.core.limits import (
     longest_window_ms,
 )
 from otpvoice.core.speech import DENIAL_KEY
-from otpvoice.core.verification import CALL_TRANSITIONS, REDIAL_STATUSES, CallStatus
+from otpvoice.core.verification import CALL_TRANSITIONS, MAX_DECLINES, CallStatus, RedialReason
 from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
 
 _SECOND_MS: Final = 1_000
@@ -50,7 +50,8 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "call_transitions": CALL_TRANSITIONS,
         # Only a call that was never sent may get these, or one that its provider canceled.
         "unsent_only_statuses": {CallStatus.QUEUED, CallStatus.CANCELED, CallStatus.EXPIRED},
-        "redial_statuses": REDIAL_STATUSES,
+        "max_declines": MAX_DECLINES,
+        "declines_window_ms": _HOUR_MS,
         "denial_key": DENIAL_KEY,
         # The clock
         "clock_write_interval_ms": _SECOND_MS,
@@ -153,6 +154,8 @@ class StorePolicy:
     """The regions that a route is limited to, by its name."""
     max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""
+    redial_after: frozenset[RedialReason] = frozenset(RedialReason)
+    """The ends of a call that a redial follows."""
     callback_timeout_ms: int = 60_000
     """Time from placing a call to the first status query."""
     retention_ms: int = 7 * DAY_MS
@@ -176,6 +179,7 @@ class StorePolicy:
             "routes": self.routes,
             "route_regions": self.route_regions,
             "max_redials": self.max_redials,
+            "redial_after": self.redial_after,
             "callback_timeout_ms": self.callback_timeout_ms,
             "retention_ms": self.retention_ms,
             "denial_block_ms": self.denial_block_ms,

@@ -262,6 +262,19 @@ def test_callback_with_unknown_status_word_is_logged(
     )
 
 
+def test_callback_of_a_declined_call_logs_the_declines(
+    api: ApiClient, dialer: ManualDialer
+) -> None:
+    """Each busy call may have been declined; other lines have no count."""
+    api.create()
+    with capture_logs() as lines:
+        claim = dialer.place()
+        api.send_callback(id=claim.call_id, status="BUSY")
+        api.send_callback(id=claim.call_id, status="BUSY", duration="1")
+    received = [line for line in lines if line["event"] == "callback.received"]
+    assert [line["declines"] for line in received] == [1, None]
+
+
 @pytest.mark.parametrize(
     ("body", "detail", "members"),
     [

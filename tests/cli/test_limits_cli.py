@@ -191,6 +191,20 @@ def test_explain_shows_the_number_s_log_id(
     assert f'"number": "{log_id}"' in run_as_operator(environ, "limits", "explain", ASHA).output
 
 
+def test_explain_shows_declined_calls(
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
+) -> None:
+    """And from the second one on, that no redial follows."""
+    for declines in (1, 2):
+        api.create(reference=f"login-{declines}")
+        api.send_callback(id=dialer.place().call_id, status="BUSY")
+        output = run_as_operator(environ, "limits", "explain", ASHA).output
+        assert f"\n  {declines} of its calls were declined (busy) within an hour" in output
+        assert ("no redial follows" in output) == (declines == 2)
+        assert run_json(environ, "limits", "explain", ASHA)["declines"] == declines
+        api.advance_time(61)
+
+
 def test_explain_names_the_refusing_limit_and_its_end(
     api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
 ) -> None:

@@ -49,7 +49,9 @@ def test_variables_of_numbers_and_lists_are_parsed(start: Start) -> None:
         OTPVOICE_PROVIDER_ROUTES="c2c, obd",
         OTPVOICE_LIMITS_CALL_GAP="30,1m",
         OTPVOICE_LIMITS_REGIONS="",
+        OTPVOICE_VERIFICATION_REDIAL_AFTER="",
     ).settings
+    assert settings.verification.redial_after == ()
     assert settings.dialer.threads == 8
     assert settings.provider.interval == 15
     assert settings.provider.routes == ("c2c", "obd")

@@ -187,6 +187,7 @@ def test_valid_value_is_accepted_in_normal_form(
         ("provider.caller_id", '"918068280000"', "E.164 with +"),
         ("provider.routes", "[]", "1 or more"),
         ("provider.routes", "{ obd = true }", "a list"),
+        ("verification.redial_after[1]", '["busy", "declined"]', "one of busy, no_answer, failed"),
         ("provider.routes[1]", '["obd", "sip"]', "one of obd, c2c"),
         ("provider.routes[2]", '["obd", "c2c", "obd"]', "obd is already in the list"),
         ("provider.webhook_id", "12", "text"),

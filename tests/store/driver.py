@@ -265,6 +265,12 @@ class StoreDriver:
         assert settled.call_status is CallStatus.BUSY
         return claim
 
+    def dial_unanswered(self, to: str = ASHA) -> Claim:
+        """Dial the next due call, to a phone that nobody answers."""
+        claim = self.dial()
+        self.apply_callback(CallStatus.NO_ANSWER, call_id=claim.call_id, to=to)
+        return claim
+
     def sweep(self, dialer: str = "dialer") -> bool:
         """Sweep once; return whether there is more."""
         swept = self.store.sweep(dialer)

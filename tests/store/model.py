@@ -288,8 +288,17 @@ class Model:
             call.of.calls[-1].own_gap = call.own_gap
         return call.status
 
-    def settle(self, call: ModelCall, status: CallStatus, duration: int) -> bool:
-        """Apply a report, and return whether it changed the call."""
+    def settle(
+        self, call: ModelCall, status: CallStatus, duration: int, *, may_redial: bool
+    ) -> bool:
+        """Apply a report, and return whether it changed the call.
+
+        Args:
+            call: the one that it is about.
+            status: the end of the call.
+            duration: seconds of conversation.
+            may_redial: the number declined few calls.
+        """
         if not call.sent or not self.move(call, status):
             return False
         if status is C.ANSWERED:
@@ -299,6 +308,7 @@ class Model:
         due = max(self.now, self.lines[verification.to].gap_until)
         if (
             missed
+            and may_redial
             and verification.status is Status.PENDING
             and verification.max_redials < 1
             and due <= verification.last_due

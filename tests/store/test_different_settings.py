@@ -174,7 +174,7 @@ def test_max_redials_is_that_of_the_reporting_process(
             break
         assert other.mark_sent(claim)
         other.record(claim, CallResult(CallStatus.PLACED))
-        other.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
+        other.apply_callback(CallStatus.NO_ANSWER, call_id=claim.call_id)
     assert len(api.get(begun).calls) == calls
 
 

@@ -242,7 +242,8 @@ class Machine(RuleBasedStateMachine):
         settled = self.driver.apply_callback(
             status, call_id=call.id, to=call.of.to, duration_s=duration
         )
-        applied = self.model.settle(call, status, duration)
+        may_redial = self.driver.explain(call.of.to).allows_redials
+        applied = self.model.settle(call, status, duration, may_redial=may_redial)
         assert settled.outcome is (ReportOutcome.APPLIED if applied else ReportOutcome.LATE)
 
     @rule(rounds=st.sampled_from([1, 1, 2, 3, 6, 12]))

@@ -175,7 +175,7 @@ def test_redials_are_bounded_by_max_redials(redis: Redis) -> None:
     driver = driver_with_quotas(redis, max_redials=2, gaps=(0,))
     begun = driver.create()
     for _ in range(3):
-        driver.dial_busy()
+        driver.dial_unanswered()
     assert driver.seconds_until_due() == -1
     assert len(driver.get(begun).calls) == 3
 
@@ -201,7 +201,7 @@ def test_redial_takes_the_next_route_in_turn(redis: Redis) -> None:
     driver = driver_with_quotas(redis, max_redials=3, gaps=(0,))
     begun = driver.create(ttl=600)
     for _ in range(4):
-        driver.dial_busy()
+        driver.dial_unanswered()
     assert [call.route for call in driver.get(begun).calls] == [
         "obd",
         "c2c",
@@ -214,8 +214,8 @@ def test_redial_with_one_route_takes_it_again(redis: Redis) -> None:
     """A removed route is followed by the first one."""
     driver = driver_with_quotas(redis, max_redials=2, gaps=(0,), routes=("c2c",))
     begun = driver.create(ttl=600)
-    driver.dial_busy()
-    driver.dial_busy()
+    driver.dial_unanswered()
+    driver.dial_unanswered()
     assert [call.route for call in driver.get(begun).calls][1:] == ["c2c", "c2c"]
 
 

@@ -135,7 +135,7 @@ def test_log_id_of_any_number_is_eight_letters_and_equal_everywhere(
     number, number_key = parse_number(f"+91{digits}"), NumberHasher(key)
     expected = LogId.from_hash(number_key.hash(number.e164))
     telephone = identify_number(number, number_key)
-    limits = NumberLimits(telephone, 0, 0, 0, (), (), has_address_limits=False)
+    limits = NumberLimits(telephone, 0, 0, 0, 0, (), (), has_address_limits=False)
     printed = number_document(limits)["name_in_logs"]
     assert re.fullmatch(r"[A-Za-z]{8}", expected)
     assert telephone.log_id == printed == expected

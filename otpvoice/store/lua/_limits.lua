@@ -40,6 +40,19 @@ function Limits.clear_wrong_codes(number)
   end
 end
 
+-- Declined calls ------------------------------------------------------------------------------------
+--
+-- Providers report a declined call as busy, so each busy call counts as one that the person may have declined. Redials
+-- stop after POLICY.max_declines within an hour; a call that a client requests is placed all the same.
+
+local function declines_name(number) return 'declines ' .. number end
+
+function Limits.count_decline(number) Counters.increment(declines_name(number), POLICY.declines_window_ms, NOW) end
+
+function Limits.declines(number) return Counters.total(declines_name(number), POLICY.declines_window_ms) end
+
+function Limits.clear_declines(number) Counters.clear(declines_name(number), POLICY.declines_window_ms) end
+
 -- Limits of creates: every create that starts a verification counts, whatever its outcome -----------------
 
 -- Return the quotas of a create of {client, address}, each with the name of its counter.

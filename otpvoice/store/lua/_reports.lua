@@ -15,7 +15,8 @@ local function redial(verification, call, next_id)
   local due = math.max(NOW, Numbers.gap_until(call.number))
   local redials = tonumber(verification.redials or '0')
   if verification.status ~= 'pending' or redials >= POLICY.max_redials or due > Calls.latest_due(verification)
-    or Calls.active(verification) or Limits.refusing_call(verification, due) then
+    or Calls.active(verification) or Limits.refusing_call(verification, due)
+    or Limits.declines(call.number) >= POLICY.max_declines then
     return
   end
   Records.increment(Verifications.key(verification.id), 'redials')
@@ -32,11 +33,16 @@ local function heard(call, report)
   return tonumber(report.duration) >= tonumber(call.heard_after) and 1 or 0
 end
 
+-- Return whether the settings let a redial follow the end of a call.
+local function may_redial(call, is_heard)
+  return POLICY.redial_after[call.status] or is_heard == 0 and POLICY.redial_after.unheard
+end
+
 -- Continue after the first report that says how the call ended, or that has the key of a gated call.
-local function follow_up(call, report, is_unheard, is_denial)
+local function follow_up(call, report, redials, is_denial)
   local verification = Verifications.load(call.verification)
   if is_denial then return Gate.deny(call, verification) end
-  if is_unheard and verification and not call.live_test then redial(verification, call, report.next_id) end
+  if redials and verification and not call.live_test then redial(verification, call, report.next_id) end
 end
 
 -- Apply a report that may have the key of an answered call. Return whether it has.
@@ -47,7 +53,7 @@ local function apply_key(call, report)
   Records.set(Calls.key(call.id), fields)
   redis.call('ZREM', STATUS_QUERIES, call.id)
   Verifications.bump_version(call.verification, 'call.answered')
-  follow_up(call, report, is_heard == 0, key == POLICY.denial_key)
+  follow_up(call, report, may_redial(call, is_heard), key == POLICY.denial_key)
   return true
 end
 
@@ -67,10 +73,9 @@ function Reports.apply(call, report)
   if not Calls.transition(call, status, changes, is_canceled) then return false end
   if report.closes_route then Routes.close_by_report(call, report.raw) end
   if Gate.awaits_key(call) then redis.call('ZADD', STATUS_QUERIES, NOW, call.id) end
-  local is_denial = changes.key == POLICY.denial_key and not had_key
-  if is_denial or POLICY.redial_statuses[call.status] or changes.heard == 0 then
-    follow_up(call, report, true, is_denial)
-  end
+  if status == 'busy' then Limits.count_decline(call.number) end
+  local is_denial, redials = changes.key == POLICY.denial_key and not had_key, may_redial(call, changes.heard)
+  if is_denial or redials then follow_up(call, report, redials, is_denial) end
   return true
 end
 

@@ -13,7 +13,8 @@
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
 --            clock: the only possible call started at another time
---            and of the call, if one was found: call_id, call_status, verification_id, is_live_test
+--            and of the call, if one was found: call_id, call_status, verification_id, is_live_test;
+--            declines: if it was declined, how many calls the number declined within an hour
 
 local seen_key = ARGS.fingerprint and PREFIX .. 'callback_seen:' .. ARGS.fingerprint
 if seen_key and redis.call('EXISTS', seen_key) == 1 then return { 'outcome', 'seen' } end
@@ -99,4 +100,9 @@ if provider_ids[1] and not call.provider_id then
   Records.set(Calls.key(call.id), { 'provider_id', provider_ids[1] })
   redis.call('SET', Calls.provider_key(provider_ids[1]), call.id, 'PX', POLICY.retention_ms, 'NX')
 end
-return result(Reports.apply(call, report) and 'applied' or 'late', call)
+local was_applied = Reports.apply(call, report)
+local reply = result(was_applied and 'applied' or 'late', call)
+if was_applied and call.status == 'busy' then
+  reply[#reply + 1], reply[#reply + 2] = 'declines', Limits.declines(call.number)
+end
+return reply

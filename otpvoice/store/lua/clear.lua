@@ -15,6 +15,7 @@ for id, indexed in pairs(Numbers.calls(number)) do
   end
 end
 Limits.clear_wrong_codes(number)
+Limits.clear_declines(number)
 redis.call('DEL', Limits.prefix_key(ARGS.prefix))
 redis.call('ZREM', BREAKERS, Breakers.of_area(ARGS.area))
 append_audit('limits.cleared', { number = number, to = ARGS.to, operator = ARGS.operator })

@@ -1,8 +1,8 @@
 -- Return which limits apply to a number, for operators.
 --
 -- Arguments  number: its hash; prefix, area; client1, ...
--- Returns    now_ms, gap_until_ms, blocked_until_ms, limits {{client or false, limit, used, retry_at or 0}, ...},
---            refusals: the newest (JSON)
+-- Returns    now_ms, gap_until_ms, blocked_until_ms, declines: calls that were declined within an hour,
+--            limits {{client or false, limit, used, retry_at or 0}, ...}, refusals: the newest (JSON)
 
 local number, limits = ARGS.number, {}
 
@@ -20,4 +20,5 @@ for _, client in ipairs(list_argument('client')) do
   for _, limit in ipairs(Limits.of_creates({ client = client })) do add(client, limit) end
 end
 return { 'now_ms', NOW, 'gap_until_ms', Numbers.gap_until(number), 'blocked_until_ms', Numbers.blocked_until(number),
+  'declines', Limits.declines(number),
   'limits', limits, 'refusals', redis.call('LRANGE', Numbers.refusals_key(number), 0, -1) }
