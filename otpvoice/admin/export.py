@@ -48,8 +48,9 @@ def export_verifications(
             continue
         try:
             number = decrypt_number(ring, found.id, found.encrypted_number)
+            verification = with_transaction(ring, found)
         except DecryptionError:
-            reason = "the key of its number was dropped from the ring"
+            reason = "no key of the ring decrypts its number or its transaction"
             yield SkippedRecord(f"verification:{found.id}", reason)
         else:
-            yield ExportedVerification(with_transaction(ring, found), show_number(number))
+            yield ExportedVerification(verification, show_number(number))

@@ -94,6 +94,14 @@ def test_export_writes_the_objects_of_the_api_with_masked_numbers(
         assert line["calls"][0]["status"] == "answered"
 
 
+def test_export_has_the_transaction(api: ApiClient, environ: dict[str, str]) -> None:
+    """As the API shows it."""
+    payment = {"amount": "2500.00", "currency": "INR", "payee": "ACME Stores"}
+    api.create(code=CODE, transaction=payment)
+    (line,) = lines_of(run_export(environ))
+    assert line["transaction"] == payment
+
+
 def test_export_with_open_writes_whole_numbers(api: ApiClient, environ: dict[str, str]) -> None:
     api.create(code=CODE)
     done = run_command("export", "--open", **environ)
@@ -274,7 +282,7 @@ def test_number_whose_key_was_dropped_is_named_and_left_out(
     done = run_export(dropped)
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert f"left out verification:{created['id']}: the key of its number" in done.stderr
+    assert f"left out verification:{created['id']}: no key of the ring" in done.stderr
     assert "Exported 0 verifications" in done.stderr
     assert "Records left out: 1." in done.stderr
 
@@ -307,10 +315,11 @@ def test_store_that_goes_away_meanwhile_is_an_error(
         (lambda redis, key: redis.hdel(key, "created_at"), "verification", 1),
         (lambda redis, key: redis.delete(key) and redis.set(key, "text"), "verification", 1),
         (lambda redis, key: redis.hset(key, "encrypted_number", b"\xff" * 40), "verification", 1),
+        (lambda redis, key: redis.hset(key, "transaction1", "x"), "verification", 1),
         (lambda redis, key: redis.hset(key, "route", "no route"), "call", 2),
         (lambda redis, key: redis.delete(key), "call", 2),
     ],
-    ids=["time", "end", "no time", "text", "number", "call", "missing call"],
+    ids=["time", "end", "no time", "text", "number", "transaction", "call", "missing call"],
 )
 def test_unreadable_record_is_named_and_left_out(
     api: ApiClient,
