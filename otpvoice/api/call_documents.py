@@ -77,7 +77,7 @@ class CallDocuments:
         return Speech(locale, flow.text, name, code, flow.prompt, variables)
 
 
-def captured_answer(callback: Callback, outcome: str) -> CapturedAnswer:
+def captured_answer(callback: Callback, outcome: str, *, is_key: bool = False) -> CapturedAnswer:
     """Return what is kept of a request for a document of a live test call."""
     return CapturedAnswer(
         method=callback.method,
@@ -85,6 +85,7 @@ def captured_answer(callback: Callback, outcome: str) -> CapturedAnswer:
         headers=(*callback.headers,),
         body=callback.body,
         outcome=outcome,
+        is_key=is_key,
     )
 
 

@@ -76,7 +76,7 @@ class KeyViews:
         pressed = self.store.press_key(call_id, key) if key else _NO_KEY
         # As of an answer, a refusal does not say whether the call is a live test.
         if pressed.speech is None or pressed.speech.is_live_test:
-            self.capture.save(call_id, captured_answer(callback, pressed.outcome))
+            self.capture.save(call_id, captured_answer(callback, pressed.outcome, is_key=True))
         return ApiResponse(self._document(call_id, pressed), content_type=_XML)
 
     def _document(self, call_id: str, pressed: KeyPress) -> bytes:

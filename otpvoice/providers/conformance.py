@@ -20,6 +20,7 @@ from otpvoice.providers.message_body import decode_object, type_name
 CLOCK_TOLERANCE_MS: Final = 120_000
 DURATION_TOLERANCE_S: Final = 3
 _MAX_FORM_MEMBERS: Final = 100
+_KEY_OUTCOMES: Final = frozenset({"speak", "denied"})
 
 
 class CheckStatus(StrEnum):
@@ -56,7 +57,9 @@ class CapturedEvidence:
     callback: CapturedCallback | None
     callback_at_ms: int | None
     answers: Sequence[CapturedAnswer] = field(default=(), repr=False)
-    """Requests for what the call speaks."""
+    """Requests for what the call speaks, and reports of keys."""
+    is_gated: bool = False
+    """The call's flow asks for a key before it speaks the code."""
     query_responses: Sequence[CapturedResponse] = field(default=(), repr=False)
     """Responses to status queries after the call."""
     query_report: CallReport | None = None
@@ -140,14 +143,26 @@ def observe_form(e: CapturedEvidence) -> Observation:
 
 
 def observe_document(e: CapturedEvidence) -> Observation:
-    """Return whether what the call speaks was fetched once."""
-    if not e.answers:
+    """Return whether what the call speaks was fetched once; a prompt may be fetched again."""
+    fetched = [each for each in e.answers if not each.is_key]
+    if not fetched:
         if e.status is CallStatus.ANSWERED:
             return _DIFFERENT, "it was not fetched, so the call was silent: search the API's log"
         return _NOT_OBSERVED, "the call was not answered"
-    outcomes = [each.outcome for each in e.answers]
-    shown = f"{e.answers[0].method}, {', '.join(outcomes)}"
+    outcomes = [each.outcome for each in fetched]
+    shown = f"{fetched[0].method}, {', '.join(outcomes)}"
     return (_CONFIRMED if {*outcomes} == {"found"} else _DIFFERENT), shown
+
+
+def observe_key(e: CapturedEvidence) -> Observation:
+    """Return whether a key was reported, and led to the code or to a denial, once."""
+    if not e.is_gated:
+        return _NOT_OBSERVED, "the text asks for no key"
+    outcomes = [each.outcome for each in e.answers if each.is_key]
+    if not outcomes:
+        return _NOT_OBSERVED, "no key came: if one was pressed, search the API's log"
+    is_one = len(outcomes) == 1 and outcomes[0] in _KEY_OUTCOMES
+    return (_CONFIRMED if is_one else _DIFFERENT), ", ".join(outcomes)
 
 
 def observe_signature(

@@ -37,7 +37,7 @@ class CapturedCallback(msgspec.Struct, frozen=True, tag="callback"):
 
 
 class CapturedAnswer(msgspec.Struct, frozen=True, tag="answer"):
-    """A request for the document of an answered call. Its repr shows nothing of it."""
+    """A request for a document of an answered call. Its repr shows nothing of it."""
 
     method: str
     content_type: str
@@ -45,7 +45,10 @@ class CapturedAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """Names of its headers in lower case, such as those of signatures."""
     body: bytes
     outcome: str
-    """``found``, or a word of :class:`otpvoice.store.models.SpeechRefusal`."""
+    """``found`` or a word of :class:`otpvoice.store.models.SpeechRefusal`; of a key, a word of
+    :class:`otpvoice.store.models.KeyOutcome`."""
+    is_key: bool = False
+    """It reports a key, and asks for the document that follows."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"

@@ -96,7 +96,7 @@ def test_live_call_reports_every_check(
     assert status == exit_status, output
     assert f"The call: {ended}" in output
     found = check_results(output)
-    assert len(found) == 20, output
+    assert len(found) == 21, output
     assert found | checks == found, output
     assert found["phone.code"] == "not observed"
 

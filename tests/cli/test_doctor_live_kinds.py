@@ -1,5 +1,6 @@
 """``otpvoice doctor --live`` by routes of every kind: each reports what its own page expects."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -15,6 +16,11 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 TOKEN = "t0ken-of-the-vendors"
 LINE = "918068280009"
 TWIML = {"KIND": "twiml", "ACCOUNT": "AC1", "TOKEN": TOKEN}
+GATED_TEXT = {
+    "text": "Your code is {otp}.",
+    "gate": True,
+    "prompt": "A call with a code for {Name}. To hear it, press 1.",
+}
 PROVIDERS = {
     "twilio": {**TWIML, "VENDOR": "twilio", "BASE_URL": "/2010-04-01"},
     "signalwire": {
@@ -22,6 +28,12 @@ PROVIDERS = {
         "VENDOR": "signalwire",
         "BASE_URL": "/api/laml/2010-04-01",
         "WEBHOOK_KEY": TOKEN,
+    },
+    "gated": {
+        **TWIML,
+        "VENDOR": "twilio",
+        "BASE_URL": "/2010-04-01",
+        "TEXTS": json.dumps({"default": GATED_TEXT}),
     },
     "plivo": {"KIND": "plivo", "AUTH_ID": "MA0000", "AUTH_TOKEN": TOKEN, "BASE_URL": "/v1/"},
 }
@@ -40,10 +52,12 @@ class Case(NamedTuple):
 
 
 C, D, U = "confirmed", "different", "not observed"
+NO_KEY = {"reply.refuses": U, "key": U}
+"""Of an accepted call without a key gate."""
 CASES = {
-    "+919812100001": Case("twilio", "answer", {}, 0, {"reply.refuses": U, "document": U}),
-    "+919812100002": Case("signalwire", "answer", {}, 0, {"reply.refuses": U}),
-    "+919812100003": Case("plivo", "answer", {}, 0, {"reply.refuses": U}),
+    "+919812100001": Case("twilio", "answer", {}, 0, {**NO_KEY, "document": U}),
+    "+919812100002": Case("signalwire", "answer", {}, 0, NO_KEY),
+    "+919812100003": Case("plivo", "answer", {}, 0, NO_KEY),
     "+919812100004": Case(
         "twilio",
         "garbage",
@@ -54,6 +68,7 @@ CASES = {
             "reply.refuses": U,
             "reply.id": U,
             "reply.number": U,
+            "key": U,
             "document": U,
             "callback.id": U,
         },
@@ -63,9 +78,10 @@ CASES = {
         "answer",
         {"plivo_call_uuid": "other"},
         0,
-        {"reply.refuses": U, "query.id": D},
+        {**NO_KEY, "query.id": D},
     ),
     "+919812100006": Case("signalwire", "reply", _REFUSAL, 1, {"reply.refuses": D}),
+    "+919812100008": Case("gated", "press_1", {}, 0, {"reply.refuses": U, "document": U}),
     "+919812100007": Case("plivo", "reply", _REFUSAL, 1, {"reply.refuses": D}),
 }
 """By number, so that all calls run at the same time."""
@@ -89,7 +105,7 @@ def service(
     accounts = {
         f"OTPVOICE_PROVIDERS_{name.upper()}_{field}": value
         for name, own in PROVIDERS.items()
-        for field, value in {**own, **more, "BASE_URL": company.url + own["BASE_URL"]}.items()
+        for field, value in {**more, **own, "BASE_URL": company.url + own["BASE_URL"]}.items()
     }
     with running_service(
         environ,
@@ -125,7 +141,7 @@ def test_live_call_by_each_kind_reports_its_own_rows(
     assert status == case.exit_status, output
     assert f"of docs/providers/{kind}.md, section 8:" in output
     found = {name: each for name, each in check_results(output).items() if "phone" not in name}
-    assert len(found) == {"twiml": 17, "plivo": 18}[kind], output
+    assert len(found) == {"twiml": 18, "plivo": 19}[kind], output
     if status:  # a refused call shows nothing else
         others = {name: each for name, each in found.items() if name not in case.not_confirmed}
         assert {*others.values()} == {U}, output
@@ -145,3 +161,10 @@ def test_live_call_shows_that_its_document_was_fetched(
         if "The provider fetched what the call speaks: POST, found" in output
     }
     assert fetched == {"signalwire", "plivo"}
+
+
+def test_live_call_shows_that_a_key_was_reported(
+    live_calls: dict[str, tuple[int, str]],
+) -> None:
+    """Of the text with a key gate."""
+    assert "The provider reported a key: POST, speak" in live_calls["+919812100008"][1]

@@ -248,3 +248,19 @@ def test_results_do_not_have_the_number() -> None:
     assert NUMBER[3:] not in repr(DOCUMENTED)
     for evidence in (DOCUMENTED, C2C):
         assert NUMBER[3:] not in "".join(map(str, check_conformance(evidence)))
+
+
+@pytest.mark.parametrize(
+    ("key", "expected", "observation"),
+    [("1", A, "a key was pressed"), ("", A, "no key"), (None, D, "no dtmf")],
+)
+def test_key_in_a_status_query_is_observed(
+    key: str | None, expected: CheckStatus, observation: str
+) -> None:
+    """Of a flow with a key gate; the key itself is not shown."""
+    report = replace(DOCUMENTED.callback_report, key=key)
+    gated = replace(DOCUMENTED, is_gated=True, query_report=report)
+    result = result_of(gated, "query.key")
+    assert (result.status, observation in result.observation) == (expected, True)
+    assert result_of(replace(gated, is_gated=False), "query.key").status is U
+    assert result_of(replace(gated, query_report=None), "query.key").status is U

@@ -34,6 +34,7 @@ QUERY = CallQuery(CALL_ID, "", f"+{NUMBER}", LINE, REQUEST_UUID, SENT_AT_MS)
 FORM = "application/x-www-form-urlencoded"
 SIGNED = ("x-plivo-signature-v3", "x-plivo-signature-v3-nonce")
 FETCHED = CapturedAnswer("POST", FORM, SIGNED, b"", "found")
+KEY = CapturedAnswer("POST", "", (), b"", "speak", is_key=True)
 
 
 def reply(members: Any, status: int = 201) -> CapturedResponse:
@@ -90,6 +91,7 @@ def test_documented_call_has_no_difference() -> None:
     results = [*check_conformance(DOCUMENTED)]
     assert {each.name: each.status for each in results if each.status is not C} == {
         "reply.refuses": U,
+        "key": U,
     }
     assert not [each for each in results if NUMBER in str(each) or LINE in str(each)]
 
@@ -123,6 +125,17 @@ def test_every_check_is_documented() -> None:
             "found, fetched",
         ),
         ("document", {"answers": [], "status": CallStatus.BUSY}, U, "not answered"),
+        ("key", {"is_gated": True, "answers": [KEY]}, C, "speak"),
+        (
+            "key",
+            {
+                "is_gated": True,
+                "answers": [KEY, CapturedAnswer("POST", "", (), b"", "pressed", is_key=True)],
+            },
+            D,
+            "speak, pressed",
+        ),
+        ("key", {"is_gated": True, "answers": [FETCHED]}, U, "no key came"),
         ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.unauthorized"),
         ("callback.signature", callback(("x-plivo-signature-ma-v3",)), C, "ma-v3"),
         ("callback.signature", callback(("x-plivo-signature-v2",)), U, "not captured"),

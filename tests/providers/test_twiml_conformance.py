@@ -31,6 +31,7 @@ from otpvoice.providers.twiml.vendors import VENDORS
 
 C, D, U = CheckStatus
 FETCHED = CapturedAnswer("POST", "application/x-www-form-urlencoded", (), b"", "found")
+KEY = CapturedAnswer("POST", "", (), b"", "speak", is_key=True)
 
 
 def response(members: Any, status: int = 201) -> CapturedResponse:
@@ -78,7 +79,7 @@ def test_documented_call_has_no_difference() -> None:
     """Everything but a refusal and a fetched document is confirmed; no number is shown."""
     results = [*check_conformance(DOCUMENTED)]
     others = {each.name: each.status for each in results if each.status is not C}
-    assert others == {"reply.refuses": U, "document": U}
+    assert others == {"reply.refuses": U, "document": U, "key": U}
     assert not [each for each in results if NUMBER[1:] in str(each) or BRIDGE in str(each)]
 
 
@@ -110,6 +111,17 @@ def test_every_check_is_documented() -> None:
             U,
             "not answered",
         ),
+        ("key", {"is_gated": True, "answers": [KEY]}, C, "speak"),
+        (
+            "key",
+            {
+                "is_gated": True,
+                "answers": [KEY, CapturedAnswer("POST", "", (), b"", "pressed", is_key=True)],
+            },
+            D,
+            "speak, pressed",
+        ),
+        ("key", {"is_gated": True, "answers": [FETCHED]}, U, "no key came"),
         ("callback", {"callback": None, "callback_at_ms": None}, U, "callback.unauthorized"),
         ("callback.format", {"callback": None}, U, "no callback"),
         ("callback.signature", callback(headers=()), U, "not captured"),

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import click
@@ -60,8 +61,12 @@ _CODE_CHECKS: Final = {
 _QUESTIONS: Final = (
     ("phone.rings", "rings once", "Did the phone ring exactly once?"),
     ("phone.digits", "the code is read digit by digit", "Was the code read digit by digit?"),
-    ("phone.keys", "no key has to be pressed", "Was it read without a key press before?"),
 )
+_KEY_QUESTIONS: Final = {
+    False: ("phone.keys", "no key has to be pressed", "Was it read without a key press before?"),
+    True: ("phone.keys", "a key has to be pressed", "Was it read only after a key press?"),
+}
+"""By whether the flow has a key gate."""
 _YES: Final = (CheckStatus.CONFIRMED, "yes")
 _NO: Final = (CheckStatus.DIFFERENT, "no")
 _ANSWERS: Final = {"y": _YES, "yes": _YES, "n": _NO, "no": _NO}
@@ -99,8 +104,12 @@ def run_live_call(
             raise click.ClickException(str(error)) from error
     used = container.routes[call.route]
     (account,) = (each for each in account_checks(settings) if each.name == used.provider_name)
-    evidence = _collect_evidence(account, used, number, call, live_call.exchanges)
-    checks = [*account.check_call(evidence), *_user_answers(call, live_call, terminal)]
+    _, flow = used.flows.choose(client, call.locale)
+    evidence = replace(
+        _collect_evidence(account, used, number, call, live_call.exchanges), is_gated=flow.gate
+    )
+    answers = _user_answers(call, live_call, terminal, is_gated=flow.gate)
+    checks = [*account.check_call(evidence), *answers]
     summary = ", ".join(filter(None, (call.status, call.reason, call.raw)))
     page = f" of {account.conformance_page}" if account.conformance_page else ""
     click.echo(f"\nThe call: {summary}.\nWhat it showed{page}:")
@@ -196,7 +205,8 @@ def _headline(exchange: CapturedExchange) -> str:
         content_type = exchange.content_type or "no type"
         return f"A callback arrived: {exchange.method}, {content_type}, {exchange.outcome}"
     if isinstance(exchange, CapturedAnswer):
-        return f"The provider fetched what the call speaks: {exchange.method}, {exchange.outcome}"
+        event = "reported a key" if exchange.is_key else "fetched what the call speaks"
+        return f"The provider {event}: {exchange.method}, {exchange.outcome}"
     duration = f"{exchange.duration_s:.1f} s"
     if exchange.error:
         return f"The provider sent no complete reply within {duration} ({exchange.error})"
@@ -245,12 +255,14 @@ def _collect_evidence(
     )
 
 
-def _user_answers(call: Call, live_call: LiveCall, terminal: Terminal) -> Iterator[CheckResult]:
+def _user_answers(
+    call: Call, live_call: LiveCall, terminal: Terminal, *, is_gated: bool
+) -> Iterator[CheckResult]:
     """Check what only the user with the phone can observe."""
     code_check = _CODE_CHECKS[live_call.code_correct]
     yield CheckResult("phone.code", "the spoken code is the code", *code_check)
     can_ask = live_call.user_present and call.status is CallStatus.ANSWERED
-    for name, expectation, question in _QUESTIONS:
+    for name, expectation, question in (*_QUESTIONS, _KEY_QUESTIONS[is_gated]):
         text = f"{question} y, n, or Enter if you do not know."
         word = terminal.ask(text, _ANSWER_TIMEOUT_S) if can_ask else ""
         answer = _ANSWERS.get(word, (CheckStatus.NOT_OBSERVED, "no answer"))

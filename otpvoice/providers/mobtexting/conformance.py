@@ -212,6 +212,16 @@ def _query_finds_call(e: MobtextingEvidence) -> Observation:
     return _DIFFERENT, "the call was not found: without a callback it stays unknown"
 
 
+def _query_key(e: MobtextingEvidence) -> Observation:
+    if not e.is_gated:
+        return _NOT_OBSERVED, "the flow asks for no key"
+    if e.query_report is None or e.status is not CallStatus.ANSWERED:
+        return _NOT_OBSERVED, "no response had an answered call"
+    if e.query_report.key is None:
+        return _DIFFERENT, "it has no dtmf: whether the code was heard is not known"
+    return _CONFIRMED, "a key was pressed" if e.query_report.key else "no key was pressed"
+
+
 def _query_order(e: MobtextingEvidence) -> Observation:
     ends = [[e.form.parse_time(entry, "end_at") for entry in page] for page in e.query_pages]
     known = [[end for end in page if end is not None] for page in ends]
@@ -253,6 +263,7 @@ _CHECKS: Final[Sequence[CheckRow[MobtextingEvidence]]] = (
     ("callback.duration", "is in seconds", _callback_duration),
     ("callback.recording", "there is none", _callback_recording),
     ("query", "a status query finds an ended call", _query_finds_call),
+    ("query.key", "dtmf is the key that was pressed", _query_key),
     ("query.order", "the log begins with the newest call", _query_order),
     ("query.start_at", "is when the call was picked up", _query_start_at),
 )
