@@ -29,10 +29,12 @@ RETENTION_NOTE: Final = (
 )
 _QUEUE_LATE_MS: Final = 15_000
 _CODE_HEARD: Final = {
-    True: "long enough to hear the code",
-    False: "too short to hear the code",
+    True: "the code was heard",
+    False: "the code was not heard",
     None: "not known whether the code was heard",
 }
+DENIED: Final = ", because the person who was called denied having asked for it"
+"""Follows the end of a block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ class Call(ResponseSchema, frozen=True):
     heard: Annotated[
         bool | None,
         Meta(
-            description="Whether the call lasted long enough for the code to be spoken once; "
-            "null if unknown."
+            description="Whether the call lasted long enough for the code to be spoken once, or "
+            "with a key gate, whether a key was pressed to hear it; null if unknown."
         ),
     ]
 

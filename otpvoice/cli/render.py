@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from otpvoice.admin import Alert, FoundVerification, ServiceStatus, describe_result
-from otpvoice.core.limits import DAY_MS, LimitStatus, limits_of
+from otpvoice.admin import DENIED, Alert, FoundVerification, ServiceStatus, describe_result
+from otpvoice.core.limits import DAY_MS, DENIAL_BLOCK, LimitStatus, limits_of
 from otpvoice.core.verification import Call, format_utc
 from otpvoice.store.admin import NumberLimits
 
@@ -96,7 +96,8 @@ def render_headline(number: NumberLimits) -> str:
         longest = number.refusing[0]
         client = f" to {longest.client}" if longest.client else ""
         until = format_time(longest.until_ms, number.now_ms)
-        return f"{masked} is refused{client} by {longest.limit} until {until}."
+        why = DENIED if longest.limit == DENIAL_BLOCK else ""
+        return f"{masked} is refused{client} by {longest.limit} until {until}{why}."
     if number.gap_until_ms:
         return f"{masked} is not refused; its next call waits for the end of call_gap."
     return f"{masked} is not refused."
@@ -199,6 +200,7 @@ def number_document(number: NumberLimits) -> dict[str, Any]:
         "now": format_utc(number.now_ms),
         "held_by": [each.title for each in number.refusing],
         "blocked_until": _utc(number.blocked_until_ms),
+        "blocked_by": number.blocked_by,
         "call_gap_until": _utc(number.gap_until_ms),
         "declines": number.declines,
         "limits": [_limit_document(each) for each in number.limits],

@@ -163,6 +163,7 @@ LIMITS: Final[Mapping[str, Limit]] = MappingProxyType({
 WRONG_CODES: Final = "wrong_codes_per_number"
 """The only limit of checks. All others limit calls or creates."""
 CALLS_PER_DAY: Final = "calls_per_day"
+DENIAL_BLOCK: Final = "denial_block"
 
 
 @dataclass(frozen=True, slots=True)

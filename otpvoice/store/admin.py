@@ -6,13 +6,20 @@ Each method that changes or shows a person's data takes ``by``, the operator, fo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
-from otpvoice.core.limits import CALLS_PER_DAY, DAY_MS, LimitStatus, limit_capacities, limits_of
+from otpvoice.core.limits import (
+    CALLS_PER_DAY,
+    DAY_MS,
+    DENIAL_BLOCK,
+    LimitStatus,
+    limit_capacities,
+    limits_of,
+)
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import MAX_DECLINES, Verification
 from otpvoice.store.export import ExportStore
@@ -100,6 +107,14 @@ class NumberLimits:
         """The limits that refuse: those for every client first, then the longest first."""
         full = [each for each in self.limits if each.until_ms]
         return sorted(full, key=lambda each: (each.client or "", -each.until_ms))
+
+    @property
+    def blocked_by(self) -> Literal["denial", "operator"] | None:
+        """Who had the number blocked: the person who denied a call, or an operator."""
+        if not self.blocked_until_ms:
+            return None
+        is_denied = any(each.limit == DENIAL_BLOCK for each in self.limits)
+        return "denial" if is_denied else "operator"
 
     def cleared_since(self, before: "NumberLimits") -> list[str]:
         """Describe the limits that changed since ``before``: ``calls_per_number 3/3 → 0/3``."""

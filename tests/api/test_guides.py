@@ -22,6 +22,7 @@ from otpvoice.store.redis_store import RedisStore
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mobile.md").read_text("utf-8")
 UNHEARD = "`answered`, `heard: false`"
+DENIED = "`canceled`, `reason: denied`"
 SENTENCES = re.compile(r"[A-Z][\w ,'.-]+\.", re.ASCII)
 HINDI = re.compile(r"[\u0900-\u097F][\u0900-\u097F ,-]+।([ \u0900-\u097F,-]+।)*")
 HEADINGS = re.findall(r"^\| (\w+) \| English \| हिन्दी \|$", GUIDE, re.MULTILINE)
@@ -42,7 +43,7 @@ def quoted(words: Iterable[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("heading", "words"),
     [
-        ("status", quoted(set(Status) - {Status.PENDING})),
+        ("status", quoted(set(Status) - {Status.PENDING}) | {DENIED}),
         ("call", quoted(CallStatus) | {UNHEARD}),
         ("reason", quoted(NextReason)),
         (

@@ -1,6 +1,7 @@
 """``otpvoice find`` shows text the API knows, and neither a number nor a code."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cli.cli_runner import (
 )
 from support.service import ASHA, NUMBER_KEY
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus
 
 MASKED = "+91******3210"
@@ -134,6 +136,28 @@ def test_find_of_a_blocked_number_exits_with_0(api: ApiClient, environ: dict[str
     done = run_as_operator(environ, "find", RAVI)
     assert done.exit_code == 0
     assert "is refused by block until" in done.output
+
+
+def test_find_and_limits_show_that_the_person_denied_a_call(
+    api: ApiClient, dialer: ManualDialer, environ: dict[str, str]
+) -> None:
+    """Nobody has to ask who blocked the number, and unblock lifts it."""
+    api.create(RAVI)
+    claim = dialer.place(gate=Gate.DOOR)
+    assert api.store.press_key(claim.call_id, "9").outcome == "denied"
+    found = run_as_operator(environ, "find", RAVI).output
+    assert re.search("is refused by denial_block until .*, because the person", found)
+    assert "canceled (denied)" in found
+    explained = run_as_operator(environ, "limits", "explain", RAVI).output
+    assert re.search(r"denial_block +-  ", explained)
+    document = json.loads(run_as_operator(environ, "limits", "explain", RAVI, "--json").output)
+    assert document["blocked_by"] == "denial"
+    run_as_operator(environ, "limits", "unblock", RAVI)
+    document = json.loads(run_as_operator(environ, "limits", "explain", RAVI, "--json").output)
+    assert document["blocked_by"] is None
+    run_as_operator(environ, "limits", "block", RAVI)
+    document = json.loads(run_as_operator(environ, "limits", "explain", RAVI, "--json").output)
+    assert document["blocked_by"] == "operator"
 
 
 def test_find_shows_a_verification_whose_number_key_was_dropped(

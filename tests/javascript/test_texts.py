@@ -8,7 +8,7 @@ import pytest
 from javascript.node import CLIENT, Node
 
 GUIDE = (CLIENT.parents[1] / "docs" / "mobile.md").read_text("utf-8")
-ROW = re.compile(r"^\| `(\w+)`(, `heard: false`)? \| (.+?) \| (.+?) \|$")
+ROW = re.compile(r"^\| `(\w+)`(?:, `\w+: (\w+)`)? \| (.+?) \| (.+?) \|$")
 PROGRAM = "import { texts } from 'otpvoice-client/texts'; console.log(JSON.stringify(texts))"
 
 
@@ -23,7 +23,8 @@ def guide(heading: str, column: int) -> dict[str, str]:
     """Return the rows of a table of the guide: word → text."""
     _, _, table = GUIDE.partition(f"\n| {heading} | English | हिन्दी |\n|---|---|---|\n")
     rows = [ROW.match(line) for line in table.partition("\n\n")[0].splitlines()]
-    return {"unheard" if row[2] else row[1]: row[column] for row in rows if row}
+    special = {"false": "unheard", "denied": "denied"}
+    return {special.get(row[2], row[1]): row[column] for row in rows if row}
 
 
 @pytest.mark.parametrize(("language", "column"), [("en", 3), ("hi", 4)])

@@ -225,7 +225,7 @@ def test_voicemail_call_is_answered_and_redialed(played: Played, desk: Page, pag
     desk.get_by_label("Find").fill(begun["id"])
     desk.keyboard.press("Enter")
     step = desk.locator(".timeline li", has_text="Call 1: answered")
-    expect(step).to_contain_text("too short to hear the code")
+    expect(step).to_contain_text("the code was not heard")
     expect(desk.get_by_text("Call 2: placed")).to_be_visible()
     phone.get_by_role("button", name="Decline", exact=True).click()
     wait_until(

@@ -236,7 +236,10 @@ export class OtpvoiceCode extends BaseElement {
     if (state.status === 'approved' && (this.#isChecking || this.#unanswered)) return
     const isNew = this.#shown?.version !== state.version
     this.#shown = state
-    if (state.status !== 'pending') return this.#end(state, null, this.#texts().status[state.status])
+    if (state.status !== 'pending') {
+      const { status } = this.#texts()
+      return this.#end(state, null, (state.reason === 'denied' && status['denied']) || status[state.status])
+    }
     this.#getView().showVerification(state)
     if (isNew) this.#dispatch('otpvoice-change', { verification: state })
   }

@@ -35,7 +35,7 @@ export interface components {
             ended_at: string | null;
             /** @description Duration of the call in seconds. */
             duration: number | null;
-            /** @description Whether the call lasted long enough for the code to be spoken once; null if unknown. */
+            /** @description Whether the call lasted long enough for the code to be spoken once, or with a key gate, whether a key was pressed to hear it; null if unknown. */
             heard: boolean | null;
         };
         /**

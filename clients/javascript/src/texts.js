@@ -4,7 +4,8 @@
 /**
  * @typedef {object} Texts
  * @property {Record<string, string>} element labels and sentences; `{name}` is replaced
- * @property {Record<string, string>} status by the `status` of a verification that has ended
+ * @property {Record<string, string>} status by the `status` of a verification that has ended; `denied` if that is
+ *   its `reason`
  * @property {Record<string, string>} call by the `status` of a call; `unheard` if `heard` is false
  * @property {Record<string, string>} reason by the `reason` of a next action
  * @property {Record<string, string>} code by the `code` of an error
@@ -32,6 +33,7 @@ export const texts = {
     status: {
       approved: 'Your number is verified. Thank you.',
       canceled: 'This verification was cancelled. Please start again if you still want to log in.',
+      denied: 'This login was refused on the phone. If that was a mistake, please try again later.',
       expired: 'The code has expired. Please ask for a new call.',
       max_attempts_reached: 'The code was wrong too many times. Please ask for a new call.',
     },
@@ -96,6 +98,7 @@ export const texts = {
     status: {
       approved: 'आपका नंबर सत्यापित हो गया है। धन्यवाद।',
       canceled: 'यह सत्यापन रद्द कर दिया गया है। लॉग इन करना हो तो कृपया फिर से शुरू करें।',
+      denied: 'यह लॉगिन फ़ोन पर अस्वीकार कर दिया गया। यदि यह गलती से हुआ, तो कृपया बाद में फिर से प्रयास करें।',
       expired: 'कोड की समय-सीमा समाप्त हो गई है। कृपया नई कॉल का अनुरोध करें।',
       max_attempts_reached: 'कोड कई बार गलत डाला गया। कृपया नई कॉल का अनुरोध करें।',
     },

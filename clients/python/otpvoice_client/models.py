@@ -32,7 +32,8 @@ class Call:
     duration: int | None
     """Seconds of the conversation."""
     heard: bool | None
-    """Whether the call lasted long enough for the code to be spoken; None if unknown."""
+    """Whether the call lasted long enough for the code to be spoken, or with a key gate, whether a
+    key was pressed to hear it; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Verification:
     status: str
     """``pending``; ``approved``, ``canceled``, ``expired`` or ``max_attempts_reached``."""
     reason: str | None
+    """Of ``canceled``: ``requested``, ``superseded``, or ``denied`` by the person called."""
     reference: str | None
     created_at: datetime
     expires_at: datetime

@@ -46,6 +46,7 @@ class Stats:
         self.since_ms = buckets[0].start
         self.created = counts["created"]
         self.approved = counts["verification approved"]
+        self.denied = counts["verification denied"]
         ended = sum(count for name, count in counts.items() if name.startswith("verification "))
         self.ended = ended - counts["verification superseded"]  # a newer one continues it
         self.placed = self.calls("placed")

@@ -17,13 +17,13 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
-from otpvoice.admin import RETENTION_NOTE, AdminService, describe_result
+from otpvoice.admin import DENIED, RETENTION_NOTE, AdminService, describe_result
 from otpvoice.admin.preview import CallPreview
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.speech import is_locale
-from otpvoice.core.verification import Call, Verification, format_utc
+from otpvoice.core.verification import Call, EndReason, Verification, format_utc
 from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.stats import StatsReader
 
@@ -123,7 +123,9 @@ class ConsoleViews:
     def search(self) -> Response:
         """Show the verifications that match a text, and the limits of a number."""
         result = self.admin.search(request.form.get("query", "").strip(), operator_name())
-        return _render_page("results.html", result=result, retention_note=RETENTION_NOTE)
+        return _render_page(
+            "results.html", result=result, retention_note=RETENTION_NOTE, denied=DENIED
+        )
 
     def clear(self) -> Response:
         """Clear the limits of a number that the operator confirmed."""
@@ -223,6 +225,7 @@ def _templates() -> Environment:
         percent=lambda value: _DASH if value is None else f"{value:.0f} %",
         value=lambda value: _DASH if value is None else f"{value:.0f}",
         timeline=_build_timeline,
+        reason=_describe_reason,
     )
     return templates
 
@@ -259,8 +262,9 @@ def _build_timeline(verification: Verification) -> list[TimelineEntry]:
         entries.append(TimelineEntry(verification.expires_at, "ahead", "Expires"))
     else:
         css_class = "good" if verification.status == "approved" else "bad"
-        title, reason = _spaced(verification.status).capitalize(), verification.reason or ""
-        entries.append(TimelineEntry(verification.ended_at, css_class, title, _spaced(reason)))
+        title, reason = _spaced(verification.status).capitalize(), verification.reason
+        details = _describe_reason(reason) if reason else ""
+        entries.append(TimelineEntry(verification.ended_at, css_class, title, details))
     return sorted(entries, key=lambda entry: entry.time_ms)
 
 
@@ -278,6 +282,12 @@ def _call_entries(call: Call, name: str) -> Iterator[TimelineEntry]:
         title = f"{name}: {_spaced(call.status)}"
         details = ", ".join(filter(None, [_spaced(call.reason or ""), *describe_result(call)]))
         yield TimelineEntry(time_ms, css_class, title, details)
+
+
+def _describe_reason(reason: EndReason) -> str:
+    if reason is EndReason.DENIED:
+        return "denied: the person who was called pressed 9, and did not ask for the call"
+    return _spaced(reason)
 
 
 def _spaced(word: str) -> str:

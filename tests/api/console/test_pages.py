@@ -10,6 +10,7 @@ from support.valkey import Valkey
 from system.leaks import Scanner
 
 from otpvoice.app import create_app
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
@@ -75,6 +76,21 @@ def test_search_finds_by_number_id_and_reference(
         (created["id"], "console: asha"),
         *[("a reference", "console: asha")] * 2,
     ]
+
+
+def test_denial_is_shown_with_what_it_means(
+    api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer
+) -> None:
+    """In the statistics, of the verification, and of the number that is blocked."""
+    assert "Denied" not in visible_text(browser.open_overview())
+    created = api.create()
+    claim = dialer.place(gate=Gate.DOOR)
+    assert api.store.press_key(claim.call_id, "9").outcome == "denied"
+    assert "Denied 1 in the hour 1 in the day" in visible_text(browser.open_overview())
+    page = visible_text(browser.search(ASHA))
+    assert created["id"] in page
+    assert page.count("the person who was called pressed 9") == 2
+    assert re.search("is refused by denial_block until .* denied having asked for it", page)
 
 
 def test_timeline_of_an_answered_call_leaves_open_whether_the_code_was_heard(
