@@ -55,6 +55,8 @@ class AccountChecks(Generic[S]):
     """The address of this service, without a slash at its end."""
     region: str | None = None
     """Of numbers without a calling code (ISO 3166); None if several are possible."""
+    is_gated: bool = False
+    """A text of the account or of a client asks for a key before it speaks the code."""
 
     conformance_page: ClassVar[str] = ""
     """The page and section that list the checks of :meth:`check_call`; empty without any."""

@@ -224,6 +224,7 @@ def test_exception_in_a_check_is_a_finding() -> None:
     assert "482913" not in str(second)
 
 
+GATED = '{"default": {"text": "{otp}", "gate": true, "prompt": "Press 1."}}'
 PROVIDERS = {
     "provider": {"provider_base_url": "https://portal.example.com/"},
     "providers.x": {
@@ -267,3 +268,24 @@ def test_sandbox_reaches_any_address(environ: dict[str, str]) -> None:
     changes["server_public_url"] = "http://localhost:8000"
     (found,) = map(callback_finding, account_checks(settings_with(environ, **changes)))
     assert found.level is OK
+
+
+@pytest.mark.parametrize(
+    ("owner", "text", "level"),
+    [
+        ("providers_x", "default={otp}", WARN),
+        ("providers_x", GATED, FAIL),
+        ("clients_bank", GATED, FAIL),
+    ],
+)
+def test_key_gate_lets_a_provider_fetch_the_code(
+    environ: dict[str, str], owner: str, text: str, level: Level
+) -> None:
+    """Of the account or of a client: without one, the code is only in the request of a call."""
+    account = {"kind": "twiml", "vendor": "twilio", "account": "AC1", "token": "token-of-twilio"}
+    more = {"bridge": "12025550100", "texts": "default={otp}"}
+    changes = {f"providers_x_{name}": value for name, value in {**account, **more}.items()}
+    changes |= {"server_public_url": "http://8.8.8.8", f"{owner}_texts": text}
+    accounts = account_checks(settings_with(environ, **changes))
+    (finding,) = [callback_finding(each) for each in accounts if each.name == "x"]
+    assert finding.level is level

@@ -6,7 +6,12 @@ from otpvoice.core.phone import single_region
 from otpvoice.providers.check_table import CHECKS, CheckTable
 from otpvoice.providers.checks import Checks
 from otpvoice.settings import Settings
-from otpvoice.settings.routing import planned_routes, providers_by_name, route_order
+from otpvoice.settings.routing import (
+    client_flows,
+    planned_routes,
+    providers_by_name,
+    route_order,
+)
 
 
 def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[Checks]:
@@ -22,6 +27,7 @@ def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[C
     for name, section_name in zip(providers_by_name(settings), tables, strict=True):
         section = tables[section_name]
         kind = next(each for each in table if isinstance(section, each))
+        flows = [section.spoken_flows(), *client_flows(settings, section).values()]
         yield table[kind](
             name=name,
             table=section_name,
@@ -29,4 +35,5 @@ def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[C
             modes=tuple(dict.fromkeys(route.mode for route in order if route.provider == name)),
             public_url=settings.server.public_url,
             region=single_region(settings.limits.regions),
+            is_gated=any(flow.gate for each in flows for flow in each.values()),
         )

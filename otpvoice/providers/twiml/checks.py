@@ -57,8 +57,7 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
     @property
     def fetches_code(self) -> bool:
         """Whether the vendor fetches documents, if only those that follow a key."""
-        is_gated = any(flow.gate for flow in self.section.spoken_flows().values())
-        return is_gated or not VENDORS[self.section.vendor].document_member
+        return self.is_gated or not VENDORS[self.section.vendor].document_member
 
     def account_findings(self, http: HttpClient) -> Iterator[Finding]:
         """Yield whether the vendor accepts the credentials, the balance, and the caller line."""
