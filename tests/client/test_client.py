@@ -17,6 +17,7 @@ from otpvoice_client import (
     NotFound,
     NumberRefused,
     RateLimited,
+    Transaction,
     Unauthorized,
     Unavailable,
     VerificationClosed,
@@ -82,6 +83,25 @@ def test_check_by_number_checks_the_newest_or_that_of_its_reference(client: Clie
     with pytest.raises(VerificationClosed) as closed:
         client.check_by_number(ASHA, CODE, reference="older")
     assert closed.value.verification == right.verification == client.get(older.id)
+
+
+def test_payment_is_authorised_with_its_transaction_only(client: Client) -> None:
+    """By id and by number; the object has it as it is spoken."""
+    rent = Transaction("2500.00", "INR", "ACME & Sons")
+    created = client.create(ASHA, code=CODE, transaction=rent)
+    assert created.transaction == Transaction("2500.00", "INR", "ACME Sons")
+    assert "ACME" not in repr(created)
+    assert client.get(created.id).transaction == created.transaction
+    for wrong in (
+        client.check(created.id, CODE),
+        client.check(created.id, CODE, transaction=Transaction("2501", "INR", "ACME Sons")),
+        client.check_by_number(ASHA, CODE),
+    ):
+        assert not wrong.valid
+    assert wrong.verification.checks_left == 2
+    right = client.check_by_number(ASHA, CODE, transaction=Transaction("2500", "INR", "ACME Sons"))
+    assert right.valid
+    assert client.create(ASHA, reference="another").transaction is None
 
 
 def test_check_by_number_with_own_key_is_checked_once(client: Client) -> None:

@@ -43,7 +43,7 @@ def test_javascript_client_page_runs_with_the_documented_output(node: Node) -> N
         }
         output = node.run("--input-type=module", "--eval", code, variables=variables)
     assert output.splitlines() == EXPECTED_OUTPUT.findall(page)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
 
 
 def test_javascript_client_page_lists_properties_and_parts() -> None:

@@ -14,7 +14,7 @@ from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.redis_store import RedisStore
-from otpvoice_client import Client
+from otpvoice_client import Client, Transaction
 
 WRONG = ("482914", "482915", "482916", "482917", "482918")
 
@@ -97,6 +97,14 @@ def test_call_again_within_gap_is_placed_at_its_end(visit: Visit) -> None:
     visit.expect_text("We will call you shortly.", "A call is already on its way to you.")
     expect(visit.page.get_by_role("textbox")).to_be_focused()
     assert len(visit.client.get(visit.verification_id).calls) == 2
+
+
+def test_element_checks_the_code_with_its_payment(visit: Visit) -> None:
+    """Which the page's backend passed on."""
+    visit.start(transaction=Transaction("2500.00", "INR", "ACME Stores"))
+    visit.enter_code(CODE)
+    approved = visit.wait_for("approved")
+    assert approved["verification"]["transaction"]["payee"] == "ACME Stores"
 
 
 def test_expired_code_ends_element(node: Node, visit: Visit) -> None:

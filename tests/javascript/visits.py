@@ -1,6 +1,6 @@
 """A visitor of a page with the element."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from api.api_client import ManualDialer
@@ -34,12 +34,15 @@ class Visit(Visitor):
         """Create a verification and start the element with it."""
         created = self.client.create(ASHA, **{"code": CODE, **members})
         self.verification_id = created.id
-        self.start_with(created.client_token)
+        transaction = created.transaction and asdict(created.transaction)
+        self.start_with(created.client_token, transaction=transaction)
 
-    def start_with(self, token: str | None) -> None:
-        """Start the element for the verification with a token."""
+    def start_with(self, token: str | None, **members: Any) -> None:
+        """Start the element for the verification with a token, and what else the backend sends."""
         url = f"{self.url}/v1/verifications/{self.verification_id}"
-        self.page.evaluate("(access) => start(access)", {"url": url, "client_token": token})
+        self.page.evaluate(
+            "(access) => start(access)", {"url": url, "client_token": token, **members}
+        )
 
     def wait_for(self, kind: str) -> dict[str, Any]:
         """Wait for an event ``otpvoice-<kind>``, and return its detail."""

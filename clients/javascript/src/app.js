@@ -12,6 +12,7 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  * @typedef {import('./types.js').ClientOptions} ClientOptions
  * @typedef {import('./types.js').OnceOptions} OnceOptions
  * @typedef {import('./types.js').RequestOptions} RequestOptions
+ * @typedef {import('./types.js').Transaction} Transaction
  * @typedef {import('./types.js').Verification} Verification
  */
 
@@ -20,6 +21,7 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  * @property {string} url
  * @property {string} client_token
  * @property {number} [code_length] digits, for the field for the code
+ * @property {Transaction | null} [transaction] the payment that the page shows to the user
  */
 
 /**
@@ -28,14 +30,17 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  */
 export class VerificationClient {
   #transport
+  #transaction
 
   /**
-   * @param {Access} access `url` and `client_token`; other members are ignored
+   * @param {Access} access `url`, `client_token` and, of a payment, `transaction`; other members are
+   *   ignored
    * @param {ClientOptions} [options]
    * @throws {TypeError} an invalid `url` or `client_token`
    */
-  constructor({ url, client_token }, options) {
+  constructor({ url, client_token, transaction }, options) {
     this.#transport = new Transport(url, client_token, options)
+    this.#transaction = transaction
   }
 
   /**
@@ -60,14 +65,15 @@ export class VerificationClient {
   }
 
   /**
-   * Checks a code. `valid` is the result, and a valid code returns the `receipt` for your backend.
+   * Checks a code, with the transaction if there is one. `valid` is the result, and a valid code returns
+   * the `receipt` for your backend.
    *
    * @param {string} code ASCII digits: see `asciiDigits`
    * @param {OnceOptions} [options]
    * @returns {Promise<CheckedVerification>}
    */
   async check(code, options) {
-    const checked = await this.#postOnce('/checks', { code }, options)
+    const checked = await this.#postOnce('/checks', { code, transaction: this.#transaction }, options)
     return { ...checked, valid: checked.valid === true }
   }
 

@@ -59,7 +59,8 @@ export class OtpvoiceCode extends BaseElement {
    * Begins to show a verification, and moves the focus to the field.
    *
    * @param {Access & Partial<Verification>} verification what your backend sends to the page, of the
-   *   response to its create: `url`, `client_token` and, if you like, the other members
+   *   response to its create: `url`, `client_token`, of a payment `transaction`, and, if you like, the
+   *   other members
    * @throws {TypeError} an invalid `url` or `client_token`
    */
   start(verification) {

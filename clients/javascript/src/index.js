@@ -9,6 +9,7 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  * @typedef {import('./types.js').Call} Call
  * @typedef {import('./types.js').CallRequest} CallRequest
  * @typedef {import('./types.js').CheckedVerification} CheckedVerification
+ * @typedef {import('./types.js').CheckOptions} CheckOptions
  * @typedef {import('./types.js').ClientOptions} ClientOptions
  * @typedef {import('./types.js').CreatedVerification} CreatedVerification
  * @typedef {import('./types.js').CreateRequest} CreateRequest
@@ -16,6 +17,7 @@ export { ApiError, ConnectionFailed, OtpvoiceError, UnexpectedResponse } from '.
  * @typedef {import('./types.js').NumberRequest} NumberRequest
  * @typedef {import('./types.js').OnceOptions} OnceOptions
  * @typedef {import('./types.js').RequestOptions} RequestOptions
+ * @typedef {import('./types.js').Transaction} Transaction
  * @typedef {import('./types.js').Verification} Verification
  */
 
@@ -76,11 +78,11 @@ export class Client {
    *
    * @param {string} id
    * @param {string} code
-   * @param {OnceOptions} [options]
+   * @param {CheckOptions} [options]
    * @returns {Promise<CheckedVerification>}
    */
-  async check(id, code, options) {
-    return checked(await this.#postOnce(`${pathOf(id)}/checks`, { code }, options))
+  async check(id, code, { transaction, ...options } = {}) {
+    return checked(await this.#postOnce(`${pathOf(id)}/checks`, { code, transaction }, options))
   }
 
   /**

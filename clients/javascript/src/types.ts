@@ -19,6 +19,8 @@ export type Verification = Open<Schemas['Verification']>
 export type CreatedVerification = Open<Schemas['CreatedVerification']>
 /** With the result of the check. Only `valid` is proof, and the `receipt` for other services. */
 export type CheckedVerification = Open<Schemas['CheckedVerification']>
+/** A payment that a code authorises. */
+export type Transaction = Schemas['TransactionRequest']
 /** One phone call for a verification. */
 export type Call = Open<Schemas['Call']>
 /** A problem document (RFC 9457). */
@@ -50,4 +52,12 @@ export interface RequestOptions {
 export interface OnceOptions extends RequestOptions {
   /** Your key, if you repeat the request yourself, as after a restart; by default a new one. */
   idempotencyKey?: string | undefined
+}
+
+/** Options of a check. */
+export interface CheckOptions extends OnceOptions {
+  /**
+   * The payment that is about to be made, if the create had one. With another one, the code is wrong.
+   */
+  transaction?: Transaction | undefined
 }

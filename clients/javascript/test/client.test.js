@@ -62,6 +62,22 @@ test('a caller that keeps no id names the number', async () => {
   assert.deepEqual((await client.approveByNumber({ to })).id, sms.id)
 })
 
+test('a payment is authorised with its transaction only', async () => {
+  const to = newNumber()
+  const transaction = { amount: '2500.00', currency: 'INR', payee: 'ACME Stores' }
+  const other = { ...transaction, amount: '2500.01' }
+  const created = await client.create({ to, code: CODE, call_after: 200, transaction })
+  assert.deepEqual(created.transaction, transaction)
+  assert.equal((await client.check(created.id, CODE)).valid, false)
+  assert.equal((await client.checkByNumber({ to, code: CODE, transaction: other })).checks_left, 3)
+  assert.equal((await new VerificationClient(accessTo(created)).check(CODE)).valid, false)
+  const app = new VerificationClient({ ...accessTo(created), transaction })
+  assert.deepEqual((await app.check(CODE)).transaction, transaction)
+  const newer = await client.create({ to, code: CODE, call_after: 200, transaction })
+  const options = { transaction: { ...transaction, amount: '2500' }, idempotencyKey: 'payment-7' }
+  for (const _ of [1, 2]) assert.equal((await client.check(newer.id, CODE, options)).valid, true)
+})
+
 test('an error is a problem document without the number', async () => {
   await assert.rejects(client.create({ to: '+9112345' }), (error) => {
     assert.ok(error instanceof ApiError)

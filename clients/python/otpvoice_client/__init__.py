@@ -31,6 +31,7 @@ from otpvoice_client.models import (
     NextAction,
     NextActions,
     Problem,
+    Transaction,
     Verification,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "TokenExpired",
     "TooLate",
     "TooManyWrongCodes",
+    "Transaction",
     "Unauthorized",
     "Unavailable",
     "UnexpectedResponse",

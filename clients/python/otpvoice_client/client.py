@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from otpvoice_client.errors import ConnectionFailed, Unavailable, WaitTimeout
 from otpvoice_client.models import (
     CheckResult,
     JsonObject,
+    Transaction,
     Verification,
     parse_check_result,
     parse_verification,
@@ -85,6 +87,7 @@ class Client:
         ttl: int | None = None,
         route: str | None = None,
         reference: str | None = None,
+        transaction: Transaction | None = None,
         ip: str | None = None,
         idempotency_key: str | None = None,
     ) -> Verification:
@@ -100,6 +103,8 @@ class Client:
             ttl: seconds that the code is valid.
             route: the route to try first.
             reference: your id of the login attempt; the same one returns the same verification.
+            transaction: the payment that the code authorises; another one is another
+                verification.
             ip: the user's address, for limits.
             idempotency_key: your key for this request, if you repeat it after a restart; by
                 default the client generates one.
@@ -112,6 +117,7 @@ class Client:
         """
         body: dict[str, Any] = {"to": to, "name": name, "locale": locale, "code": code, "ip": ip}
         body |= {"call_after": call_after, "ttl": ttl, "route": route, "reference": reference}
+        body["transaction"] = _members_of(transaction)
         return self._post_once(_VERIFICATIONS, body, idempotency_key, parse_verification)
 
     def get(self, verification_id: str) -> Verification:
@@ -119,9 +125,21 @@ class Client:
         return self._poll(verification_id, self._timeout)
 
     def check(
-        self, verification_id: str, code: str, *, idempotency_key: str | None = None
+        self,
+        verification_id: str,
+        code: str,
+        *,
+        transaction: Transaction | None = None,
+        idempotency_key: str | None = None,
     ) -> CheckResult:
         """Check a code. Only ``valid`` proves the number, never a status.
+
+        Args:
+            verification_id: of the verification.
+            code: what the user typed.
+            transaction: the payment that you are about to make. With another one than that of the
+                create, the code is wrong.
+            idempotency_key: your key for this request, as for :meth:`create`.
 
         Raises:
             VerificationClosed: the verification has ended. This does not prove anything.
@@ -131,7 +149,8 @@ class Client:
             ValueError: an invalid ``idempotency_key``.
         """
         path = f"{_verification_path(verification_id)}/checks"
-        return self._post_once(path, {"code": code}, idempotency_key, parse_check_result)
+        body = {"code": code, "transaction": _members_of(transaction)}
+        return self._post_once(path, body, idempotency_key, parse_check_result)
 
     def call(
         self,
@@ -194,6 +213,7 @@ class Client:
         code: str,
         *,
         reference: str | None = None,
+        transaction: Transaction | None = None,
         idempotency_key: str | None = None,
     ) -> CheckResult:
         """Check a code of the verification that :meth:`look_up` returns.
@@ -204,7 +224,8 @@ class Client:
 
         It also raises what :meth:`check` raises.
         """
-        body = {"to": to, "code": code, "reference": reference}
+        body: dict[str, Any] = {"to": to, "code": code, "reference": reference}
+        body["transaction"] = _members_of(transaction)
         return self._post_once("/checks", body, idempotency_key, parse_check_result)
 
     def approve_by_number(self, to: str, *, reference: str | None = None) -> Verification:
@@ -287,6 +308,10 @@ class Client:
             body=body,
             idempotency_key=idempotency_key,
         )
+
+
+def _members_of(transaction: Transaction | None) -> dict[str, str] | None:
+    return None if transaction is None else asdict(transaction)
 
 
 def _verification_path(verification_id: str) -> str:

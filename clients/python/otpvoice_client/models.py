@@ -55,6 +55,18 @@ class NextActions:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """A payment that a code authorises. Its repr shows the currency only."""
+
+    amount: str = field(repr=False)
+    """A decimal number above zero, such as ``2500.00``: at most 13 digits, 3 after the point."""
+    currency: str
+    """ISO 4217, such as ``INR``."""
+    payee: str = field(repr=False)
+    """At most 30 characters. The service returns it as it is spoken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """One request to prove a number, in the state of its response."""
 
@@ -81,6 +93,8 @@ class Verification:
     next: NextActions
     client_token: str | None = field(default=None, repr=False, compare=False)
     """Gives the user's app access to this verification. Only the response to a create has it."""
+    transaction: Transaction | None = None
+    """The payment that the code authorises. Each check must bring it."""
 
     @property
     def has_ended(self) -> bool:
@@ -149,6 +163,8 @@ def parse_verification(document: JsonObject) -> Verification:
         for name in ("check", "call")
     }
     members["next"] = NextActions(**actions)
+    if transaction := document.get("transaction"):
+        members["transaction"] = Transaction(**_known_members(Transaction, transaction))
     return Verification(**members)
 
 
