@@ -1,21 +1,24 @@
 """Callbacks of the companies whose addresses name the call: they end that call, once."""
 
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import permutations, product
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
 from api.callback_samples import is_received, last_call
 from api.company_requests import COMPANIES, Company, settings_of_companies
+from msgspec.structs import replace
 from redis import Redis
 from structlog.testing import capture_logs
 from support.service import ASHA
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
-from otpvoice.core.verification import CallStatus
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.discovery import connect
+from otpvoice.store.models import CallResult
 from otpvoice.store.redis_store import RedisStore
 
 OTHER_CALL = "call_" + "0" * 32
@@ -120,6 +123,62 @@ def test_company_reports_no_call_of_another(
             answer = company_of(signer).report(claim.call_id, word, To=ASHA)
         assert is_received(answer)
         assert last_call(api, created)["status"] == "placed"
+
+
+PAIRS = [*permutations(("obd", "twilio", "plivo"), 2)]
+REFUSED = CallResult(CallStatus.FAILED, CallReason.REFUSED, is_unsent=True)
+
+
+def report_by(company_of: AnyCompany, route: str, call_id: str, word: str) -> None:
+    """Send a result of a call as the company of its route does."""
+    if route == "obd":
+        words = {"completed": "ANSWER", "busy": "BUSY"}
+        assert is_received(company_of("twilio").api.send_callback(id=call_id, status=words[word]))
+    else:
+        assert is_received(company_of(route).report(call_id, word))
+
+
+def statuses(api: ApiClient, created: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return route and status of each call."""
+    return [(each["route"], each["status"]) for each in api.get_verification(created)["calls"]]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_company_that_refused_a_call_cannot_report_it(
+    api: ApiClient, dialer: ManualDialer, company_of: AnyCompany, first: str, second: str
+) -> None:
+    """The phone rings at the other company meanwhile: no further call follows."""
+    created = api.create(route=first)
+    claim = dialer.send()
+    api.store.record_result(claim, replace(REFUSED, next_route=second))
+    following = dialer.place()
+    assert following.route == second
+    for word in ("completed", "busy"):
+        report_by(company_of, first, claim.call_id, word)
+        assert statuses(api, created) == [(first, "failed"), (second, "placed")]
+    report_by(company_of, second, following.call_id, "completed")
+    assert statuses(api, created) == [(first, "failed"), (second, "answered")]
+    assert dialer.has_nothing_due()
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_company_that_never_replied_reports_its_call_late(
+    api: ApiClient, dialer: ManualDialer, company_of: AnyCompany, first: str, second: str
+) -> None:
+    """No other company is called until it can ring no longer. Both calls get their own status."""
+    created = api.create(route=first, ttl=600)
+    claim = dialer.send()
+    dialer.record(claim, CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
+    assert api.act(created, "calls", {"route": second}).status_code == 202
+    assert dialer.has_nothing_due()
+    api.advance_time(166)
+    assert api.act(created, "calls", {"route": second}).status_code == 202
+    following = dialer.place()
+    assert following.route == second
+    report_by(company_of, first, claim.call_id, "completed")
+    assert statuses(api, created) == [(first, "answered"), (second, "placed")]
+    report_by(company_of, second, following.call_id, "busy")
+    assert statuses(api, created) == [(first, "answered"), (second, "busy")]
 
 
 def test_callback_about_no_call_is_counted(api: ApiClient, company: Company) -> None:

@@ -88,22 +88,31 @@ def test_region_of_a_number_holds_for_further_calls(
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("obd", "twilio"), ("twilio", "obd"), ("plivo", "obd"), ("dead", "obd")]
+    ("refusing", "answering"),
+    [
+        (["obd"], "twilio"),
+        (["twilio"], "obd"),
+        (["plivo"], "obd"),
+        (["dead"], "obd"),
+        (["obd", "twilio"], "plivo"),
+        (["plivo", "obd"], "twilio"),
+    ],
 )
 def test_call_that_did_not_ring_follows_at_the_other_company(
-    companies: TwoCompanies, number: str, first: str, second: str
+    companies: TwoCompanies, number: str, refusing: list[str], answering: str
 ) -> None:
     """Once, with the same code. A company that is not reached is asked again before."""
-    companies.phones_of(first).set_behaviour(number, "reply", status=422, body={"message": "no"})
-    if first != "dead":
-        companies.phones_of(second).set_behaviour(number, "answer")
-    begun = companies.service.create(number, route=first, code="314159")
-    wanted = [(first, "failed"), (second, "answered")]
+    no = {"status": 422, "body": {"message": "no"}}
+    for route in refusing:
+        companies.phones_of(route).set_behaviour(number, "reply", **no, calls=1)
+    begun = companies.service.create(number, route=refusing[0], code="314159")
+    wanted = [*((route, "failed") for route in refusing), (answering, "answered")]
     wait_until(lambda: companies.call_statuses(begun) == wanted, f"{wanted}")
-    (rung,) = companies.phones_of(second).calls(number)
+    (rung,) = companies.phones_of(answering).calls(number)
     assert "".join(filter(str.isdigit, rung["spoken"])).startswith("314159")
     assert rings(companies, number) == 1
-    assert len(companies.requests_for(number)) == (1 if first == "dead" else 2)
+    reached = [route for route in refusing if route != "dead"]
+    assert len(companies.requests_for(number)) == len(reached) + 1
     assert companies.service.check(begun, "314159").json()["valid"] is True
 
 
