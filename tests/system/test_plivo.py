@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from support.processes import free_port, wait_until
+from support.processes import free_port, otpvoice_process, wait_until
 from support.service import SandboxPhones
 from support.stack import Stack, running_service
 
@@ -118,6 +119,22 @@ def test_phone_stops_ringing_when_the_verification_ends(
     (rung,) = SandboxPhones(plivo.url).calls(to)
     assert (rung["status"], rung["spoken"]) == ("CANCEL", None)
     assert "call.cancel_requested" in stack.dialer.log.read_text("utf-8")
+
+
+def test_another_dialer_cancels_the_call_of_a_dead_one(
+    stack: Stack, plivo: RunningSandbox, tmp_path: Path
+) -> None:
+    """The dialer that placed the call does nothing any more, so its verification's end waits."""
+    to = "+919876540007"
+    SandboxPhones(plivo.url).set_behaviour(to, "by_hand")
+    created = stack.service.create(to)
+    wait_for_status(stack, created, "placed")
+    with stack.dialer.paused():
+        stack.service.post(f"/v1/verifications/{created['id']}/cancel")
+        assert SandboxPhones(plivo.url).calls(to)[0]["status"] == "ringing"
+        with otpvoice_process("dialer", stack.variables, tmp_path):
+            wait_for_status(stack, created, "canceled")
+    assert SandboxPhones(plivo.url).calls(to)[0]["status"] == "CANCEL"
 
 
 @pytest.mark.parametrize(
