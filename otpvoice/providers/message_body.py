@@ -27,6 +27,9 @@ _SAFE_MEMBERS: Final = frozenset(
         *("status", "status1", "status2", "source", "service", "channel"),
         *("hangup_by", "hangup_cause", "start_at", "end_at", "created_at", "submitted_at", "date"),
         *("duration", "billing", "charges", "credits", "billsec"),
+        *("CallStatus", "CallDuration", "SipResponseCode", "AnsweredBy", "Event", "Direction"),
+        *("Duration", "BillDuration", "AnswerTime", "StartTime", "EndTime"),
+        *("HangupCause", "HangupCauseName", "HangupSource"),
     }
 )
 """Members whose values may be shown, if they match :data:`_SAFE_VALUE`."""

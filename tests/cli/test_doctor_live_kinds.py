@@ -167,4 +167,5 @@ def test_live_call_shows_that_a_key_was_reported(
     live_calls: dict[str, tuple[int, str]],
 ) -> None:
     """Of the text with a key gate."""
+    assert "    CallStatus: text completed" in live_calls["+919812100001"][1]
     assert "The provider reported a key: POST, speak" in live_calls["+919812100008"][1]

@@ -68,7 +68,7 @@ class PlivoChecks(AccountChecks[PlivoSettings]):
     def unverified_findings(self) -> Iterator[Finding]:
         """Yield voices and countries."""
         found = "whether the voices speak well and the countries are permitted"
-        yield advice("before a call", f"{self.name}: {found}", LIVE_REMEDY)
+        yield advice("before a call", f"{self.name}: {found}", f"{LIVE_REMEDY} --route NAME")
 
     def parse_reply_id(self, body: bytes) -> str | None:
         """Return the id of the request in a reply."""

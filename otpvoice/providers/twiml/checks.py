@@ -76,7 +76,7 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
     def unverified_findings(self) -> Iterator[Finding]:
         """Yield voices, countries, and the key of signatures."""
         found = "whether the voices speak well, the countries are permitted, and callbacks verify"
-        yield advice("before a call", f"{self.name}: {found}", LIVE_REMEDY)
+        yield advice("before a call", f"{self.name}: {found}", f"{LIVE_REMEDY} --route NAME")
 
     def parse_reply_id(self, body: bytes) -> str | None:
         """Return the id of the call in a reply."""
@@ -96,6 +96,9 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
         unread = [response for response, member in lists if not _is_whole_list(response, member)]
         if unread or not lists:
             detail = describe(unread[0]) if unread else "the address is not the vendor's"
+            return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
+        if len(lists) == 1:
+            detail = "it is not a rented one, and verified ones cannot be listed"
             return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
         return line_finding(self.table, self.caller_line, is_own=False)
 
