@@ -99,6 +99,10 @@ class ProviderSection(Section, frozen=True, kw_only=True):
         """Return after how many seconds a call's result is due: its end and the callback."""
         raise NotImplementedError
 
+    def max_ring_s(self) -> int:
+        """Return after how many seconds of ringing a call ends."""
+        return 45
+
     def max_duration_s(self) -> int:
         """Return after how many seconds of conversation the provider ends a call."""
         return 60
@@ -142,6 +146,10 @@ class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
     def spoken_flows(self) -> Mapping[str, Flow]:
         """Return the texts as flows."""
         return flows_of_texts(self.texts)
+
+    def max_ring_s(self) -> int:
+        """Return after how many seconds of ringing a call ends."""
+        return self.ring_timeout
 
     def max_duration_s(self) -> int:
         """Return after how many seconds of conversation the provider ends a call."""

@@ -74,9 +74,11 @@ def seconds_until_code(text: str, values: Mapping[str, str], pace: Pace = Pace()
     return round(_seconds_until_code(text, values, pace))
 
 
-def speech_seconds(text: str, values: Mapping[str, str], pace: Pace = Pace()) -> int:
-    """Estimate the seconds of conversation that speaking a text once takes."""
-    return round(_seconds(text, values, pace))
+def speech_seconds(
+    text: str, values: Mapping[str, str], pace: Pace = Pace(), repetitions: int = 1
+) -> int:
+    """Estimate the seconds of conversation that speaking a text so often takes."""
+    return round(repetitions * _seconds(text, values, pace))
 
 
 def _seconds_until_code(text: str, values: Mapping[str, str], pace: Pace) -> float:

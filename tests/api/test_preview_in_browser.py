@@ -29,6 +29,7 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
         "OTPVOICE_SECRETS_ADMIN_KEY_SHA256": hash_key(KEY),
         "OTPVOICE_PROVIDER_FLOWS": json.dumps(FLOWS),
         "OTPVOICE_PROVIDER_OTP_FORMAT": "plain",
+        "OTPVOICE_CLIENTS_LOGIN_SPOKEN_BRAND": "ACME Pay",
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,7 @@ from cli.cli_runner import listen_for_code, run_command
 from otpvoice_client import Client
 from otpvoice_demo.stack import Stack
 
-GOOD = "Hello {Name}. The code is: {otp}. Again: {otp}."
-DOCUMENT = Path(__file__).parents[2] / "docs" / "flow-texts.md"
-SECTIONS = re.findall(
-    r"^## [^\n]+ \(`(\w+)`\).*?```text\n(.+?)\n```",
-    DOCUMENT.read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
-)
+GOOD = "{brand}, for {Name}. The code is: {otp}. Again: {otp}."
 
 
 def flows(**texts: str) -> str:
@@ -29,7 +22,11 @@ def flows(**texts: str) -> str:
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
     """Configure the flows' texts."""
-    return environ | {"OTPVOICE_PROVIDER_FLOWS": flows(default=GOOD, hi="{Name} जी: {otp}। {otp}")}
+    return environ | {
+        "OTPVOICE_PROVIDER_FLOWS": flows(default=GOOD, hi="{brand}: {Name} जी: {otp}। {otp}"),
+        "OTPVOICE_CLIENTS_LOGIN_SPOKEN_BRAND": "ACME Pay",
+        "OTPVOICE_CLIENTS_BANK_SPOKEN_BRAND": "Bank of Tests",
+    }
 
 
 def preview(environ: dict[str, str], *words: str, **changes: str) -> dict[str, Any]:
@@ -68,6 +65,9 @@ ABROAD = {
 }
 
 
+TEXT = "{brand}, for {Name}. {pause 3} {otp}"
+
+
 def test_preview_of_a_provider_with_texts_of_its_own(environ: dict[str, str]) -> None:
     """Its line, its text in the language, and no secret."""
     shown = preview(environ, "--locale", "hi", "--name", "Asha", **ABROAD)
@@ -75,13 +75,76 @@ def test_preview_of_a_provider_with_texts_of_its_own(environ: dict[str, str]) ->
     assert (body["From"], body["Timeout"]) == ("+12025550100", "45")
     assert '<Say language="hi-IN">अपना 4, 0, 7, 1, 1, 3</Say>' in body["Twiml"]
     assert "path-token" not in body["StatusCallback"]
+    assert [*shown["requests"]] == ["obd", "c2c", "abroad"]
     tried = preview(environ, "--text", "Tried {otp}", **ABROAD)["requests"]["abroad"]["body"]
     assert "Tried 4, 0" in tried["Twiml"]
-    done = run_command(
-        *("preview", "--client", "login"),
-        **environ | {f"OTPVOICE_{name.upper()}": value for name, value in ABROAD.items()},
-    )
-    assert "abroad  POST https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json" in done.stdout
+
+
+def test_preview_of_a_route_shows_how_its_provider_speaks(environ: dict[str, str]) -> None:
+    """Its text, voice, document and durations, and nothing of other routes."""
+    own = {"providers_abroad_voices": "default=Polly.Aditi"}
+    shown = preview(environ, "--route", "abroad", "--text", TEXT, "--name", "Asha", **ABROAD | own)
+    assert [*shown["requests"]] == ["abroad"]
+    assert shown["flow"] == {"locale": "default", "id": "", "setting": "providers.abroad.texts"}
+    assert shown["says"] == "ACME Pay, for Asha. {pause 3} 4, 0, 7, 1, 1, 3"
+    # A second, 19 characters, three seconds, six digits and five breaks.
+    once = 1 + 19 / 15 + 3 + 6 / 2.5 + 5 * 0.5
+    assert shown["heard_after"] == round(once)
+    assert shown["seconds"] == pytest.approx(3 * once, abs=0.6)
+    assert (shown["repetitions"], shown["voice"]) == (3, "Polly.Aditi")
+    assert shown["document"] == shown["requests"]["abroad"]["body"]["Twiml"]
+    assert shown["document"].count('<Pause length="3"/>') == 3
+    assert shown["warnings"] == []
+
+
+def test_preview_of_a_route_in_words(environ: dict[str, str]) -> None:
+    """With the setting that the text comes from: the client's own."""
+    own = {"clients_login_texts": '{"default": "{brand}, for {Name}. It is {otp}."}'}
+    changes = {f"OTPVOICE_{name.upper()}": value for name, value in (ABROAD | own).items()}
+    command = ("preview", "--client", "login", "--route", "abroad", "--name", "Asha")
+    done = run_command(*command, **environ | changes)
+    lines = done.stdout.splitlines()
+    first = "Text clients.login.texts.default by route abroad in the provider's own voice, "
+    assert lines[0] == f"{first}with an example code."
+    assert "in which the text is spoken 3 times, and the code is spoken once after" in lines[1]
+    assert any(line.startswith("  <Response><Pause") for line in lines)
+    assert "abroad  POST https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json" in lines
+    assert lines[-1] == "No warnings."
+
+
+def test_preview_of_a_gated_text_begins_with_its_prompt(environ: dict[str, str]) -> None:
+    """Then comes the text with the code."""
+    text = {"text": "Code {otp}.", "gate": True, "prompt": "{brand}, for {Name}. Press 1."}
+    gated = {"providers_abroad_texts": json.dumps({"default": text})}
+    shown = preview(environ, "--route", "abroad", "--name", "Asha", **ABROAD | gated)
+    assert shown["prompt"] == "ACME Pay, for Asha. Press 1."
+    assert shown["says"] == "Code 4, 0, 7, 1, 1, 3."
+    assert shown["warnings"] == []
+
+
+def test_preview_warns_of_the_texts_of_every_provider(environ: dict[str, str]) -> None:
+    """With the table that each text stands in."""
+    (warning, *_) = preview(environ, "--name", "Asha", **ABROAD)["warnings"]
+    assert warning.startswith("Route abroad: The first sentence does not say who calls.")
+    missing = preview(environ, "--route", "abroad", "--locale", "ta", **ABROAD)["warnings"][0]
+    assert "No flow speaks ta" in missing
+    assert "Add the locale to providers.abroad.texts." in missing
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"providers_abroad_time_limit": "10"}, "raise providers.abroad.time_limit."),
+        ({"providers_abroad_ring_timeout": "60"}, "60 s of ringing"),
+        ({"providers_abroad_texts": '{"default": "{otp}' + "x" * 4000 + '"}'}, "cannot speak"),
+    ],
+)
+def test_preview_warns_of_the_bounds_of_a_provider(
+    environ: dict[str, str], change: dict[str, str], warning: str
+) -> None:
+    """By its own settings."""
+    shown = preview(environ, "--route", "abroad", **ABROAD | change)
+    assert any(warning in each for each in shown["warnings"]), shown["warnings"]
 
 
 def test_preview_of_a_text_with_a_key_gate(environ: dict[str, str]) -> None:
@@ -98,8 +161,9 @@ def test_preview_shows_speech_duration_and_requests(environ: dict[str, str]) -> 
     done = run_command("preview", "--client", "login", "--name", "Asha", **environ)
 
     assert done.exit_code == 0, done.output
-    assert "Hello Asha. The code is: 4, 0, 7, 1, 1, 3. Again: 4, 0, 7, 1, 1, 3." in done.output
-    assert "Speech of about 7 s, and the code is spoken once after 4 s:" in done.output
+    said = "ACME Pay, for Asha. The code is: 4, 0, 7, 1, 1, 3. Again: 4, 0, 7, 1, 1, 3."
+    assert said in done.output
+    assert "Speech of about 8 s, and the code is spoken once after 5 s:" in done.output
     assert re.search(r"^obd  POST https://\S+/outgoing/send$", done.output, re.MULTILINE)
     assert re.search(r"^c2c  POST https://\S+/voice/c2c$", done.output, re.MULTILINE)
     assert re.search(r"^  variables\[Name\] +Asha$", done.output, re.MULTILINE)
@@ -112,35 +176,82 @@ def test_the_locale_chooses_as_in_a_request(environ: dict[str, str]) -> None:
     hindi = preview(environ, "--locale", "hi-IN", "--name", "आशा")
     tamil = preview(environ, "--locale", "ta")
 
-    assert hindi["flow"] == {"locale": "hi", "id": "24"}
-    assert hindi["says"] == "आशा जी: 4, 0, 7, 1, 1, 3। 4, 0, 7, 1, 1, 3"
+    assert hindi["flow"] == {"locale": "hi", "id": "24", "setting": "provider.flows"}
+    assert hindi["says"] == "ACME Pay: आशा जी: 4, 0, 7, 1, 1, 3। 4, 0, 7, 1, 1, 3"
     assert tamil["flow"]["locale"] == "default"
     assert "No flow speaks ta" in tamil["warnings"][0]
 
 
+OPENING = "{brand}, for {Name}. The code is: "
+NOT_SAID, ONCE = "does not say who calls", "spoken only once"
+AT_ONCE, NAMELESS = "comes at once", "name is not spoken"
+NUMBER, LINK, DOTS = "A number in the text", "A link cannot be", "Dots next to the code"
+
+
 @pytest.mark.parametrize(
-    ("text", "settings", "warning"),
+    ("text", "warnings"),
     [
-        ("Hello {Name}. Your code is waiting.", {}, "The code is not spoken"),
-        ("Hello {Name}. The code is {otp}.", {}, "only once"),
-        ("Hello {Name}, {otp}, {otp}", {"provider_otp_format": "plain"}, "read as one number"),
-        ("{otp}, {otp}, {Name}, good bye", {}, "comes at once"),
-        ("Hello. The code is {otp}, {otp}.", {}, "name is not spoken"),
-        ("Hello {name}, hello {Name}: {otp}, {otp}", {}, "{name} is not filled in"),
-        (GOOD + " and so on" * 20, {}, "can expire while it is spoken"),
-        (GOOD, {"verification_ttl": "60"}, "can expire while it is spoken"),
-        (GOOD, {"verification_min_remaining_life": "0"}, "can expire while it is spoken"),
-        (GOOD + " and so on" * 90, {}, "hangs up after 60 s"),
-        (GOOD, {"provider_audio": "https://sounds.example/a.mp3"}, "sound of provider.audio"),
-        ("", {}, "has no text in the settings"),
+        (GOOD, []),
+        (OPENING + "{otp}, {otp}", []),
+        ("Here is ACME PAY for {Name}: {otp}, {otp}", []),
+        ("Hello {Name}, this is {brand}. Your code: {otp}, {otp}", []),
+        ("Hello {Name}. This is {brand}. Your code: {otp}, {otp}", [NOT_SAID]),
+        ("नमस्ते {Name}। {brand} का कोड: {otp}। {otp}", [NOT_SAID]),
+        ("Hello {Name}! {brand} has a code: {otp}, {otp}", [NOT_SAID]),
+        ("Hello {Name}. Your code is: {otp}, {otp}", [NOT_SAID]),
+        (OPENING + "waiting for you.", ["The code is not spoken"]),
+        (OPENING + "{otp}.", [ONCE]),
+        ("{otp}, {otp} is it, {Name}, from {brand}.", [AT_ONCE]),
+        ("{brand}, {Name}: {pause 2} {otp}, {otp}", []),
+        ("{brand}. The code is: {otp}. Again: {otp}", [NAMELESS]),
+        (
+            GOOD + " {name}",
+            ["{name} is not filled in. The variables are {Name}, {amount}, {brand}, {otp}"],
+        ),
+        (GOOD + " See http://x.y/ for more", [LINK]),
+        (GOOD + " See www.example.com", [LINK]),
+        (GOOD + " Ticket 123", [NUMBER]),
+        (GOOD + " Call 1-8-0-0", [NUMBER]),
+        (GOOD + " Digits 1.2.3", [NUMBER]),
+        (GOOD + " {pause 10} and step 1", []),
+        (OPENING + "... {otp}, {otp}", [DOTS]),
+        (OPENING + "{otp}... {otp}", [DOTS]),
+        (OPENING + "so on " * 30 + "{otp}, {otp}", ["can expire before it is spoken"]),
+        (GOOD + " and so on" * 90, ["hangs up after 60 s"]),
+        ("Code {otp}. www.x.y 12", [NOT_SAID, ONCE, AT_ONCE, NAMELESS, LINK, NUMBER]),
+        ("", ["Copy the text from the portal into provider.flows."]),
     ],
 )
-def test_preview_warns_of_a_text(
-    environ: dict[str, str], text: str, settings: dict[str, str], warning: str
+def test_preview_warns_of_a_text(environ: dict[str, str], text: str, warnings: list[str]) -> None:
+    """That listeners would not trust or understand, or not in time. There are no others."""
+    shown = preview(environ, "--name", "Asha", "--text", text)["warnings"]
+    assert len(shown) == len(warnings), shown
+    assert all(part in each for part, each in zip(warnings, shown, strict=True)), shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ({"verification_ttl": "60"}, "raise verification.min_remaining_life or ttl"),
+        ({"verification_min_remaining_life": "0"}, "can expire before it is spoken"),
+        ({"provider_audio": "https://sounds.example/a.mp3"}, "sound of provider.audio"),
+        ({"provider_otp_format": "plain"}, "read as one number"),
+    ],
+)
+def test_preview_warns_of_settings(
+    environ: dict[str, str], settings: dict[str, str], warning: str
 ) -> None:
-    """That listeners would not understand, or not in time."""
-    document = preview(environ, "--name", "Asha", "--text", text, **settings)["warnings"]
-    assert any(warning in each for each in document), document
+    """By which a good text is not understood."""
+    (only,) = preview(environ, "--name", "Asha", **settings)["warnings"]
+    assert warning in only
+
+
+def test_preview_warns_of_a_client_without_a_brand(environ: dict[str, str]) -> None:
+    """It names the setting."""
+    text = "ACME Pay, for {Name}. The code is: {otp}. Again: {otp}."
+    changes = {"clients_login_spoken_brand": "", "provider_flows": flows(default=text)}
+    (only,) = preview(environ, "--name", "Asha", **changes)["warnings"]
+    assert "Set clients.login.spoken_brand, and begin the text with {brand}." in only
 
 
 @pytest.mark.parametrize(
@@ -158,9 +269,21 @@ def test_preview_warns_of_a_changed_name(environ: dict[str, str], name: str, war
     assert preview(environ)["warnings"] == []
 
 
+def test_preview_of_a_payment_has_an_example_of_one(environ: dict[str, str]) -> None:
+    """Other calls have none."""
+    text = "{brand}. To pay {amount} to {payee}, {Name}: {otp}. Again: {otp}."
+    shown = preview(environ, "--name", "Asha", "--text", text)
+    assert "To pay 2500 rupees to ACME Stores, Asha: 4, 0" in shown["says"]
+    assert shown["warnings"] == []
+    assert shown["requests"]["obd"]["body"]["variables[payee]"] == "ACME Stores"
+    plain = preview(environ)["requests"]["obd"]["body"]
+    assert plain["variables[brand]"] == "ACME Pay"
+    assert "variables[payee]" not in plain
+
+
 def test_preview_accepts_the_digits_filter_for_plain_codes(environ: dict[str, str]) -> None:
     """``{{otp@digits}}`` is spoken digit by digit."""
-    text = "Hello {{Name}}. The code is: {{otp@digits}}. Again: {{otp@digits}}."
+    text = "{{brand}}, for {{Name}}. The code: {{otp@digits}}. Again: {{otp@digits}}."
     document = preview(environ, "--text", text, provider_otp_format="plain")
 
     assert document["warnings"] == []
@@ -173,6 +296,7 @@ def test_preview_accepts_the_digits_filter_for_plain_codes(environ: dict[str, st
     [
         (("--client", "nobody"), "'nobody' is not configured (bank, login)"),
         (("--locale", "h"), "must be a language tag"),
+        (("--client", "login", "--route", "sip"), "'sip' is not a route (obd, c2c)"),
         ((), "Several clients are configured: choose one with --client (bank, login)."),
     ],
 )
@@ -183,25 +307,6 @@ def test_preview_with_an_invalid_choice_is_a_usage_error(
     done = run_command("preview", *words, **environ)
     assert done.exit_code == 2
     assert sentence in " ".join(done.output.split())
-
-
-@pytest.mark.parametrize(
-    ("text", "warning"),
-    [
-        ("Hi {Name}, code: {otp}, {otp}. See http://x.y/ for more", "A link cannot be followed"),
-        ("Hi {Name}, code: {otp}, {otp}. See www.example.com", "A link cannot be followed"),
-        ("Hi {Name}, code: {otp}, {otp}. Ticket 123", "A number in the text"),
-        ("Hi {Name}, code: {otp}, {otp}. Call 1-8-0-0", "A number in the text"),
-        ("Hi {Name}, code: ... {otp}, {otp}", "Dots next to the code"),
-        ("Hi {Name}, code: {otp}... {otp}", "Dots next to the code"),
-    ],
-)
-def test_preview_warns_of_confusing_wording(
-    environ: dict[str, str], text: str, warning: str
-) -> None:
-    """With one warning each."""
-    (only,) = preview(environ, "--name", "Asha", "--text", text)["warnings"]
-    assert warning in only
 
 
 @pytest.mark.parametrize("text", ["Hello {Name}, {code}", "Hello {Name}, your code waits."])
@@ -215,25 +320,3 @@ def test_preview_of_a_text_without_the_code_has_no_code_time(
     done = run_command("preview", "--client", "login", "--text", text, **environ)
     assert "without the code" in done.output
     assert "is spoken once" not in done.output
-
-
-@pytest.mark.parametrize(("locale", "text"), SECTIONS)
-@pytest.mark.parametrize("name", ["Asha", "Venkatanarasimharajuvaripeta Subramaniam"])
-def test_reference_texts_lead_to_no_warning(
-    environ: dict[str, str], locale: str, text: str, name: str
-) -> None:
-    """At the settings' defaults, also with the longest name."""
-    document = preview(
-        environ,
-        *("--locale", locale, "--name", name),
-        provider_flows=flows(default=GOOD, **{locale: text}),
-    )
-
-    assert document["warnings"] == []
-    assert document["flow"]["locale"] == locale
-    assert document["says"].count("4, 0, 7, 1, 1, 3") == 2
-
-
-def test_reference_texts_include_english_and_hindi() -> None:
-    """Further languages are drafts."""
-    assert {"en", "hi"} <= {locale for locale, _ in SECTIONS}

@@ -143,19 +143,19 @@ def test_prompt_has_no_silence_where_none_can_be() -> None:
     ("text", "voice", "code_after_s", "duration_s"),
     [
         # A second of silence, 15 characters a second, 2.5 digits a second.
-        ("x" * 30 + "{otp}", WOMAN, 1 + 2 + 2.4, 3 * 5),
+        ("x" * 30 + "{otp}", WOMAN, 1 + 2 + 2.4, 3 * 5.4),
         # At nine tenths of the speed, and with five breaks of 0.4 seconds.
-        ("x" * 30 + "{otp}", ADITI, 1 + (2 + 2.4) / 0.9 + 2, 3 * 8),
-        ("x" * 30 + "{pause 5}{otp}" + "x" * 27, ADITI, 1 + 4.4 / 0.9 + 5 + 2, 3 * 15),
-        ("x" * 30, ADITI, None, 3 * 3),
+        ("x" * 30 + "{otp}", ADITI, 1 + (2 + 2.4) / 0.9 + 2, 3 * (3 + 4.4 / 0.9)),
+        ("x" * 30 + "{pause 5}{otp}" + "x" * 27, ADITI, 1 + 4.4 / 0.9 + 5 + 2, 3 * (8 + 6.2 / 0.9)),
+        ("x" * 30, ADITI, None, 3 * (1 + 2 / 0.9)),
     ],
 )
 def test_plan_counts_every_silence_of_the_document(
-    text: str, voice: Voice, code_after_s: float | None, duration_s: int
+    text: str, voice: Voice, code_after_s: float | None, duration_s: float
 ) -> None:
     """Until the code was spoken once, and in all repetitions."""
     speech = Speech("", text, "Asha", "471102")
     plan = plan_speech(speech, voice)
     assert plan.code_after_s == (code_after_s and round(code_after_s))
-    assert (plan.duration_s, plan.repetitions, plan.voice) == (duration_s, 3, voice.name)
+    assert (plan.duration_s, plan.repetitions, plan.voice) == (round(duration_s), 3, voice.name)
     assert plan.document == build_document(speech, voice).decode()

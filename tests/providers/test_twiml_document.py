@@ -167,25 +167,25 @@ def test_further_values_are_spoken_and_never_markup() -> None:
     ("text", "voice", "code_after_s", "duration_s"),
     [
         # A second of silence, 15 characters a second, 2.5 digits a second.
-        ("x" * 30 + "{otp}", Voice(), 1 + 2 + 2.4, 3 * 5),
+        ("x" * 30 + "{otp}", Voice(), 1 + 2 + 2.4, 3 * 5.4),
         # And five breaks of half a second.
-        ("x" * 30 + "{otp}", ADITI, 1 + 2 + 2.4 + 2.5, 3 * 8),
-        ("x" * 30 + "{pause 5}{otp}" + "x" * 15, ADITI, 1 + 2 + 5 + 2.4 + 2.5, 3 * 14),
+        ("x" * 30 + "{otp}", ADITI, 1 + 2 + 2.4 + 2.5, 3 * 7.9),
+        ("x" * 30 + "{pause 5}{otp}" + "x" * 15, ADITI, 1 + 2 + 5 + 2.4 + 2.5, 3 * 13.9),
         ("x" * 30, ADITI, None, 3 * 3),
     ],
 )
 def test_plan_counts_every_silence_of_the_document(
-    text: str, voice: Voice, code_after_s: float | None, duration_s: int
+    text: str, voice: Voice, code_after_s: float | None, duration_s: float
 ) -> None:
     """Until the code was spoken once, and in all repetitions."""
     speech = Speech("", text, "Asha", "471102")
     plan = plan_speech(speech, voice)
     assert plan.code_after_s == (code_after_s and round(code_after_s))
-    assert (plan.duration_s, plan.repetitions, plan.voice) == (duration_s, 3, voice.name)
+    assert (plan.duration_s, plan.repetitions, plan.voice) == (round(duration_s), 3, voice.name)
     assert plan.document == render_document(speech, voice)
 
 
 def test_plan_of_a_long_text_has_fewer_repetitions() -> None:
     """As its document."""
     plan = plan_speech(Speech("", "x" * 1900 + "{otp}", "", "4711"), Voice())
-    assert (plan.repetitions, plan.duration_s) == (2, 2 * round(1 + 1900 / 15 + 1.6))
+    assert (plan.repetitions, plan.duration_s) == (2, round(2 * (1 + 1900 / 15 + 1.6)))

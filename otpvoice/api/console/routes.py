@@ -18,7 +18,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthorized
 
 from otpvoice.admin import DENIED, RETENTION_NOTE, AdminService, describe_result
-from otpvoice.admin.preview import CallPreview
+from otpvoice.admin.preview import CallPreview, PreviewRequest
 from otpvoice.api.console.auth import AdminAuth, WrongHost, operator_name
 from otpvoice.api.console.dashboard import OUTCOMES, CallPrice, build_dashboard
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
@@ -85,8 +85,7 @@ class ConsoleViews:
     admin: AdminService
     stats: StatsReader
     price: CallPrice
-    preview_call: Callable[[str, str | None, str], CallPreview]
-    """For a client, a locale and a name."""
+    preview_call: Callable[[PreviewRequest], CallPreview]
     clients: tuple[str, ...]
 
     def blueprint(self, auth: AdminAuth) -> Blueprint:
@@ -145,11 +144,18 @@ class ConsoleViews:
             raise FormError(f"Unknown client. Configured are: {known}.")
         if locale and not is_locale(locale):
             raise FormError("The locale is not a language tag. Enter one such as hi or hi-IN.")
-        preview = self.preview_call(client, locale or None, name)
-        requests = {route: (each.url, each.members) for route, each in preview.requests.items()}
-        form = {"client": client, "locale": locale, "name": name}
+        route = request.args.get("route", "")
+        if route and route not in self.admin.routes:
+            raise FormError(f"Unknown route. Configured are: {', '.join(self.admin.routes)}.")
+        wanted = PreviewRequest(
+            client=client, locale=locale or None, name=name, route=route or None
+        )
         return _render_page(
-            "preview.html", preview=preview, requests=requests, form=form, clients=self.clients
+            "preview.html",
+            preview=self.preview_call(wanted),
+            form={"client": client, "locale": locale, "name": name, "route": route},
+            clients=self.clients,
+            routes=self.admin.routes,
         )
 
 

@@ -66,7 +66,7 @@ def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
     has_code = speaks(speech.text, CODE)
     return SpeechPlan(
         code_after_s=seconds_until_code(speech.text, values, pace) if has_code else None,
-        duration_s=repetitions * speech_seconds(speech.text, values, pace),
+        duration_s=speech_seconds(speech.text, values, pace, repetitions),
         repetitions=repetitions,
         voice=voice.name,
         document=_document(verbs * repetitions),

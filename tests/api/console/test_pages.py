@@ -157,8 +157,10 @@ def test_results_escape_a_reference(api: ApiClient, browser: ConsoleBrowser) -> 
     assert "&lt;img" in response.text
 
 
-@pytest.mark.parametrize("query", ["client=nobody", "locale=no%20tag", "client=&locale=hi"])
-def test_preview_refuses_an_unknown_client_or_locale(browser: ConsoleBrowser, query: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["client=nobody", "locale=no%20tag", "client=&locale=hi", "route=sip"]
+)
+def test_preview_refuses_an_unknown_choice(browser: ConsoleBrowser, query: str) -> None:
     """422 with a page that names the valid choices."""
     response = browser.request("GET", f"/console/preview?{query}")
     assert response.status_code == 422
