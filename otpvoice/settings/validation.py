@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
+from otpvoice.core.speech import choose_flow
 from otpvoice.core.texts import BRAND, speaks
 from otpvoice.core.verification import queue_margin_s
 from otpvoice.sections import FieldProblem, TextProviderSection
@@ -93,6 +94,26 @@ def setting_warnings(settings: Settings) -> Iterator[str]:
         providers = settings.provider_tables().values()
         if client.texts and not any(isinstance(each, TextProviderSection) for each in providers):
             yield f"clients.{name}.texts has no use: every provider has flows"
+    yield from dict.fromkeys(_gate_warnings(settings))
+
+
+def _gate_warnings(settings: Settings) -> Iterator[str]:
+    """Yield each language whose key gate the next call by another provider does not have."""
+    for client in ("", *settings.clients):
+        flows = {
+            table: client_flows(settings, provider).get(client, provider.spoken_flows())
+            for table, provider in settings.provider_tables().items()
+        }
+        for tag in sorted({tag for each in flows.values() for tag in each}):
+            gates = {table: choose_flow(tag, each)[1].gate for table, each in flows.items()}
+            gated, others = (
+                [table for table in gates if gates[table] is is_gated] for is_gated in (True, False)
+            )
+            if gated and others:
+                yield (
+                    f"the calls of {gated[0]} have a key gate for {tag}, those of {others[0]} have "
+                    "none: a redial by that provider speaks the code to a mailbox"
+                )
 
 
 def is_sample_secret(secret: str | bytes) -> bool:

@@ -309,3 +309,24 @@ def test_plivo_in_production_needs_https(errors_of: ErrorsOf) -> None:
     toml = PLIVO + 'base_url = "http://127.0.0.1:8100/v1/"'
     errors = errors_of(toml, OTPVOICE_SERVER_PRODUCTION="true")
     assert "https" in errors["providers.plivo.base_url"]
+
+
+GATED_TEXT = '{ text = "कोड {otp}", gate = true, prompt = "1" }'
+
+
+def test_gate_that_another_provider_lacks_leads_to_a_warning(start: Start) -> None:
+    """A redial may go by it. One warning for each language, and none if all have the gate."""
+    gated = TWILIO.replace('"कोड {otp}"', GATED_TEXT)
+    flows = json.dumps({"default": "24", "hi": {"id": "25", "gate": True}})
+
+    def found(*parts: str) -> list[str]:
+        warnings = start("".join(parts), OTPVOICE_PROVIDER_FLOWS=flows).warnings
+        return [each for each in warnings if "key gate" in each]
+
+    (warning,) = found(gated, PLIVO)
+    assert warning.startswith("the calls of provider have a key gate for hi, those of")
+    assert "providers.plivo have none" in warning
+    assert found(gated) == []
+    assert not [each for each in start(TWILIO + PLIVO).warnings if "key gate" in each]
+    own = f'[clients.app]\nkey_sha256 = "{"a" * 64}"\ntexts = {{ default = "{{otp}}" }}\n'
+    assert len(found(gated, own)) == 1
