@@ -40,6 +40,33 @@ class WebhookCredential:
     """What a proxy must forward."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedLine:
+    """A number from which an account calls, and which it must therefore own."""
+
+    subject: str
+    """Of findings about it."""
+    setting: str
+    number: str = field(repr=False)
+    """Digits only."""
+
+    def finding(self, *, is_own: bool | None, detail: str = "") -> Finding:
+        """Return the finding.
+
+        Args:
+            is_own: whether it is a number of the account; None if it is not known.
+            detail: why it is not known.
+        """
+        shown = mask_number(f"+{self.number}")
+        if is_own:
+            return ok(self.subject, f"{shown} is a number of the account")
+        if is_own is None:
+            found = f"whether {shown} is a number of the account is not known ({detail})"
+            return advice(self.subject, found, "see the numbers in the provider's console")
+        todo = f"correct {self.setting}, or rent or verify the number: calls from it are refused"
+        return failure(self.subject, f"{shown} is no number of the account", todo)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccountChecks(Generic[S]):
     """The checks of one account. A kind overrides what it can check."""
@@ -55,6 +82,8 @@ class AccountChecks(Generic[S]):
     """The address of this service, without a slash at its end."""
     region: str | None = None
     """Of numbers without a calling code (ISO 3166); None if several are possible."""
+    lines_of_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The numbers of clients that call from their own, digits only, by client."""
     is_gated: bool = False
     """A text of the account or of a client asks for a key before it speaks the code."""
 
@@ -75,6 +104,12 @@ class AccountChecks(Generic[S]):
     def caller_line(self) -> str:
         """The number from which the account calls, masked."""
         return mask_number(f"+{self.section.bridge}")
+
+    def lines(self) -> Iterator[OwnedLine]:
+        """Yield the numbers from which the account calls: its own, and those of clients."""
+        yield OwnedLine(f"{self.table} caller line", f"{self.table}.bridge", self.section.bridge)
+        for client, number in self.lines_of_clients.items():
+            yield OwnedLine(f"caller line of {client}", f"clients.{client}.bridge", number)
 
     def secret_findings(self) -> Iterator[Finding]:
         """Yield whether callbacks can be authenticated; sends nothing."""
@@ -185,22 +220,3 @@ def balance_finding(
     if left < _LOW_BALANCE.get(unit, _LOW_BALANCE_OTHERWISE):
         return warning(subject, found, "top up the account")
     return ok(subject, found)
-
-
-def line_finding(table: str, line: str, *, is_own: bool | None, detail: str = "") -> Finding:
-    """Return the finding for the caller line of an account.
-
-    Args:
-        table: the section's name.
-        line: the number, masked.
-        is_own: whether it is a number of the account; None if it is not known.
-        detail: why it is not known.
-    """
-    subject = f"{table} caller line"
-    if is_own:
-        return ok(subject, f"{line} is a number of the account")
-    if is_own is None:
-        found = f"whether {line} is a number of the account is not known ({detail})"
-        return advice(subject, found, "see the numbers in the provider's console")
-    todo = f"correct {table}.bridge, or rent or verify the number: calls from it are refused"
-    return failure(subject, f"{line} is no number of the account", todo)

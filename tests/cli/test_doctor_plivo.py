@@ -110,3 +110,19 @@ def test_garbage_is_not_known(
         found = findings(environ, f"http://127.0.0.1:{garbage.port}/v1/")
     assert finding_about(found, "providers.x balance").level is levels[0]
     assert finding_about(found, "providers.x caller line").level is levels[1]
+
+
+def test_lines_of_clients_are_checked_at_the_provider_that_calls_from_them(
+    environ: dict[str, str],
+) -> None:
+    """Without ``[provider]``, that is the one of the first route."""
+    fields = ("TOKEN", "BRIDGE", "FLOWS", "WEBHOOK_SECRET", "WEBHOOK_PATH_TOKEN", "VALIDATION_KEY")
+    without = {f"OTPVOICE_PROVIDER_{name}" for name in fields}
+    kept = {name: value for name, value in environ.items() if name not in without}
+    kept["OTPVOICE_CLIENTS_BANK_BRIDGE"] = "918047285009"
+    with RunningSandbox(SandboxConfig(token=TOKEN, numbers=frozenset({LINE}))) as company:
+        found = findings(kept, f"{company.url}/v1/")
+    assert finding_about(found, "providers.x caller line").level is OK
+    foreign = finding_about(found, "caller line of bank")
+    assert foreign.level is FAIL
+    assert "clients.bank.bridge" in foreign.todo

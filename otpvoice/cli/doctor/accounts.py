@@ -8,6 +8,7 @@ from otpvoice.providers.checks import Checks
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import (
     client_flows,
+    default_provider,
     planned_routes,
     providers_by_name,
     route_order,
@@ -23,7 +24,7 @@ def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[C
     """
     routes = planned_routes(settings)
     order = [routes[name] for name in route_order(settings)]
-    tables = settings.provider_tables()
+    tables, default = settings.provider_tables(), default_provider(settings)
     for name, section_name in zip(providers_by_name(settings), tables, strict=True):
         section = tables[section_name]
         kind = next(each for each in table if isinstance(section, each))
@@ -35,5 +36,11 @@ def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[C
             modes=tuple(dict.fromkeys(route.mode for route in order if route.provider == name)),
             public_url=settings.server.public_url,
             region=single_region(settings.limits.regions),
+            lines_of_clients=_own_lines(settings) if section is default else {},
             is_gated=any(flow.gate for each in flows for flow in each.values()),
         )
+
+
+def _own_lines(settings: Settings) -> dict[str, str]:
+    """Return the lines of clients that have their own, which the default provider calls from."""
+    return {name: client.bridge for name, client in settings.clients.items() if client.bridge}

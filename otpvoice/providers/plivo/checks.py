@@ -10,11 +10,11 @@ from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.checks import (
     LIVE_REMEDY,
     AccountChecks,
+    OwnedLine,
     balance_finding,
     credentials_finding,
     describe,
     fetch,
-    line_finding,
     members_of,
 )
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
@@ -63,7 +63,8 @@ class PlivoChecks(AccountChecks[PlivoSettings]):
             yield balance_finding(
                 self.table, members.get("cash_credits"), None, is_prepaid=is_prepaid
             )
-            yield self._line_finding(get)
+            for line in self.lines():
+                yield self._line_finding(line, get)
 
     def unverified_findings(self) -> Iterator[Finding]:
         """Yield voices and countries."""
@@ -78,17 +79,17 @@ class PlivoChecks(AccountChecks[PlivoSettings]):
         """Yield each row of the page."""
         return check_conformance(PlivoEvidence.of(evidence))
 
-    def _line_finding(self, get: Callable[[str], HttpResponse | RequestFailed]) -> Finding:
+    def _line_finding(
+        self, line: OwnedLine, get: Callable[[str], HttpResponse | RequestFailed]
+    ) -> Finding:
         """Return whether the line is rented, or else verified."""
-        line = self.section.bridge
         for resource, member in (("Number", "number"), ("VerifiedCallerId", "phone_number")):
-            response = get(self._account.url(f"{resource}/{line}/"))
-            if str(members_of(response).get(member)).removeprefix("+") == line:
-                return line_finding(self.table, self.caller_line, is_own=True)
+            response = get(self._account.url(f"{resource}/{line.number}/"))
+            if str(members_of(response).get(member)).removeprefix("+") == line.number:
+                return line.finding(is_own=True)
             if not isinstance(response, HttpResponse) or response.status != 404:
-                detail = describe(response)
-                return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
-        return line_finding(self.table, self.caller_line, is_own=False)
+                return line.finding(is_own=None, detail=describe(response))
+        return line.finding(is_own=False)
 
     @property
     def _account(self) -> Account:

@@ -1,6 +1,6 @@
 """The checks of an account of the TwiML family (docs/providers/twiml.md, section 7)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -11,11 +11,11 @@ from otpvoice.http_client import HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.checks import (
     LIVE_REMEDY,
     AccountChecks,
+    OwnedLine,
     balance_finding,
     credentials_finding,
     describe,
     fetch,
-    line_finding,
     members_of,
 )
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
@@ -70,8 +70,9 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
         if accepted.level is Level.OK:
             if url := _balance_url(account):
                 yield _balance_finding(self.table, get(url))
-            lists = [(get(url), member) for url, member in _number_urls(account, self._line)]
-            yield self._line_finding(lists)
+            for line in self.lines():
+                urls = _number_urls(account, f"+{line.number}")
+                yield _line_finding(line, [(get(url), member) for url, member in urls])
 
     def unverified_findings(self) -> Iterator[Finding]:
         """Yield voices, countries, and the key of signatures."""
@@ -86,29 +87,9 @@ class TwimlChecks(AccountChecks[TwimlSettings]):
         """Yield each row of the page."""
         return check_conformance(TwimlEvidence.of(evidence, vendor=self._account.vendor))
 
-    def _line_finding(self, lists: list[tuple[HttpResponse | RequestFailed, str]]) -> Finding:
-        """Return whether the line is in one of the lists. It is foreign if it is in none of all."""
-        for response, member in lists:
-            listed = members_of(response).get(member)
-            entries = listed if isinstance(listed, list) else []
-            if any(self._line in _numbers(entry) for entry in entries):
-                return line_finding(self.table, self.caller_line, is_own=True)
-        unread = [response for response, member in lists if not _is_whole_list(response, member)]
-        if unread or not lists:
-            detail = describe(unread[0]) if unread else "the address is not the vendor's"
-            return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
-        if len(lists) == 1:
-            detail = "it is not a rented one, and verified ones cannot be listed"
-            return line_finding(self.table, self.caller_line, is_own=None, detail=detail)
-        return line_finding(self.table, self.caller_line, is_own=False)
-
     @property
     def _account(self) -> Account:
         return account_of(self.section, webhook_url="")
-
-    @property
-    def _line(self) -> str:
-        return f"+{self.section.bridge}"
 
 
 def _balance_url(account: Account) -> str:
@@ -126,6 +107,25 @@ def _number_urls(account: Account, line: str) -> Iterator[tuple[str, str]]:
     if telnyx := _telnyx_url(account):
         yield f"{telnyx}/phone_numbers?{urlencode({'filter[phone_number]': line})}", "data"
         yield f"{telnyx}/verified_numbers?{urlencode({'page[size]': '250'})}", "data"
+
+
+def _line_finding(
+    line: OwnedLine, lists: Sequence[tuple[HttpResponse | RequestFailed, str]]
+) -> Finding:
+    """Return whether the line is in one of the lists. It is foreign if it is in none of all."""
+    for response, member in lists:
+        listed = members_of(response).get(member)
+        entries = listed if isinstance(listed, list) else []
+        if any(f"+{line.number}" in _numbers(entry) for entry in entries):
+            return line.finding(is_own=True)
+    unread = [response for response, member in lists if not _is_whole_list(response, member)]
+    if unread or not lists:
+        detail = describe(unread[0]) if unread else "the address is not the vendor's"
+        return line.finding(is_own=None, detail=detail)
+    if len(lists) == 1:
+        detail = "it is not a rented one, and verified ones cannot be listed"
+        return line.finding(is_own=None, detail=detail)
+    return line.finding(is_own=False)
 
 
 def _telnyx_url(account: Account) -> str:
