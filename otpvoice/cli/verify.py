@@ -17,6 +17,7 @@ from otpvoice_client import (
     Client,
     ConnectionFailed,
     OtpvoiceError,
+    Transaction,
     Unavailable,
     Verification,
 )
@@ -107,9 +108,19 @@ def normalize_code(text: str) -> str:
 @click.option("--name", help="Name that the call speaks.")
 @click.option("--locale", help="The language to speak, such as hi-IN.")
 @click.option("--route", help="Route of the first call.")
+@click.option("--amount", help="Amount of a payment that the code authorises, such as 2500.00.")
+@click.option("--currency", help="Currency of the amount (ISO 4217), such as INR.")
+@click.option("--payee", help="Payee of the payment.")
 @click.pass_context
 def verify(
-    context: click.Context, number: str, name: str | None, locale: str | None, route: str | None
+    context: click.Context,
+    number: str,
+    name: str | None,
+    locale: str | None,
+    route: str | None,
+    amount: str | None,
+    currency: str | None,
+    payee: str | None,
 ) -> None:
     """Call a phone, and check the code that it speaks.
 
@@ -123,14 +134,26 @@ def verify(
     with report_invalid_number("NUMBER"):
         number = parse_written_number(number, region).e164
     terminal = Terminal()
+    transaction = _transaction(amount, currency, payee)
     with _client() as client:
         try:
-            begun = client.create(number, name=name, locale=locale, route=route)
-            status = _run_verification(client, terminal, begun)
+            begun = client.create(
+                number, name=name, locale=locale, route=route, transaction=transaction
+            )
+            status = _run_verification(client, terminal, begun, transaction)
         except OtpvoiceError as error:
             raise click.ClickException(str(error)) from error
     terminal.print(f"{number} is verified." if status == "approved" else f"Not verified: {status}.")
     context.exit(0 if status == "approved" else 1)
+
+
+def _transaction(amount: str | None, currency: str | None, payee: str | None) -> Transaction | None:
+    """Return the transaction that the options name; None if they name none."""
+    if amount is None and currency is None and payee is None:
+        return None
+    if amount is None or currency is None or payee is None:
+        raise click.UsageError("a payment needs --amount, --currency and --payee")
+    return Transaction(amount=amount, currency=currency, payee=payee)
 
 
 def _client() -> Client:
@@ -149,7 +172,12 @@ def _required_variable(name: str, meaning: str) -> str:
     return value
 
 
-def _run_verification(client: Client, terminal: Terminal, verification: Verification) -> str:
+def _run_verification(
+    client: Client,
+    terminal: Terminal,
+    verification: Verification,
+    transaction: Transaction | None,
+) -> str:
     """Return the status with which the verification ended."""
     terminal.print("Type the code that you hear, then press Enter. Press Ctrl-C to cancel.")
     try:
@@ -158,7 +186,7 @@ def _run_verification(client: Client, terminal: Terminal, verification: Verifica
             terminal.show_state(CALL_STATES.get(status, status))
             typed = terminal.read_line(verification.poll_after or _POLL_INTERVAL_S)
             if code := normalize_code(typed or ""):
-                verification = _check(client, terminal, verification, code)
+                verification = _check(client, terminal, verification, code, transaction)
             else:
                 with suppress(ConnectionFailed, Unavailable):  # the next poll may succeed
                     verification = client.get(verification.id)
@@ -170,10 +198,14 @@ def _run_verification(client: Client, terminal: Terminal, verification: Verifica
 
 
 def _check(
-    client: Client, terminal: Terminal, verification: Verification, code: str
+    client: Client,
+    terminal: Terminal,
+    verification: Verification,
+    code: str,
+    transaction: Transaction | None,
 ) -> Verification:
     try:
-        checked = client.check(verification.id, code)
+        checked = client.check(verification.id, code, transaction=transaction)
     except ConnectionFailed as error:
         terminal.print(f"{error}; try again.")
         return verification

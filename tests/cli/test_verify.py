@@ -9,7 +9,7 @@ from cli.cli_runner import listen_for_code, run_command, serve_response, start_c
 from support.processes import TerminalProcess
 
 from otpvoice.cli.verify import normalize_code
-from otpvoice_client import Client
+from otpvoice_client import Client, Transaction
 from otpvoice_demo.stack import Stack, free_port
 
 
@@ -45,6 +45,39 @@ def test_verify_on_ctrl_c_cancels_the_verification(client: Client, access: dict[
         assert "Not verified: canceled." in process.read_until("canceled.")
         assert process.wait() == 1
     assert client.get(created.id).status == "canceled"
+
+
+PAYMENT = ("--amount", "2500.00", "--currency", "INR", "--payee", "ACME Stores")
+
+
+def test_verify_of_a_payment_sends_it_with_each_check(
+    stack: Stack, client: Client, access: dict[str, str]
+) -> None:
+    number = "+919811100011"
+    with start_command(
+        "verify", number, *PAYMENT, environ=access, stdin=subprocess.PIPE
+    ) as process:
+        code = listen_for_code(stack, number)
+        output = process.finish(f"{code}\n")
+    assert f"{number} is verified." in output
+    shown = client.look_up(number).transaction
+    assert shown == Transaction("2500.00", "INR", "ACME Stores")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (PAYMENT[:2], "a payment needs --amount, --currency and --payee"),
+        (PAYMENT[2:], "a payment needs --amount, --currency and --payee"),
+        (("--amount", "0", *PAYMENT[2:]), "/transaction/amount must be a decimal number"),
+    ],
+)
+def test_verify_refuses_an_incomplete_or_bad_payment(
+    access: dict[str, str], options: tuple[str, ...], error: str
+) -> None:
+    result = run_command("verify", "+919811100012", *options, **access)
+    assert result.exit_code != 0
+    assert error in result.output
 
 
 def test_verify_in_a_pipe_prints_one_line_for_each_state(
