@@ -195,8 +195,8 @@ def test_flow_that_may_not_speak_the_code_once_is_reported(
 
 
 def test_flow_that_speaks_the_code_twice_has_no_finding(environ: dict[str, str]) -> None:
-    """With either kind of braces."""
-    flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}}'
+    """With either kind of braces. Of a gated one without a text, the key says what was spoken."""
+    flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}, "hi": {"id": "25", "gate": true}}'
     settings = settings_with(environ, provider_flows=flows)
     assert not [*flow_findings(settings, account_checks(settings))]
 

@@ -12,6 +12,7 @@ from support.service import LOGIN_KEY, WIDE_LIMITS
 from support.stack import ApiProcess, running_api
 from visual_checks import assert_fits_every_screen, assert_legible
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client, Transaction
@@ -119,6 +120,15 @@ def test_expired_code_ends_element(node: Node, visit: Visit) -> None:
     assert (ended["verification"]["status"], ended["error"]) == ("expired", None)
     expect(visit.page.get_by_role("button", name="Start again")).to_be_focused()
     visit.assert_accessible()
+
+
+def test_denied_call_ends_element(visit: Visit) -> None:
+    """The page says where the login was refused: whoever reads it did perhaps not press 9."""
+    visit.start()
+    claim = visit.dialer.place(gate=Gate.DOOR)
+    assert visit.store.press_key(claim.call_id, "9").outcome == "denied"
+    visit.expect_text("This login was refused on the phone.")
+    assert visit.wait_for("ended")["verification"]["reason"] == "denied"
 
 
 def test_wrong_codes_end_element(visit: Visit) -> None:

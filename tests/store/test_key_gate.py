@@ -172,6 +172,16 @@ def test_key_of_an_answered_call_is_queried_at_once(driver: StoreDriver) -> None
     assert driver.explain().blocked_until_ms == 0
 
 
+def test_key_that_becomes_known_later_is_an_event(redis: Redis) -> None:
+    """The client heard of the answer before, and not of the key."""
+    driver = driver_with_limits(redis, policy={"clients_with_events": frozenset({"login"})})
+    _, call = answered(driver)
+    query(driver, call, "1")
+    events = driver.store.claim_events({"login": 10}).events
+    answers = [each for each in events if each.type == "call.answered"]
+    assert [each.verification.calls[0].heard for each in answers] == [None, True]
+
+
 def test_answered_call_without_a_key_is_redialed(driver: StoreDriver) -> None:
     begun, call = answered(driver)
     assert query(driver, call, "") is ReportOutcome.APPLIED

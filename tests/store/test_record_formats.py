@@ -35,6 +35,8 @@ CALL_FIELDS: Mapping[str, str | bytes | None] = {
     "not_before": "-1",
     "heard": "maybe",
     "duration": "12.5",
+    "gate": "side",
+    "key": "12",
 }
 VERIFICATION_FIELDS: Mapping[str, str | bytes | None] = {
     "client": None,
@@ -54,6 +56,7 @@ NUMBER_FIELDS: Mapping[str, str] = {
     "gap_calls": "x",
     "gap_last": "",
     "blocked_until": "forever",
+    "blocked_by": "someone",
     "call_strange": "now",
     "pending login": "",
     "vrf_strange": "then",

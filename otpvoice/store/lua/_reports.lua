@@ -51,7 +51,6 @@ local function apply_key(call, report)
   if not call.gate or call.heard or not is_heard then return false end
   local fields = { 'heard', is_heard, key and 'key' or nil, key }
   Records.set(Calls.key(call.id), fields)
-  redis.call('ZREM', STATUS_QUERIES, call.id)
   Verifications.bump_version(call.verification, 'call.answered')
   follow_up(call, report, may_redial(call, is_heard), key == POLICY.denial_key)
   return true
