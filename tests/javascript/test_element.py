@@ -123,7 +123,7 @@ def test_expired_code_ends_element(node: Node, visit: Visit) -> None:
 
 
 def test_denied_call_ends_element(visit: Visit) -> None:
-    """The page says where the login was refused: whoever reads it did perhaps not press 9."""
+    """The page says where the login was refused: its reader may be another person."""
     visit.start()
     claim = visit.dialer.place(gate=Gate.DOOR)
     assert visit.store.press_key(claim.call_id, "9").outcome == "denied"
