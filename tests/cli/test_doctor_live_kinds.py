@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
+from cli.findings import doctor_findings
 from cli.live_runner import check_results, run_live
 from support.processes import free_port
 from support.service import SandboxPhones
 from support.stack import Stack, running_service
 
+from otpvoice.diagnostics import Level
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 TOKEN = "t0ken-of-the-vendors"
@@ -169,3 +171,15 @@ def test_live_call_shows_that_a_key_was_reported(
     """Of the text with a key gate."""
     assert "    CallStatus: text completed" in live_calls["+919812100001"][1]
     assert "The provider reported a key: POST, speak" in live_calls["+919812100008"][1]
+
+
+def test_doctor_finds_where_documents_are_fetched(service: Stack) -> None:
+    """Of each company that fetches them, if only after a key. No document was requested."""
+    found = doctor_findings(service.variables)
+    documents = {each.subject: each.level for each in found if "documents" in each.subject}
+    companies = ("gated", "plivo", "signalwire")
+    assert documents == {f"documents of {name}": Level.OK for name in companies}
+    assert {each.level for each in found if each.subject.startswith("webhook address")} == {
+        Level.OK
+    }
+    assert "call.not_spoken" not in service.api.log.read_text("utf-8")

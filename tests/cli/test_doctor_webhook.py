@@ -87,6 +87,8 @@ def test_further_provider_is_checked_at_its_own_addresses(stack: Stack) -> None:
     assert finding_about(found, "webhook address").level is OK
     refused = finding_about(found, "webhook address of far")
     assert (refused.level, "HTTP 404, not 401" in refused.found) == (FAIL, True)
+    silent = finding_about(found, "documents of far")
+    assert (silent.level, "HTTP 404, not 405" in silent.found) == (FAIL, True)
     assert finding_about(found, "providers.far address").level is FAIL
 
 

@@ -5,6 +5,7 @@ import ssl
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from otpvoice.diagnostics import LOOPBACK, Finding, Level, advice, failure, ok, warning
@@ -81,6 +82,8 @@ def webhook_findings(
         of = "" if is_first else f" of {account.name}"
         finding = _webhook_finding(http, url, f"webhook address{of}")
         yield finding
+        if account.fetches_code:
+            yield _documents_finding(http, f"{public_url}/calls/{account.name}", account.name)
         credentials = [*account.webhook_credentials()]
         if finding.level is Level.OK and credentials:
             parts = urlsplit(public_url)
@@ -92,7 +95,7 @@ def webhook_findings(
 
 
 def _webhook_finding(http: HttpClient, url: str, subject: str) -> Finding:
-    status, other = _post(http, url, {})
+    status, other = _send(http, "POST", url)
     if status is None:
         todo = "route server.public_url to otpvoice api, path and headers unchanged"
         return failure(subject, other, todo)
@@ -102,13 +105,29 @@ def _webhook_finding(http: HttpClient, url: str, subject: str) -> Finding:
     return ok(subject, "this service responds, and refuses unauthenticated callbacks")
 
 
+def _documents_finding(http: HttpClient, url: str, name: str) -> Finding:
+    """Return whether the provider can fetch what its calls speak.
+
+    Documents are fetched by POST, so a GET of this service is refused and leaves no trace.
+    """
+    subject = f"documents of {name}"
+    status, other = _send(http, "GET", f"{url}/doctor/key")
+    if status is None:
+        todo = "route /calls/ of server.public_url to otpvoice api, path and headers unchanged"
+        return failure(subject, f"calls stay silent: {other}", todo)
+    if status != 405:
+        found = f"calls stay silent: this service responds with HTTP {status}, not 405"
+        return failure(subject, found, "run otpvoice api with these settings")
+    return ok(subject, "this service responds where the provider fetches what calls speak")
+
+
 def _webhook_secret_findings(
     table: str, credentials: Iterable[WebhookCredential], http: HttpClient, url: str
 ) -> Iterator[Finding]:
     """Send each secret with an empty message: 400 if the service knows it, otherwise 401."""
     for each in credentials:
         subject = f"{table}.{each.setting}"
-        status, other = _post(http, f"{url}{each.path}", each.headers)
+        status, other = _send(http, "POST", f"{url}{each.path}", each.headers)
         if status == 400:
             yield ok(subject, "the running service accepts it")
         else:
@@ -117,15 +136,24 @@ def _webhook_secret_findings(
             yield failure(subject, found, f"{todo} {each.forwarded}")
 
 
-def _post(http: HttpClient, url: str, headers: Mapping[str, str]) -> tuple[int | None, str]:
-    """Send an empty callback.
+def _send(
+    http: HttpClient,
+    method: Literal["GET", "POST"],
+    url: str,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int | None, str]:
+    """Send a request without content.
 
     Return the status if this service responds, because the response is a problem document for this
     very request. Otherwise return None and what happened instead.
     """
     request_id = f"doctor-{uuid.uuid4().hex}"
-    all_headers = {"Request-Id": request_id, **headers}
-    response = http.post(url, all_headers, b"", Deadlines.within(TIMEOUT_S))
+    all_headers = {"Request-Id": request_id, **(headers or {})}
+    deadlines = Deadlines.within(TIMEOUT_S)
+    if method == "POST":
+        response = http.post(url, all_headers, b"", deadlines)
+    else:
+        response = http.get(url, all_headers, deadlines)
     if isinstance(response, RequestFailed):
         return None, f"no response ({response.reason})"
     if decode_object(response.body).get("instance") == f"urn:request:{request_id}":
