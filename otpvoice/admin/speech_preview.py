@@ -150,6 +150,13 @@ class SpeechPreview:
                 f"The provider hangs up after {self.max_duration_s} s, before the {duration_s} s "
                 f"of speech end. Shorten the text, or raise {self.table}.{self.duration_setting}."
             )
+        latest_s = self.plan.prompt_s + (code_after_s or 0)
+        if self.plan.prompt_s and latest_s > self.max_duration_s:
+            yield (
+                f"The provider hangs up after {self.max_duration_s} s. Who presses the key at the "
+                f"last moment hears the code once after {latest_s} s only. Shorten the prompt, or "
+                f"raise {self.table}.{self.duration_setting}."
+            )
 
     def _wording_warnings(self) -> Iterator[str]:
         text = f"{self.speech.prompt} {self.text}"

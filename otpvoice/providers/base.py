@@ -94,6 +94,8 @@ class SpeechPlan:
     """The provider's name of the voice; empty: the provider chooses it."""
     document: str = field(default="", repr=False)
     """The provider's XML; empty if the provider has flows."""
+    prompt_s: int = 0
+    """Seconds before the text, if the key of a gated call comes at the last moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +283,7 @@ class GatingProvider(Provider, Protocol):
     """A provider that can ask for a key, and then fetches the document that speaks the code."""
 
     def parse_key(self, callback: Callback) -> tuple[str, str]:
-        """Authenticate the report of a pressed key, and return the id of the call and the key.
-
-        The key is empty if there is not exactly one.
+        """Authenticate the report of one key, or else none; return the call's id and the key.
 
         Raises:
             CallbackAuthError: it was not sent by the provider, or not for a call of this service.

@@ -156,6 +156,23 @@ def test_preview_of_a_text_with_a_key_gate(environ: dict[str, str]) -> None:
     assert "Your code" not in shown["Twiml"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "prompt", "warned"), [("60", 60, False), ("30", 60, True), ("60", 300, True)]
+)
+def test_preview_warns_of_a_prompt_that_leaves_no_time(
+    environ: dict[str, str], limit: str, prompt: int, warned: bool
+) -> None:
+    """For the code once, after a key at the last moment."""
+    asked = "{brand}, for {Name}. " + "x" * prompt
+    text = json.dumps({"text": "{otp}", "gate": True, "prompt": asked})
+    own = {
+        "providers_abroad_texts": f'{{"default": {text}}}',
+        "providers_abroad_time_limit": limit,
+    }
+    shown = preview(environ, "--route", "abroad", "--name", "Asha", **ABROAD | own)["warnings"]
+    assert any("at the last moment" in each for each in shown) is warned
+
+
 def test_preview_shows_speech_duration_and_requests(environ: dict[str, str]) -> None:
     """Without warnings for a good text."""
     done = run_command("preview", "--client", "login", "--name", "Asha", **environ)

@@ -159,3 +159,8 @@ def test_plan_counts_every_silence_of_the_document(
     assert plan.code_after_s == (code_after_s and round(code_after_s))
     assert (plan.duration_s, plan.repetitions, plan.voice) == (round(duration_s), 3, voice.name)
     assert plan.document == build_document(speech, voice).decode()
+
+
+def test_plan_of_a_gated_text_counts_its_prompt() -> None:
+    """Twice, with its silence and the wait for a key."""
+    assert plan_speech(Speech("", "{otp}", "", "1", prompt="x" * 45), WOMAN).prompt_s == 24

@@ -189,3 +189,11 @@ def test_plan_of_a_long_text_has_fewer_repetitions() -> None:
     """As its document."""
     plan = plan_speech(Speech("", "x" * 1900 + "{otp}", "", "4711"), Voice())
     assert (plan.repetitions, plan.duration_s) == (2, round(2 * (1 + 1900 / 15 + 1.6)))
+
+
+def test_plan_of_a_gated_text_counts_its_prompt() -> None:
+    """Twice, with its silence and the wait for a key; the document with the code has none of it."""
+    speech = Speech("", "{otp}", "Asha", "471102", prompt="x" * 45)
+    plan = plan_speech(speech, Voice())
+    assert plan.prompt_s == 2 * (1 + 3 + 8)
+    assert plan.document == render("{otp}", "Asha", "471102", Voice())

@@ -85,7 +85,16 @@ def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
         repetitions=REPETITIONS,
         voice=voice.name,
         document=document.decode(),
+        prompt_s=_prompt_s(speech, pace),
     )
+
+
+def _prompt_s(speech: Speech, pace: Pace) -> int:
+    """Return the seconds of all prompts and waits for a key; 0 without a gate."""
+    if not speech.prompt:
+        return 0
+    spoken_s = speech_seconds(speech.prompt, speech.values, pace, _PROMPTS)
+    return spoken_s + _PROMPTS * _KEY_TIMEOUT_S
 
 
 def build_prompt(speech: Speech, voice: Voice, key_url: str) -> bytes:
