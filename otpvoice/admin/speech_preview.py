@@ -7,6 +7,7 @@ from typing import Final
 
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.core.texts import BRAND, CODE, NAME, fill_text, seconds_until_code
+from otpvoice.core.transactions import AMOUNT, PAYEE
 from otpvoice.providers.base import Speech, SpeechPlan
 
 _MIN_LEAD_S: Final = 2
@@ -135,6 +136,7 @@ class SpeechPreview:
         for variable in sorted(variables - self.speech.values.keys()):
             known = ", ".join(f"{{{each}}}" for each in sorted(self.speech.values))
             yield f"{{{variable}}} is not filled in. The variables are {known}."
+        yield from _payment_warnings(variables)
 
     def _duration_warnings(self) -> Iterator[str]:
         code_after_s, duration_s = self.code_spoken_after_s, self.duration_s
@@ -173,3 +175,15 @@ class SpeechPreview:
 
     def _codes(self) -> list[re.Match[str]]:
         return [each for each in _PLACEHOLDER.finditer(self.text) if each["variable"] == CODE]
+
+
+def _payment_warnings(variables: set[str]) -> Iterator[str]:
+    """Yield what is wrong with a text that speaks a part of a payment."""
+    missing = sorted({AMOUNT, PAYEE} - variables)
+    if len(missing) == 1:
+        yield f"The {missing[0]} of a payment is not spoken. Write {{{missing[0]}}} as well."
+    if len(missing) < 2:
+        yield (
+            "{amount} and {payee} speak nothing if a request has no transaction. Use this text for "
+            "a client whose requests all have one."
+        )

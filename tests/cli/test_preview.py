@@ -122,6 +122,31 @@ def test_preview_of_a_gated_text_begins_with_its_prompt(environ: dict[str, str])
     assert shown["warnings"] == []
 
 
+def test_preview_of_a_payment_fills_an_example_in(environ: dict[str, str]) -> None:
+    """In the language of the flow, and as variables. Requests without one speak nothing."""
+    text = "{brand}: {amount} to {payee}, for {Name}. The code is: {otp}. Again: {otp}."
+    hindi = preview(environ, "--locale", "hi", "--name", "Asha", "--text", text)
+    assert hindi["says"].startswith("ACME Pay: 2500 रुपये to ACME Stores, for Asha.")
+    for request in hindi["requests"].values():
+        assert request["body"]["variables[amount]"] == "2500 रुपये"
+        assert request["body"]["variables[payee]"] == "ACME Stores"
+    (warning,) = hindi["warnings"]
+    assert "speak nothing if a request has no transaction" in warning
+    without = preview(environ, "--name", "Asha")
+    assert not any("amount" in str(request) for request in without["requests"].values())
+    assert without["warnings"] == []
+
+
+def test_preview_warns_of_half_a_payment(environ: dict[str, str]) -> None:
+    text = "{brand}: {amount} {other}, for {Name}. The code is: {otp}. Again: {otp}."
+    warnings = preview(environ, "--name", "Asha", "--text", text)["warnings"]
+    assert any("The payee of a payment is not spoken. Write {payee}" in each for each in warnings)
+    assert any(
+        "{other} is not filled in. The variables are {Name}, {amount}, " in each
+        for each in warnings
+    )
+
+
 def test_preview_warns_of_the_texts_of_every_provider(environ: dict[str, str]) -> None:
     """With the table that each text stands in."""
     (warning, *_) = preview(environ, "--name", "Asha", **ABROAD)["warnings"]
@@ -284,18 +309,6 @@ def test_preview_warns_of_a_changed_name(environ: dict[str, str], name: str, war
     assert warning in preview(environ, "--name", name)["warnings"][0]
     assert preview(environ, "--name", " Asha ")["warnings"] == []
     assert preview(environ)["warnings"] == []
-
-
-def test_preview_of_a_payment_has_an_example_of_one(environ: dict[str, str]) -> None:
-    """Other calls have none."""
-    text = "{brand}. To pay {amount} to {payee}, {Name}: {otp}. Again: {otp}."
-    shown = preview(environ, "--name", "Asha", "--text", text)
-    assert "To pay 2500 rupees to ACME Stores, Asha: 4, 0" in shown["says"]
-    assert shown["warnings"] == []
-    assert shown["requests"]["obd"]["body"]["variables[payee]"] == "ACME Stores"
-    plain = preview(environ)["requests"]["obd"]["body"]
-    assert plain["variables[brand]"] == "ACME Pay"
-    assert "variables[payee]" not in plain
 
 
 def test_preview_accepts_the_digits_filter_for_plain_codes(environ: dict[str, str]) -> None:
