@@ -4,6 +4,7 @@ Codes have ten digits, so that none of them turns up by chance.
 """
 
 import base64
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from redis import Redis
+from support.companies import PATH_TOKEN as COMPANY_PATH_TOKEN
+from support.companies import TOKEN as COMPANY_TOKEN
 from support.processes import Process, free_port, wait_until
 from support.raw_http import RecordingHttpClient
 from support.service import (
@@ -21,18 +24,23 @@ from support.service import (
     RING_KEY,
     VALIDATION_KEY,
     WEBHOOK_SECRET,
+    SandboxPhones,
 )
 from support.stack import Stack
 from support.valkey import Valkey
-from system.leaks import everything_in
+from system.leaks import Scanner, everything_in
 
 from otpvoice.core.speech import CodeFormat, format_code
+from otpvoice_sandbox import RunningSandbox
 
-ASHA, RAVI, MEERA, DEVI, TARA = (f"+9198765{n}{n}{n}12" for n in range(1, 6))
+ASHA, RAVI, MEERA, DEVI, TARA, UMA = (f"+9198765{n}{n}{n}12" for n in range(1, 7))
 OWN_CODE: Final = "8306175294"
 WRONG_CODE: Final = "2957403861"
 SPELLED: Final = format_code(OWN_CODE, CodeFormat.COMMA)
 STORE_PASSWORD: Final = "password-of-the-store-in-the-tests"
+COMPANIES: Final = ("twilio", "signalwire", "telnyx", "plivo")
+FETCHING: Final = ("signalwire", "plivo")
+"""Those that fetch what an answered call speaks."""
 VERIFICATIONS: Final = "/v1/verifications"
 WEBHOOK: Final = "/webhooks/mobtexting"
 CODES: Final = {"the client's own code": OWN_CODE, "a wrong code": WRONG_CODE}
@@ -49,12 +57,20 @@ SECRETS: Final = {
     "the webhook's secret": WEBHOOK_SECRET,
     "the path token": PATH_TOKEN,
     "the validation key": VALIDATION_KEY,
+    "the other companies' token": COMPANY_TOKEN,
+    "the other companies' path token": COMPANY_PATH_TOKEN,
     "the store's password": STORE_PASSWORD,
     "the name": "Canarynamed",
 }
 NUMBERS: Final = {
     f"{whose} number{less}": number.removeprefix("+").removeprefix(start)
-    for whose, number in {"Asha's": ASHA, "Ravi's": RAVI, "Meera's": MEERA, "Devi's": DEVI}.items()
+    for whose, number in {
+        "Asha's": ASHA,
+        "Ravi's": RAVI,
+        "Meera's": MEERA,
+        "Devi's": DEVI,
+        "Uma's": UMA,
+    }.items()
     for less, start in {"": "", ", national": "91"}.items()
 }
 
@@ -187,6 +203,31 @@ class Life:
             challenge = {"validation_key": VALIDATION_KEY, "challenge": "x"}
             self.talk.request("POST", f"{path}?token={VALIDATION_KEY}", challenge, key=key)
         assert self.service.get_verification(begun)["calls"][0]["status"] == "busy"
+
+    def is_called_by_other_companies(self, companies: RunningSandbox) -> None:
+        """Calls that speak a document, of which two fetch it; strangers ask for it as well."""
+        for route in COMPANIES:
+            begun = self.service.create(UMA, route=route, reference=route, name="Canarynamed")
+            self.service.wait_for_call(begun, "answered")
+            entry = companies.state.request_log()[-1]
+            spoken = SandboxPhones(companies.url).calls(UMA)[-1]["spoken"]
+            code = "".join(re.findall(r"\d", spoken))[: begun["code_length"]]
+            self.codes[f"the code by {route}"] = code
+            members = {name: str(each) for name, each in entry["request"].items()}
+            urls = [each for each in members.values() if each.startswith(self.service.url)]
+            assert urls
+            for url in urls:
+                path = url.removeprefix(self.service.url)
+                token = path.partition("?")[0].rpartition("/")[2]
+                if token != route:
+                    self.tokens[f"a token for {route}"] = token
+                self.talk.request("POST", f"{path}&code={code}", {"CallStatus": code, "To": UMA})
+                self.talk.request("GET", path)
+            fetched = {"Twiml", "Texml"} & {*members} == set()
+            assert fetched == (route in FETCHING)
+            if fetched:
+                assert not Scanner({}, {"the code": code}).scan("a request", str(members).encode())
+            assert self.service.check(begun, code).json()["valid"] is True
 
     def is_refused_by_its_provider(self) -> None:
         """Errors that quote the request; the last of them closes the routes."""

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import pytest
 from redis import Redis
+from support.companies import TOKEN, plivo, twiml
+from support.processes import free_port
 from support.stack import running_service
 from support.valkey import DURABLE, Valkey
 from system.leak_scenario import NUMBERS, OWN_CODE, SECRETS, SPELLED, STORE_PASSWORD, Life
@@ -20,12 +22,24 @@ from system.leaks import Leak, Scanner, everything_in
 
 from otpvoice.store import TAG
 from otpvoice.store.discovery import connect
+from otpvoice_sandbox import RunningSandbox, SandboxConfig
+from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
 
 
 @pytest.fixture(scope="module")
-def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def companies() -> Iterator[RunningSandbox]:
+    """Run the telephone companies that speak texts."""
+    config = SandboxConfig(token=TOKEN, ring_seconds=0.02, talk_seconds=0.02)
+    with RunningSandbox(config) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def life(
+    environ: dict[str, str], companies: RunningSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Life]:
     """Run the whole service."""
-    folder = tmp_path_factory.mktemp("store")
+    folder, bind = tmp_path_factory.mktemp("store"), f"127.0.0.1:{free_port()}"
     with Valkey(folder, *DURABLE) as store, closing(Redis(port=store.port)) as plain:
         plain.config_set("requirepass", STORE_PASSWORD)
         url = store.url.replace("//", f"//:{STORE_PASSWORD}@")
@@ -34,15 +48,23 @@ def life(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
             "OTPVOICE_LOG_LEVEL": "debug",
             "OTPVOICE_VERIFICATION_CODE_LENGTH": "10",
             "OTPVOICE_NO_SUCH_SETTING": OWN_CODE,
+            **plivo(companies.url),
         }
-        running = running_service(environ | changes, tmp_path_factory.mktemp("service"))
+        for vendor in TWIML_VENDORS:
+            changes |= twiml(vendor, companies.url, vendor)
+        running = running_service(
+            environ | changes,
+            tmp_path_factory.mktemp("service"),
+            OTPVOICE_SERVER_BIND=bind,
+            OTPVOICE_SERVER_PUBLIC_URL=f"http://{bind}",
+        )
         with running as stack, closing(connect(url)) as redis:
             yield Life(stack, store, redis)
             assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
 
 
 @pytest.fixture(scope="module")
-def kept(life: Life) -> list[tuple[str, bytes]]:
+def kept(life: Life, companies: RunningSandbox) -> list[tuple[str, bytes]]:
     """Return the store's content at the end, with a pending verification."""
     life.proves_a_number()
     life.proves_numbers_with_codes_of_ours()
@@ -51,6 +73,7 @@ def kept(life: Life) -> list[tuple[str, bytes]]:
     life.is_asked_in_no_http(life.talk)
     life.is_called_back()
     life.is_seen_through_another_server()
+    life.is_called_by_other_companies(companies)
     life.is_refused_by_its_provider()
     kept = life.keeps()
     life.breaks()
