@@ -194,6 +194,20 @@ def test_flow_that_may_not_speak_the_code_once_is_reported(
     assert finding_about(found, subject).level is level
 
 
+def test_text_that_speaks_the_code_once_has_no_finding(environ: dict[str, str]) -> None:
+    """Its provider speaks it three times."""
+    own = {
+        "providers_home_kind": "plivo",
+        "providers_home_auth_id": "MA000000000000000000",
+        "providers_home_auth_token": "t0ken",
+        "providers_home_bridge": "918047285000",
+        "providers_home_texts": '{"default": "It is {otp}"}',
+        "provider_flows": '{"default": {"id": "24", "text": "{otp}. {otp}"}}',
+    }
+    settings = settings_with(environ, **own)
+    assert not [*flow_findings(settings, account_checks(settings))]
+
+
 def test_flow_that_speaks_the_code_twice_has_no_finding(environ: dict[str, str]) -> None:
     """With either kind of braces. Of a gated one without a text, the key says what was spoken."""
     flows = '{"default": {"id": "24", "text": "{otp}. {{otp}}"}, "hi": {"id": "25", "gate": true}}'

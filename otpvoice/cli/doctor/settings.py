@@ -21,6 +21,7 @@ from otpvoice.core.phone import NumberRules, parse_allowed_number
 from otpvoice.core.speech import Flow
 from otpvoice.diagnostics import LOOPBACK, Finding, Level, advice, failure, ok, warning
 from otpvoice.providers.checks import Checks
+from otpvoice.sections import TextProviderSection
 from otpvoice.setting_types import WHSEC_PREFIX
 from otpvoice.settings import Settings
 from otpvoice.settings.credentials import credential_fields, secret_values
@@ -264,8 +265,11 @@ def flow_findings(settings: Settings, accounts: Iterable[Checks]) -> Iterator[Fi
     """Yield whether calls speak the code, in a way that can be understood, and only once."""
     for account in accounts:
         yield from account.speech_findings()
+    # Texts of other providers are checked when they are read, and spoken three times.
     owners: dict[str, Mapping[str, Flow] | None] = {
-        table: section.spoken_flows() for table, section in settings.provider_tables().items()
+        table: section.spoken_flows()
+        for table, section in settings.provider_tables().items()
+        if not isinstance(section, TextProviderSection)
     }
     owners |= {f"clients.{name}": client.flows for name, client in settings.clients.items()}
     for owner, flows in owners.items():
