@@ -44,6 +44,7 @@ _TELNYX_FIELDS: Final = {
     "Timeout": FieldRule(r"[5-9]|[1-9][0-9]|1[01][0-9]|120", "5 to 120", allow_integer=True),
     "TimeLimit": FieldRule(r"[3-9][0-9]|[1-9][0-9]{2,4}", "30 or more", allow_integer=True),
 }
+_CANCEL_FIELDS: Final = {"Status": FieldRule("canceled", "canceled", required=True)}
 _CODES: Final[Mapping[str, int]] = {
     "To": 21211,
     "From": 21212,
@@ -200,10 +201,20 @@ def _speech(vendor: TwimlVendor, fields: Mapping[str, str]) -> FetchedSpeech:
 def get_call(vendor: str, account: str, sid: str) -> Response:
     """Return one call."""
     authorize(TWIML_VENDORS[vendor], account)
-    matches = [call for call in _calls(account) if call.id == sid]
-    if not matches:
-        raise RequestRejected(404, "The requested resource was not found")
-    return json_reply(call_resource(matches[0], account))
+    return json_reply(call_resource(_call(account, sid), account))
+
+
+@blueprint.post("/2010-04-01/Accounts/<account>/Calls/<sid>.json", defaults={"vendor": "twilio"})
+@blueprint.post(
+    "/api/laml/2010-04-01/Accounts/<account>/Calls/<sid>.json", defaults={"vendor": "signalwire"}
+)
+def update_call(vendor: str, account: str, sid: str) -> Response:
+    """Cancel a call that is queued or rings. It has no effect on one that was answered."""
+    authorize(TWIML_VENDORS[vendor], account)
+    parse_fields(request.form.to_dict(), _CANCEL_FIELDS)
+    call = _call(account, sid)
+    current_sandbox().cancel(call)
+    return json_reply(call_resource(call, account))
 
 
 @blueprint.get("/2010-04-01/Accounts/<account>/Calls.json", defaults={"vendor": "twilio"})
@@ -224,6 +235,18 @@ def list_calls(vendor: str, account: str) -> Response:
     return json_reply(
         {"calls": entries, "next_page_uri": next_page, "page": page, "page_size": size}
     )
+
+
+def _call(account: str, sid: str) -> Call:
+    """Return one call.
+
+    Raises:
+        RequestRejected: 404.
+    """
+    matches = [call for call in _calls(account) if call.id == sid]
+    if not matches:
+        raise RequestRejected(404, "The requested resource was not found")
+    return matches[0]
 
 
 def _calls(account: str) -> Iterator[Call]:

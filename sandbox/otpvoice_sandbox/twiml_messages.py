@@ -22,7 +22,7 @@ _STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "MISSED": ("completed", "200"),
     "BUSY": ("busy", "486"),
     "NOANSWER": ("no-answer", "487"),
-    "CANCEL": ("no-answer", "487"),
+    "CANCEL": ("canceled", "487"),
     "CONGESTION": ("failed", "404"),
     "CHANUNAVAIL": ("failed", "480"),
 }

@@ -13,6 +13,7 @@ from integrations.locked_packages import python_packages
 from providers.twiml_callbacks import receive
 from providers.twiml_samples import ADDRESSES, CALL_ID, CALLBACK, TOKEN, account
 from support.processes import environment
+from support.service import SandboxPhones
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.providers.base import CallbackAuthError, Speech
@@ -22,6 +23,7 @@ from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
 
 SCRIPTS = Path(__file__).parent / "twilio_sdks"
 TIMEOUT_S = 110
+RINGING = "+918867135001"
 FORMS: dict[str, dict[str, list[str]]] = {
     "documented": {name: [value] for name, value in CALLBACK.items()},
     "empty values": {"CallStatus": ["completed"], "ErrorCode": [""], "": ["x"]},
@@ -65,11 +67,12 @@ def verdict(cases: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the SDK makes of all cases."""
     packages = str(python_packages(SCRIPTS / "twilio9.txt"))
     with RunningSandbox(SandboxConfig(token=TOKEN, ring_seconds=0.01)) as sandbox:
+        SandboxPhones(sandbox.url).set_behaviour(RINGING, "by_hand")
         request = {
             "signatures": cases,
             "documents": DOCUMENTS,
             "prompts": [[name, ADDRESSES.key(CALL_ID)] for name, _ in DOCUMENTS],
-            "sandbox": [sandbox.url, TOKEN, "+918867135000"],
+            "sandbox": [sandbox.url, TOKEN, "+918867135000", RINGING],
         }
         done = subprocess.run(
             [sys.executable, SCRIPTS / "twiml.py"],
@@ -134,5 +137,6 @@ def test_sdk_calls_the_sandbox(verdict: dict[str, Any]) -> None:
     assert verdict["sandbox"] == {
         "created": ["queued", "+918867135000", True],
         "is_same": True,
+        "canceled": "canceled",
         "refusal": [400, 21211],
     }

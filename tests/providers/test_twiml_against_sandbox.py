@@ -15,7 +15,7 @@ import pytest
 import requests
 from providers.twiml_samples import TOKENS, outbound_call
 
-from otpvoice.core.verification import CallStatus
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines, HttpClient
 from otpvoice.providers.base import (
     Callback,
@@ -26,8 +26,10 @@ from otpvoice.providers.base import (
     PlacementResult,
     Speech,
 )
+from otpvoice.providers.canceling import CancelingProvider
 from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.twiml.account import Account
+from otpvoice.providers.twiml.build import adapter_class
 from otpvoice.providers.twiml.document import Voice
 from otpvoice.providers.twiml.placement import CallOptions
 from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
@@ -146,7 +148,7 @@ def adapter(sandbox: RunningSandbox, webhook: str, vendor: str, token: str = TOK
         "options": CallOptions(application_id="12345" if vendor == "telnyx" else ""),
         "voices": {"hi": Voice("Polly.Aditi")},
     }
-    return Twiml(**parts) if chosen.document_member else FetchedTwiml(**parts)
+    return adapter_class(chosen)(**parts)
 
 
 _numbers = iter(range(918867200000, 918867300000))
@@ -226,6 +228,36 @@ def test_key_is_pressed_before_the_code(
     (phone_call,) = sandbox.state.phone_calls(call.number[1:])
     assert (phone_call["spoken"], phone_call["key"]) == (spoken, key)
     assert "4<break" not in str(phone_call["request"])
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_ringing_phone_stops_when_its_call_is_canceled(
+    sandbox: RunningSandbox, webhook: str, inbox: Inbox, vendor: str
+) -> None:
+    """A person who has answered is not hung up on."""
+    provider, call = adapter(sandbox, webhook, vendor), new_call()
+    if not isinstance(provider, CancelingProvider):
+        assert vendor == "telnyx"
+        return
+    for button in (None, "answer"):
+        set_phone(sandbox, call, "by_hand")
+        result = place(provider, call)
+        if button:
+            assert sandbox.state.press_button(call.number[1:], button)
+        query = CallQuery(
+            call_id=call.call_id,
+            mode="",
+            number=call.number,
+            bridge=call.bridge,
+            provider_id=result.provider_id,
+            sent_at_ms=0,
+        )
+        assert provider.cancel(query, Deadlines.within(10)) == (button is None)
+        if button is None:
+            (report,) = provider.parse_callback(next_callback(inbox, call))
+            assert report.reason is CallReason.HUNG_UP_BEFORE_ANSWER
+        else:
+            assert sandbox.state.press_button(call.number[1:], "hang_up")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

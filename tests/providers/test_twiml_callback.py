@@ -17,7 +17,7 @@ from providers.twiml_samples import (
     account,
 )
 
-from otpvoice.core.verification import CallStatus
+from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.providers.base import Callback, CallbackParseError, CallReport
 from otpvoice.providers.twiml.provider import Twiml
 
@@ -54,8 +54,8 @@ def test_documented_callback() -> None:
         ("no-answer", CallStatus.NO_ANSWER, True),
         ("no_answer", CallStatus.NO_ANSWER, True),
         ("failed", CallStatus.FAILED, True),
-        ("canceled", CallStatus.FAILED, True),
-        ("cancelled", CallStatus.FAILED, True),
+        ("canceled", CallStatus.NO_ANSWER, True),
+        ("cancelled", CallStatus.NO_ANSWER, True),
         *((w, CallStatus.UNKNOWN, True) for w in ("queued", "initiated", "ringing", "in-progress")),
         *((w, CallStatus.UNKNOWN, False) for w in ("voicemail", "COMPLETE", "answer", "1234567")),
     ],
@@ -64,6 +64,8 @@ def test_status_words(word: str, status: CallStatus, is_known: bool) -> None:
     """A word in no table is unknown, never "not answered"."""
     parsed = report(CallStatus=word)
     assert (parsed.status, parsed.is_known_status) == (status, is_known)
+    hung_up = CallReason.HUNG_UP_BEFORE_ANSWER if word.startswith("cancel") else None
+    assert parsed.reason is hung_up
 
 
 @pytest.mark.parametrize(

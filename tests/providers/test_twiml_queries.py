@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
-from otpvoice.providers.twiml.queries import fetch_report
+from otpvoice.providers.twiml.queries import cancel_call, fetch_report
 
 STATUS_WORDS_OF_CALLS = [
     *("queued", "initiated", "ringing", "in-progress"),
@@ -70,7 +70,7 @@ def test_call_is_fetched_by_its_id() -> None:
         ("busy", CallStatus.BUSY),
         ("no-answer", CallStatus.NO_ANSWER),
         ("failed", CallStatus.FAILED),
-        ("canceled", CallStatus.FAILED),
+        ("canceled", CallStatus.NO_ANSWER),
         *((word, None) for word in ("queued", "initiated", "ringing", "in-progress")),
         *((word, None) for word in ("voicemail", "", None, 7, ["completed"])),
     ],
@@ -84,6 +84,49 @@ def test_status_words(word: Any, status: CallStatus | None, is_searched: bool) -
         report, _ = fetch(searched, {"calls": [entry]} if is_searched else entry)
     assert (report.status if report else None) is status
     assert bool(logged) == (word not in STATUS_WORDS_OF_CALLS)
+
+
+def cancel(
+    response: HttpResponse | RequestFailed, canceled: CallQuery
+) -> tuple[bool, list[tuple[str, bytes]]]:
+    """Return whether this response confirms a cancellation, and the forms that were sent."""
+    sent: list[tuple[str, bytes]] = []
+
+    def post(url: str, body: bytes) -> HttpResponse | RequestFailed:
+        sent.append((url, body))
+        return response
+
+    return cancel_call(canceled, account(), post), sent
+
+
+def test_cancel_spares_a_call_that_was_answered() -> None:
+    """Another status than ``canceled`` would hang up on a person."""
+    canceled = HttpResponse(200, encode(CREATED | {"status": "canceled"}))
+    url = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT_ID}/Calls/{SID}.json"
+    assert cancel(canceled, query()) == (True, [(url, b"Status=canceled")])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        HttpResponse(200, encode(CREATED | {"status": "in-progress"})),
+        HttpResponse(200, encode(COMPLETED)),
+        HttpResponse(200, encode(CREATED | {"status": "canceled", "sid": "CA" + "0" * 32})),
+        HttpResponse(400, encode({"code": 21220, "status": 400})),
+        HttpResponse(404, encode({"code": 20404, "status": 404})),
+        HttpResponse(200, b"canceled"),
+        RequestFailed(sent=True, reason="TimeoutError"),
+    ],
+)
+def test_other_response_confirms_no_cancellation(response: HttpResponse | RequestFailed) -> None:
+    """The call may ring, or may have been answered."""
+    assert not cancel(response, query())[0]
+
+
+@pytest.mark.parametrize("provider_id", [None, "", "../x"])
+def test_cancel_without_an_id_sends_nothing(provider_id: str | None) -> None:
+    canceled = HttpResponse(200, encode(CREATED | {"status": "canceled"}))
+    assert cancel(canceled, query(provider_id=provider_id)) == (False, [])
 
 
 @pytest.mark.parametrize("vendor", ["twilio", "telnyx", "signalwire", "somleng"])

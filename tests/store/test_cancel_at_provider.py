@@ -88,6 +88,13 @@ def test_call_of_ended_verification_is_canceled_at_once(
     assert due(driver) == []
 
 
+def test_call_whose_code_was_right_is_not_canceled(driver: StoreDriver) -> None:
+    """A generated code was heard in a call, so somebody answered."""
+    begun, _ = placed(driver)
+    assert driver.check(begun, CODE).outcome == "right"
+    assert due(driver) == []
+
+
 def test_call_that_was_dialing_at_the_end_is_canceled_once_it_is_placed(
     driver: StoreDriver,
 ) -> None:

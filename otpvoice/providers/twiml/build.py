@@ -4,18 +4,17 @@ from otpvoice.http_client import HttpClient, parse_proxy
 from otpvoice.providers.context import ProviderContext
 from otpvoice.providers.twiml.document import Voice
 from otpvoice.providers.twiml.placement import CallOptions
-from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
+from otpvoice.providers.twiml.provider import CancelableTwiml, FetchedTwiml, Twiml
 from otpvoice.providers.twiml.settings import TwimlSettings, account_of
 from otpvoice.providers.twiml.signature import create_verifier
-from otpvoice.providers.twiml.vendors import VENDORS
+from otpvoice.providers.twiml.vendors import VENDORS, Vendor
 
 
 def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
     """Return the adapter of an account."""
     vendor = VENDORS[settings.vendor]
     account = account_of(settings, context.webhook_url)
-    adapter = Twiml if vendor.document_member else FetchedTwiml
-    return adapter(
+    return adapter_class(vendor)(
         account=account,
         addresses=context.addresses,
         verifier=create_verifier(vendor.signature_scheme, settings.verification_keys()),
@@ -27,3 +26,10 @@ def build(settings: TwimlSettings, context: ProviderContext) -> Twiml:
         ),
         voices={tag: Voice(name) for tag, name in settings.voices.items()},
     )
+
+
+def adapter_class(vendor: Vendor) -> type[Twiml]:
+    """Return the class with the protocols that a vendor supports."""
+    if not vendor.document_member:
+        return FetchedTwiml
+    return CancelableTwiml if vendor.can_cancel else Twiml

@@ -13,7 +13,12 @@ from urllib.parse import parse_qsl
 from otpvoice.providers.base import Callback, CallbackAuthError, CallbackParseError, CallReport
 from otpvoice.providers.twiml.account import Account, parse_sid
 from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
-from otpvoice.providers.twiml.status import parse_seconds, parse_status, safe_raw_status
+from otpvoice.providers.twiml.status import (
+    parse_reason,
+    parse_seconds,
+    parse_status,
+    safe_raw_status,
+)
 
 _MAX_MEMBERS: Final = 100
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
@@ -89,7 +94,7 @@ def _to_report(call_id: str, members: Mapping[str, str]) -> CallReport:
         bridge=line[1] if line else None,
         number=f"+{number[1]}" if number else None,
         status=status,
-        reason=None,
+        reason=parse_reason(word),
         raw=safe_raw_status(word),
         started_at_ms=None,  # the call is found by its id
         duration_s=parse_seconds(members.get("CallDuration")),

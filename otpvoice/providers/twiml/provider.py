@@ -32,7 +32,7 @@ from otpvoice.providers.twiml.document import (
     render_prompt,
 )
 from otpvoice.providers.twiml.placement import CallOptions, build_request, send_request
-from otpvoice.providers.twiml.queries import fetch_report
+from otpvoice.providers.twiml.queries import cancel_call, fetch_report
 from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
 
 _HIDDEN: Final = "..."
@@ -137,7 +137,21 @@ class Twiml:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedTwiml(Twiml):
+class CancelableTwiml(Twiml):
+    """A ``CancelingProvider`` for a vendor that cancels calls until they are answered."""
+
+    def cancel(self, query: CallQuery, deadlines: Deadlines) -> bool:
+        """Cancel a call that is queued or rings; see ``CancelingProvider.cancel``."""
+        headers = self.account.headers() | {"Content-Type": "application/x-www-form-urlencoded"}
+
+        def post(url: str, body: bytes) -> HttpResponse | RequestFailed:
+            return self.http.post(url, headers, body, deadlines)
+
+        return cancel_call(query, self.account, post)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedTwiml(CancelableTwiml):
     """An ``AnsweringProvider`` for a vendor that fetches the document of an answered call."""
 
     def _speech_members(self, call: OutboundCall) -> dict[str, str]:

@@ -18,7 +18,13 @@ from otpvoice.providers.message_body import decode_object
 from otpvoice.providers.timestamps import parse_timestamp
 from otpvoice.providers.twiml.account import Account, parse_sid
 from otpvoice.providers.twiml.reply import is_about_number
-from otpvoice.providers.twiml.status import parse_seconds, parse_status, safe_raw_status
+from otpvoice.providers.twiml.status import (
+    is_canceled,
+    parse_reason,
+    parse_seconds,
+    parse_status,
+    safe_raw_status,
+)
 
 _LOG = structlog.get_logger(__name__)
 
@@ -55,11 +61,29 @@ def fetch_report(query: CallQuery, account: Account, get: Get) -> CallReport | N
         bridge=query.bridge,
         number=query.number,
         status=status,
-        reason=None,
+        reason=parse_reason(entry.get("status")),
         raw=raw,
         started_at_ms=time_of(entry),
         duration_s=parse_seconds(entry.get("duration")),
     )
+
+
+def cancel_call(
+    query: CallQuery, account: Account, post: Callable[[str, bytes], HttpResponse | RequestFailed]
+) -> bool:
+    """Cancel a call that is queued or rings; return whether the vendor confirmed it.
+
+    Args:
+        query: the call. Without the vendor's id of it nothing is sent.
+        account: the account that placed it.
+        post: sends a form to an address.
+    """
+    sid = parse_sid(query.provider_id)
+    if not sid:
+        return False
+    # This word has no effect on a call that was answered, unlike "completed".
+    entry = _decode(post(account.calls_url(sid), b"Status=canceled"))
+    return sid_of(entry) == sid and is_canceled(entry.get("status"))
 
 
 def _fetch_by_sid(query: CallQuery, sid: str, account: Account, get: Get) -> Entry | None:

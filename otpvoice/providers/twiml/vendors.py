@@ -35,6 +35,8 @@ class Vendor:
     """Whether the token is sent as Bearer; otherwise with the user's name, as Basic."""
     signature_scheme: SignatureScheme = SignatureScheme.TWILIO
     min_time_limit_s: int = 1
+    can_cancel: bool = True
+    """Whether a call can be canceled until it is answered, and only until then."""
 
 
 VENDORS: Final[Mapping[str, Vendor]] = MappingProxyType(
@@ -51,6 +53,7 @@ VENDORS: Final[Mapping[str, Vendor]] = MappingProxyType(
                 has_bearer_token=True,
                 signature_scheme=SignatureScheme.TELNYX,
                 min_time_limit_s=30,
+                can_cancel=False,
             ),
             Vendor(
                 name="signalwire",

@@ -80,7 +80,9 @@ function Calls.should_cancel(call)
     return false
   end
   local verification = Records.load('verification', call.verification)
-  return verification ~= nil and verification.status ~= 'pending'
+  if not verification or verification.status == 'pending' then return false end
+  -- A generated code that was right was heard in a call, most likely in this one.
+  return verification.status ~= 'approved' or verification.reason ~= nil or verification.own_code ~= nil
 end
 
 -- Have a dialer cancel a sent call soon, if it should be.

@@ -53,13 +53,15 @@ def prompt(name: str, key_url: str) -> str:
     return str(response)
 
 
-def call_the_sandbox(url: str, token: str, number: str) -> dict[str, Any]:
-    """Place a call, fetch it, list it, and be refused."""
+def call_the_sandbox(url: str, token: str, number: str, ringing: str) -> dict[str, Any]:
+    """Place a call, fetch it, list it, be refused, and cancel a call that rings."""
     client = Client("AC" + "1" * 32, token)
     client.api.base_url = url
     call = client.calls.create(to=number, from_="+918068280000", twiml=document("Asha", "4710"))
     fetched = client.calls(call.sid).fetch()
     listed = client.calls.list(to=number, start_time_after=date(2020, 1, 1), page_size=100)
+    rings = client.calls.create(to=ringing, from_="+918068280000", twiml=document("Asha", "4710"))
+    canceled = client.calls(rings.sid).update(status="canceled")
     try:
         client.calls.create(to="12", from_="+918068280000", twiml="<Response/>")
     except TwilioRestException as error:
@@ -67,6 +69,7 @@ def call_the_sandbox(url: str, token: str, number: str) -> dict[str, Any]:
     return {
         "created": [call.status, call.to, call.from_formatted is None],
         "is_same": [fetched.sid, *(each.sid for each in listed)] == [call.sid, call.sid],
+        "canceled": canceled.status,
         "refusal": refusal,
     }
 
