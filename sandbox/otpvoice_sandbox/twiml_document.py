@@ -13,7 +13,8 @@ from otpvoice_sandbox.parsing import FetchedSpeech, KeyRequest
 
 _MAX_CHARACTERS: Final = 4000
 _VERBS: Final = frozenset({"Gather", "Hangup", "Pause", "Say"})
-_VERBS_IN_GATHER: Final = frozenset({"Pause", "Say"})
+_VERBS_IN_GATHER: Final = frozenset({"Say"})
+"""Those that each vendor allows there, without recordings."""
 _GATHER: Final[Mapping[str, str]] = {
     "action": WEB_URL.pattern,
     "finishOnKey": r"[0-9*#]?",
@@ -66,7 +67,7 @@ def _key_request(root: ET.Element) -> KeyRequest | None:
             if not re.fullmatch(_GATHER.get(name, ""), value):
                 raise DocumentError(f"wrong attribute {name} of Gather")
         if {verb.tag for verb in gather} - _VERBS_IN_GATHER or "action" not in gather.attrib:
-            raise DocumentError("Gather needs an action, and holds Say and Pause only")
+            raise DocumentError("Gather needs an action, and holds Say only")
     if not gathers:
         return None
     before = [*root][: [*root].index(gathers[0]) + 1]

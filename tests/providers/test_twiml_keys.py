@@ -83,7 +83,7 @@ def first_document(call_prompt: str = PROMPT) -> str:
 def test_first_document_asks_for_a_key() -> None:
     """Twice, and then the call ends. The code is neither in it nor elsewhere in the request."""
     said = (
-        f'<Gather numDigits="1" timeout="8" action="{KEY_URL}" method="POST"><Pause length="1"/>'
+        f'<Pause length="1"/><Gather numDigits="1" timeout="8" action="{KEY_URL}" method="POST">'
         f'<Say language="hi-IN" voice="Polly.Aditi">{PROMPT.replace("{Name}", "Asha")}</Say>'
         "</Gather>"
     )

@@ -15,8 +15,8 @@ from otpvoice_sandbox import RunningSandbox
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
 
 GATHER = (
-    '<Gather numDigits="1" timeout="8" action="{}" method="POST">'
-    '<Pause length="1"/><Say language="hi-IN">Press 1.</Say></Gather>'
+    '<Pause length="1"/><Gather numDigits="1" timeout="8" action="{}" method="POST">'
+    '<Say language="hi-IN">Press 1.</Say></Gather>'
 )
 TWIML = "<Response>{0}{0}<Hangup/></Response>"
 SPOKEN = {

@@ -93,14 +93,21 @@ def render_prompt(speech: Speech, voice: Voice, key_url: str) -> str:
     Raises:
         UnspeakableError: there is no prompt, or it is too long even for one repetition.
     """
-    said = _say(speech.prompt, replace(speech, code=""), voice)
+    parts = _says(speech.prompt, replace(speech, code=""), voice)
+    said = "".join(say for _, say in parts)  # not every vendor allows a silence inside of Gather
     gather = f'numDigits="1" timeout="{_KEY_TIMEOUT_S}" action={quoteattr(key_url)} method="POST"'
-    verbs = f"<Gather {gather}>{said}</Gather>"
+    verbs = f'<Pause length="{_LEAD_S}"/><Gather {gather}>{said}</Gather>'
     return _document(verbs * _repetitions(verbs, _PROMPTS))
 
 
 def _say(text: str, speech: Speech, voice: Voice) -> str:
-    """Return the verbs that speak a text, after a pause.
+    """Return the verbs that speak a text, after a pause; see :func:`_says`."""
+    parts = _says(text, speech, voice)
+    return "".join(f'<Pause length="{silence_s}"/>{say}' for silence_s, say in parts)
+
+
+def _says(text: str, speech: Speech, voice: Voice) -> list[tuple[int, str]]:
+    """Return the verbs that speak a text, each with the seconds of silence before it.
 
     Raises:
         UnspeakableError: there is no text.
@@ -111,14 +118,10 @@ def _say(text: str, speech: Speech, voice: Voice) -> str:
         if value
     )
     parts = xml_parts(text, speech, _BREAK if voice.has_ssml else ", ", _LEAD_S)
-    verbs = "".join(
-        f'<Pause length="{silence_s}"/><Say{attributes}>{part}</Say>'
-        for silence_s, part in parts
-        if part
-    )
-    if not verbs:
+    says = [(silence_s, f"<Say{attributes}>{part}</Say>") for silence_s, part in parts if part]
+    if not says:
         raise UnspeakableError("the flow has no text")
-    return verbs
+    return says
 
 
 def _document(verbs: str) -> str:

@@ -46,8 +46,8 @@ def prompt(name: str, key_url: str) -> str:
     """Return a document that asks for a key twice."""
     response = VoiceResponse()
     for _ in range(2):
+        response.pause(length=1)
         gather = response.gather(num_digits=1, timeout=8, action=key_url, method="POST")
-        gather.pause(length=1)
         gather.say(f"ACME, for {name}. Press 1.", language="hi-IN", voice="Polly.Aditi")
     response.hangup()
     return str(response)
