@@ -187,7 +187,7 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
             *_locale_errors(self.locale),
             *_code_errors(self.code),
             *_reference_errors(self.reference),
-            *_transaction_errors(self.transaction),
+            *transaction_errors(self.transaction),
         ]
         try:
             client_network(self.ip)
@@ -204,7 +204,7 @@ class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
 
     def field_errors(self) -> list[FieldError]:
         """Return errors of code and transaction."""
-        return [*_code_errors(self.code), *_transaction_errors(self.transaction)]
+        return [*_code_errors(self.code), *transaction_errors(self.transaction)]
 
 
 class NumberRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
@@ -235,7 +235,7 @@ class NumberCheckRequest(NumberRequest, frozen=True, forbid_unknown_fields=True,
         return [
             *_reference_errors(self.reference),
             *_code_errors(self.code),
-            *_transaction_errors(self.transaction),
+            *transaction_errors(self.transaction),
         ]
 
 
@@ -270,7 +270,8 @@ def _reference_errors(reference: str | None) -> list[FieldError]:
     return [FieldError("/reference", "must be printable characters")]
 
 
-def _transaction_errors(transaction: TransactionRequest | None) -> list[FieldError]:
+def transaction_errors(transaction: TransactionRequest | None) -> list[FieldError]:
+    """Return the errors of a request's ``transaction``."""
     errors = transaction.field_errors() if transaction else []
     return [FieldError(f"/transaction{each.pointer}", each.detail) for each in errors]
 

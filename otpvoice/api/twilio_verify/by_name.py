@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from otpvoice.api.twilio_verify.resources import parse_sid
 from otpvoice.core.errors import InvalidNumber, InvalidRequest, NotFound, VerificationClosed
 from otpvoice.core.phone import E164, parse_number
-from otpvoice.core.requests import CheckRequest, NumberCheckRequest, NumberRequest
+from otpvoice.core.requests import (
+    CheckRequest,
+    NumberCheckRequest,
+    NumberRequest,
+    TransactionRequest,
+)
 from otpvoice.core.service import Result, Verifications
 from otpvoice.core.verification import Status
 
@@ -74,11 +79,14 @@ class VerificationsByName:
             raise NotFound
         return found
 
-    def check(self, client: str, name: Name, code: str) -> Result:
+    def check(
+        self, client: str, name: Name, code: str, transaction: TransactionRequest | None
+    ) -> Result:
         """Compare a code. Raises as :meth:`Verifications.check`, and InvalidNumber."""
         if isinstance(name, NumberRequest):
-            return self.service.check_by_number(client, NumberCheckRequest(to=name.to, code=code))
-        return self.service.check(client, name, CheckRequest(code=code))
+            by_number = NumberCheckRequest(to=name.to, code=code, transaction=transaction)
+            return self.service.check_by_number(client, by_number)
+        return self.service.check(client, name, CheckRequest(code=code, transaction=transaction))
 
     def end(self, client: str, name: Name, status: Status) -> Result:
         """Cancel or approve a verification.

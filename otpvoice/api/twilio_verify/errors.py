@@ -32,10 +32,13 @@ _PARAMETERS: Final = {
     "/locale": "Locale",
     "/code": "CustomCode",
     "/ip": "DeviceIp",
+    "/transaction/amount": "Amount",
+    "/transaction/currency": "Amount",
+    "/transaction/payee": "Payee",
 }
-"""Twilio's names of the members of a create. Other pointers have Twilio's names already."""
-_PAYMENT_PARAMETERS: Final = frozenset({"Amount", "Payee"})
-_PAYMENTS_NOT_ENABLED: Final = (400, 60206)
+"""Twilio's names of members. Other pointers have Twilio's names already."""
+_MISSING_OF_PAYMENT: Final = frozenset({"/Amount", "/Payee"})
+_PAYMENT_INCOMPLETE: Final = (400, 60206)
 _SEE_THESE_PATHS: Final = "docs/integrations/twilio-verify.md lists the paths."
 """The OpenAPI document, which ``/docs`` shows, leaves them out."""
 
@@ -64,8 +67,8 @@ def format_error(request: ApiRequest, problem: schemas.ProblemDocument) -> ApiRe
         invalid = [
             (_PARAMETERS.get(each.pointer, each.pointer[1:]), each) for each in problem.errors
         ]
-        if _PAYMENT_PARAMETERS & {name for name, _ in invalid}:
-            status, code = _PAYMENTS_NOT_ENABLED
+        if _MISSING_OF_PAYMENT & {each.pointer for each in problem.errors}:
+            status, code = _PAYMENT_INCOMPLETE
         message = ". ".join(f"Invalid parameter `{name}`: {each.detail}" for name, each in invalid)
     if (
         problem.verification is not UNSET

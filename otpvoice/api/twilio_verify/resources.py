@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from msgspec import Struct
 
+from otpvoice.api.twilio_verify.payments import format_amount
 from otpvoice.core.errors import NotFound
 from otpvoice.core.service import Result
 from otpvoice.core.verification import Call, Status, Verification, format_utc
@@ -59,8 +60,8 @@ class VerificationResource(Struct, frozen=True, kw_only=True):
     status: str
     valid: bool
     lookup: dict[str, Any] = {}
-    amount: None = None
-    payee: None = None
+    amount: str | None
+    payee: str | None
     send_code_attempts: list[SentCode]
     sna: None = None
     date_created: str
@@ -79,6 +80,8 @@ class VerificationResource(Struct, frozen=True, kw_only=True):
             to=result.number,
             status=verification.status,
             valid=verification.status is Status.APPROVED,
+            amount=format_amount(verification.transaction),
+            payee=verification.transaction.payee if verification.transaction else None,
             send_code_attempts=[
                 SentCode(time=format_utc(called_at(call)), attempt_sid=attempt_sid(call))
                 for call in verification.calls
@@ -99,8 +102,8 @@ class CheckResource(Struct, frozen=True, kw_only=True):
     channel: Literal["call"] = "call"
     status: Literal["approved", "pending"]
     valid: bool
-    amount: None = None
-    payee: None = None
+    amount: str | None
+    payee: str | None
     sna_attempts_error_codes: list[Any] = []
     date_created: str
     date_updated: str
@@ -119,6 +122,8 @@ class CheckResource(Struct, frozen=True, kw_only=True):
             to=number,
             status="approved" if valid else "pending",
             valid=valid,
+            amount=format_amount(verification.transaction),
+            payee=verification.transaction.payee if verification.transaction else None,
             date_created=format_utc(verification.created_at),
             date_updated=format_utc(updated_at(verification)),
         )

@@ -17,6 +17,7 @@ from otpvoice.api.twilio_verify.parameters import (
     parse_form,
     parse_query,
 )
+from otpvoice.api.twilio_verify.payments import parse_transaction
 from otpvoice.api.twilio_verify.resources import CheckResource, Owner, VerificationResource
 from otpvoice.core.errors import InvalidRequest, NoCallYet, NotFound, OtpvoiceError
 from otpvoice.core.keys import KeyHashes, mask_number
@@ -83,12 +84,13 @@ class TwilioVerifyViews:
         code = form.require("Code")
         if not _MIN_CODE_LENGTH <= len(code) <= _MAX_CODE_LENGTH:
             raise InvalidRequest.for_field("/Code", "must be 4 to 10 characters")
+        transaction = parse_transaction(form)
         name = self.by_name.named_by(client, form.get("VerificationSid"), form.get("To"))
         if not CODE_PATTERN.fullmatch(code):
             found = self.by_name.find_pending(client, name)
             return self._respond_to_check(found.verification, found.number, owner, valid=False)
         try:
-            checked = self.by_name.check(client, name, code)
+            checked = self.by_name.check(client, name, code, transaction)
         except (InvalidRequest, NoCallYet) as error:  # another length; no call was sent
             verification, number = _evidence(error)
             return self._respond_to_check(verification, number, owner, valid=False)
@@ -192,14 +194,12 @@ def _parse_create(form: Parameters) -> CreateRequest:
     to, channel = form.require("To"), form.require("Channel")
     if channel.lower() != "call":
         raise InvalidRequest.for_field("/Channel", "must be call. This service only places calls")
-    for name in ("Amount", "Payee"):
-        if form.get(name) is not None:
-            raise InvalidRequest.for_field(f"/{name}", "is not supported by this service")
     body = CreateRequest(
         to=to,
         name=form.get("CustomFriendlyName"),
         locale=form.get("Locale"),
         code=form.get("CustomCode"),
+        transaction=parse_transaction(form),
         ip=form.get("DeviceIp"),
     )
     if errors := body.field_errors():

@@ -81,13 +81,6 @@ def test_several_invalid_parameters_are_all_named(twilio: TwilioClient) -> None:
     assert "`DeviceIp`" in error["message"]
 
 
-@pytest.mark.parametrize("parameter", ["Amount", "Payee"])
-def test_payment_parameters_are_60206(twilio: TwilioClient, parameter: str) -> None:
-    """A payment must not be approved by a code that is not bound to it."""
-    form = {"To": ASHA, "Channel": "call", parameter: "39.99"}
-    assert_error(twilio.post(VERIFICATIONS, **form), 400, 60206)
-
-
 @pytest.mark.parametrize(
     "raw",
     [

@@ -68,6 +68,16 @@ async function endVerifications() {
   }
 }
 
+async function authorisePayment() {
+  const number = newNumber();
+  const payment = { amount: "€39.99", payee: "ACME Inc." };
+  const created = await create(number, { customCode: "471102", ...payment });
+  assert.deepEqual([created.amount, created.payee], ["39.99 EUR", "ACME Inc."]);
+  const check = (options) => verificationChecks.create({ to: number, code: "471102", ...options });
+  assert.equal((await check({ ...payment, amount: "€399.90" })).status, "pending");
+  assert.equal((await check(payment)).status, "approved");
+}
+
 async function guess() {
   const { sid: verificationSid } = await create(newNumber(), { customCode: "471102" });
   for (let n = 0; n < 5; n++) {
@@ -81,7 +91,8 @@ async function beRefused() {
   const number = newNumber();
   await assertRefused(400, 60200, () => create("+91"));
   await assertRefused(400, 60200, () => create(number, { channel: "sms" }));
-  await assertRefused(400, 60206, () => create(number, { amount: "39.99", payee: "ACME" }));
+  await assertRefused(400, 60206, () => create(number, { amount: "€39.99" }));
+  await assertRefused(400, 60200, () => create(number, { amount: "39.99", payee: "ACME" }));
   await assertRefused(403, 60605, () => create("+12125550123"));
   await assertRefused(404, 20404, () => verifications(UNKNOWN).fetch());
   await assertRefused(404, 20404, () => verify.services(SERVICE).fetch());
@@ -96,6 +107,7 @@ async function beRefused() {
 (async () => {
   await verifyByNumber();
   await endVerifications();
+  await authorisePayment();
   await guess();
   await beRefused();
   console.log(`twilio ${version} passed`);

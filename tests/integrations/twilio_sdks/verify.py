@@ -94,6 +94,21 @@ def end_verifications() -> None:
             assert create(number, custom_code="471102").sid != created.sid
 
 
+def authorise_payment() -> None:
+    """A right code for another amount is pending; for its own it is approved."""
+    payment = {"amount": "€39.99", "payee": "ACME Inc."}
+    number = scenario.new_number()
+    created = create(number, custom_code="471102", **payment)
+    assert (created.amount, created.payee) == ("39.99 EUR", "ACME Inc.")
+    other = payment | {"amount": "€399.90"}
+    assert checks.create(to=number, code="471102", **other).status == "pending"
+    checked = checks.create(to=number, code="471102", **payment)
+    assert (checked.status, checked.amount, checked.payee) == (
+        *("approved", "39.99 EUR"),
+        "ACME Inc.",
+    )
+
+
 def guess() -> None:
     """Five wrong codes, then no more."""
     created = create(scenario.new_number(), custom_code="471102")
@@ -109,7 +124,8 @@ def be_refused() -> None:
     assert_refused(400, 60200, verifications.create, to="+91", channel="call")
     assert_refused(400, 60200, verifications.create, to=number, channel="sms")
     assert_refused(400, 60200, checks.create, to=number, code="1")
-    assert_refused(400, 60206, create, to=number, amount="39.99", payee="ACME")
+    assert_refused(400, 60206, create, to=number, amount="€39.99")
+    assert_refused(400, 60200, create, to=number, amount="39.99", payee="ACME")
     assert_refused(403, 60605, create, to="+12125550123")
     assert_refused(404, 20404, verifications(scenario.UNKNOWN).fetch)
     assert_refused(404, 20404, verifications(scenario.UNKNOWN).update, status="canceled")
@@ -130,6 +146,7 @@ def be_refused() -> None:
 
 verify_by_number()
 end_verifications()
+authorise_payment()
 guess()
 be_refused()
 print(f"twilio {__version__} passed")
