@@ -13,11 +13,13 @@ def test_clear_lifts_the_limits_and_is_logged(
 ) -> None:
     """The audit log names the operator and the masked number."""
     api.create()
-    dialer.place()
+    api.send_callback(id=dialer.place().call_id, status="BUSY")
+    assert "Calls declined (busy) within an hour: 1." in browser.search(ASHA).text
     assert api.as_bank().create_response().status_code == 429
     page = visible_text(browser.clear_limits(" 098765 43210 "))
     assert "limits of +91******3210 were cleared" in page
     assert "calls_per_number 1/1 → 0/1" in page
+    assert "declined calls" in page
     assert api.as_bank().create_response().status_code == 201
     (entry,) = audit_entries(api.store, "limits.cleared")
     assert (entry.details["to"], entry.details["operator"]) == ("+91******3210", "console: asha")
