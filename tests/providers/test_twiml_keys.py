@@ -1,11 +1,15 @@
 """Calls that ask for a key before the code: docs/providers/twiml.md, section 3."""
 
+import hmac
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from providers.twiml_callbacks import signed_headers, verifier
+from hypothesis import given
+from hypothesis import strategies as st
+from providers.twiml_callbacks import SIGNING_KEY, sign_ed25519, signed_headers, verifier
 from providers.twiml_samples import (
     ADDRESSES,
     CALL_ID,
@@ -203,3 +207,21 @@ def test_key_opens_no_document_of_an_answer() -> None:
         )
         with pytest.raises(CallbackAuthError):
             adapter.parse_answer(callback)
+
+
+@given(
+    body=st.binary(max_size=200) | st.from_regex(rb"(Digits=[^&]{0,3}&?){1,3}", fullmatch=True),
+    url=st.sampled_from([KEY_URL, ADDRESSES.answer(CALL_ID), ADDRESSES.key(OTHER_CALL_ID)]),
+)
+@pytest.mark.parametrize("vendor", ["telnyx", "signalwire"])
+def test_any_signed_body_is_one_key_or_none(vendor: str, body: bytes, url: str) -> None:
+    """Never another exception. These vendors sign bodies as sent."""
+    digest = hmac.digest(SIGNING_KEY.encode(), url.encode() + body, "sha256")
+    headers = {"x-signalwire-sha256-signature": digest.hex(), **sign_ed25519(body)}
+    if "/key?" not in url:
+        with pytest.raises(CallbackAuthError):
+            press(url, body, headers, vendor)
+        return
+    call_id, key = press(url, body, headers, vendor)
+    assert url.endswith(call_id)
+    assert re.fullmatch("[0-9*#]?", key, re.ASCII)
