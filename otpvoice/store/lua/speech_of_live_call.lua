@@ -8,7 +8,7 @@
 local call = Calls.load(ARGS.call_id)
 if not call then return { 'outcome', 'no_call' } end
 if not call.sent_at or not Calls.is_live(call) then return { 'outcome', 'not_live' } end
-if call.speech_fetched_at or call.key then return { 'outcome', 'fetched' } end
+if call.speech_fetched_at then return { 'outcome', 'fetched' } end
 local verification = Verifications.load(call.verification)
 if not verification or verification.status ~= 'pending' then return { 'outcome', 'closed' } end
 
