@@ -10,6 +10,7 @@ from providers.samples import OBD_OLDER, TOKEN, outbound_call
 from providers.servers import ScriptedServer, http_response
 from structlog.testing import capture_logs
 
+from otpvoice.core.transactions import Transaction, spoken_variables
 from otpvoice.http_client import Deadlines, HttpClient
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.mobtexting.modes import Mode
@@ -116,6 +117,24 @@ def test_further_variables_are_sent_to_the_flow(mode: Mode) -> None:
     assert members["variables[brand]"] == "ACME Pay"
     with_sound = Mobtexting(base_url="http://x/", token=TOKEN, audio="a-1").preview_request(call)
     assert ("variables[brand]" in json.loads(with_sound.body)) == (mode is Mode.C2C)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_empty_variables_are_not_sent(mode: Mode) -> None:
+    """A call without a transaction has none of its variables."""
+    provider = Mobtexting(base_url="http://x/", token=TOKEN)
+    spoken = [
+        spoken_variables(transaction, "hi")
+        for transaction in (None, Transaction("2500.00", "INR", "ACME Stores"))
+    ]
+    plain, paid = (
+        json.loads(provider.preview_request(replace(outbound_call(mode), variables=each)).body)
+        for each in spoken
+    )
+    assert paid == plain | {
+        "variables[amount]": "2500 रुपये",
+        "variables[payee]": "ACME Stores",
+    }
 
 
 def test_repr_shows_no_secret() -> None:

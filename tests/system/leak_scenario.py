@@ -61,7 +61,10 @@ SECRETS: Final = {
     "the other companies' path token": COMPANY_PATH_TOKEN,
     "the store's password": STORE_PASSWORD,
     "the name": "Canarynamed",
+    "the payee": "Canarypayee",
+    "the amount": "48201.73",
 }
+PAYMENT: Final = {"amount": "48201.73", "currency": "INR", "payee": "Canarypayee"}
 NUMBERS: Final = {
     f"{whose} number{less}": number.removeprefix("+").removeprefix(start)
     for whose, number in {
@@ -232,6 +235,7 @@ class Life:
     def is_refused_by_its_provider(self) -> None:
         """Errors that quote the request; the last of them closes the routes."""
         message = f"no {OWN_CODE} ({SPELLED}) for {TARA} with {PROVIDER_TOKEN}, Canarynamed"
+        message += " pays 48201.73 rupees to Canarypayee"
         refusals: Sequence[tuple[str, dict[str, Any]]] = (
             ("reply", {"status": 400, "body": {"status": 400, "message": message}}),
             ("reply", {"status": 500, "body": message}),
@@ -242,7 +246,8 @@ class Life:
         for n, (behaviour, options) in enumerate(refusals):
             number = f"{TARA[:-1]}{n + 3}"
             self.service.phones.set_behaviour(number, behaviour, **options)
-            begun = self.service.create(number, code=OWN_CODE, name="Canarynamed")
+            members = {"code": OWN_CODE, "name": "Canarynamed", "transaction": PAYMENT}
+            begun = self.service.create(number, **members)
             wait_until(
                 lambda begun=begun: (  # type: ignore[misc]
                     self.service.get_verification(begun)["calls"][0]["status"]
