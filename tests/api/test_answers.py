@@ -96,6 +96,23 @@ def test_live_call_gets_its_code_once(
     assert urlsplit(url).path not in str(logged)
 
 
+def test_document_speaks_the_payment(
+    api: ApiClient, dialer: ManualDialer, answer: Answer, addresses: CallAddresses
+) -> None:
+    """Nothing of the payee is markup, and no transaction speaks nothing."""
+    texts = ProviderFlows({"default": Flow("", "Pay {amount} to {payee}. {otp}")})
+    rent = {"amount": "2500.00", "currency": "INR", "payee": "<break/>{otp} O'Brien & Sons"}
+    for transaction, spoken in (
+        (rent, "Pay 2500 rupees to breakotp O'Brien Sons. 4<break"),
+        (None, "Pay  to . 4<break"),
+    ):
+        api.create(code="471102", transaction=transaction, reference=spoken)
+        call_id = dialer.place().call_id
+        assert answer(addresses.answer(call_id), texts).text.count(spoken) == 3
+        assert api.send_callback(id=call_id, status="ANSWER").status_code == 200
+        api.advance_time(90)
+
+
 def test_stranger_gets_404_and_leaves_the_code(
     answer: Answer, placed: Claim, addresses: CallAddresses
 ) -> None:
