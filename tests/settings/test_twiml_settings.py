@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otpvoice.container import Container
-from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
+from otpvoice.providers.twiml.provider import CancelableTwiml, FetchedTwiml, Twiml
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.routing import planned_routes, providers_by_name
 
@@ -33,9 +33,9 @@ KEY = f'webhook_key = "{PUBLIC_KEY}"'
 @pytest.mark.parametrize(
     ("vendor", "lines", "kind"),
     [
-        ("twilio", (), Twiml),
-        ("twilio", ('user = "SK1"', KEY), Twiml),
-        ("somleng", (), Twiml),
+        ("twilio", (), CancelableTwiml),
+        ("twilio", ('user = "SK1"', KEY), CancelableTwiml),
+        ("somleng", (), CancelableTwiml),
         ("telnyx", (TELNYX, KEY), Twiml),
         ("signalwire", (SIGNALWIRE, KEY), FetchedTwiml),
     ],
