@@ -1,6 +1,7 @@
 """Addresses and URLs of several servers, as the settings check them and the store uses them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ Address = tuple[str, int]
 """Host and port."""
 
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_TLS_FILE: Final = "ssl_(?:ca_certs|certfile|keyfile)=[^&]+"
 _HA_URL: Final = re.compile(
     r"redis\+(?P<kind>sentinel|cluster)://((?P<user>[^:@/?]*):(?P<password>[^:@/?]*)@)?"
     r"(?P<nodes>[^@/?]*)(?P<path>[^@?]*)(\?(?P<query>.*))?"
@@ -31,6 +33,8 @@ class HaUrl:
     sentinel_user: str | None = None
     sentinel_password: str | None = field(default=None, repr=False)
     """Sentinels have credentials of their own, or none."""
+    tls_files: Mapping[str, str] = field(default_factory=dict)
+    """``ssl_ca_certs``, ``ssl_certfile`` and ``ssl_keyfile``, as far as they are given: paths."""
 
 
 def parse_address(text: str) -> Address:
@@ -74,12 +78,13 @@ def parse_ha_url(url: str) -> HaUrl:
         tls=options.get("tls") == "true",
         sentinel_user=options.get("sentinel_username"),
         sentinel_password=options.get("sentinel_password"),
+        tls_files={name: path for name, path in options.items() if name.startswith("ssl_")},
     )
 
 
 def _parse_options(query: str, *, is_cluster: bool) -> dict[str, str]:
     login = "" if is_cluster else "|sentinel_(username|password)=[^&]+"
-    option = rf"(tls=(true|false){login})"
+    option = rf"(tls=(true|false)|{_TLS_FILE}{login})"
     if not re.fullmatch(rf"({option}(&{option})*)?", query):
         more = "" if is_cluster else " and sentinel_username=…, sentinel_password=…"
         raise ValueError(f"nothing but ?tls=true{more} may follow")

@@ -6,7 +6,6 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
-from urllib.parse import quote, urlencode
 
 from msgspec import Meta, Struct, structs
 
@@ -20,6 +19,7 @@ from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings
 from otpvoice.sections import Positive, ProviderSection, Seconds, Section, Texts
 from otpvoice.settings.hook_kinds import HookKind
+from otpvoice.settings.redis import Redis
 from otpvoice.settings.routing import client_flows, default_provider
 
 T = TypeVar("T")
@@ -42,21 +42,6 @@ class Server(Section, frozen=True, kw_only=True):
     workers: Positive = 1
     worker: Literal["epoll", "gthread"] = "epoll"
     keepalive: Annotated[Seconds, Meta(ge=0, le=3600)] = 5
-
-
-class Redis(Section, frozen=True, kw_only=True):
-    """``[redis]``: the store."""
-
-    url: Annotated[str, types.REDIS_URL] = "redis://localhost:6379/0"
-    sentinel_username: str = ""
-    sentinel_password: Annotated[str, types.OPTIONAL_SECRET] = ""
-
-    @property
-    def full_url(self) -> str:
-        """``url`` with the credentials of the Sentinels. A secret."""
-        names = [name for name in ("sentinel_username", "sentinel_password") if getattr(self, name)]
-        query = urlencode({name: getattr(self, name) for name in names}, quote_via=quote)
-        return f"{self.url}{'&' if '?' in self.url else '?'}{query}" if query else self.url
 
 
 class Secrets(Section, frozen=True, kw_only=True):

@@ -39,10 +39,8 @@ def cross_field_errors(settings: Settings) -> Iterator[FieldProblem]:
                 windows = [quota.window_ms for quota in value]
                 yield from _repeated(f"{table}.{name}", windows, detail)
     yield from _client_errors(settings)
-    if not settings.redis.url.startswith("redis+sentinel://"):
-        for name in ("sentinel_username", "sentinel_password"):
-            if getattr(settings.redis, name):
-                yield f"redis.{name}", "has no use: redis.url is not a redis+sentinel:// URL"
+    for name, detail in settings.redis.problems():
+        yield f"redis.{name}", detail
     if settings.server.production:
         yield from _production_errors(settings)
 

@@ -109,7 +109,8 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
             ``redis+sentinel://[user:password@]host:port,host:port/service[/db]`` or
             ``redis+cluster://[user:password@]host:port,host:port``; the last two with
             ``?tls=true`` if all servers use TLS. Sentinels with a password of their own take it
-            from ``?sentinel_username=…&sentinel_password=…``, percent-encoded.
+            from ``?sentinel_username=…&sentinel_password=…``, percent-encoded. With TLS,
+            ``ssl_ca_certs``, ``ssl_certfile`` and ``ssl_keyfile`` name files.
         timeout_s: a client that waits in ``BLPOP`` needs more than it waits.
 
     Raises:
@@ -120,7 +121,7 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
         return Redis.from_url(url, **options)
     ha_url = parse_ha_url(url)
     options |= {"username": ha_url.user, "password": ha_url.password}
-    options |= {"ssl": ha_url.tls, "db": ha_url.db}
+    options |= {"ssl": ha_url.tls, "db": ha_url.db, **ha_url.tls_files}
     return Redis.from_pool(_Pool(ha_url.service or TAG, PrimaryDiscovery(ha_url), **options))
 
 
@@ -142,7 +143,8 @@ def _node_clients(ha_url: HaUrl) -> list[Redis]:
     if not ha_url.service:
         login = {"username": ha_url.user, "password": ha_url.password}
     # To ask all of them takes no longer than one timeout, even if none replies.
-    options = _client_options(TIMEOUT_S / len(ha_url.nodes)) | {"ssl": ha_url.tls, **login}
+    options = _client_options(TIMEOUT_S / len(ha_url.nodes)) | login
+    options |= {"ssl": ha_url.tls, **ha_url.tls_files}
     return [Redis(host, port, **options) for host, port in ha_url.nodes]
 
 

@@ -36,6 +36,7 @@ TIMEOUT: Final = "timeout"
 MALFORMED: Final = "malformed reply"
 NO_PERMISSION: Final = "no permission"
 MISSING_FEATURE: Final = "missing feature"
+UNTRUSTED: Final = "certificate not trusted"
 WRONG_PASSWORD: Final = "wrong password"  # noqa: S105 - a reason, not a password
 
 UNKNOWN_EFFECT: Final = (
@@ -194,6 +195,7 @@ def _reason_of(error: Exception) -> str:
 _SYSTEM_ERRORS: Final[tuple[tuple[type[OSError], str], ...]] = (
     (ConnectionRefusedError, "refused"),
     (socket.gaierror, "host not found"),
+    (ssl.SSLCertVerificationError, UNTRUSTED),
     (ssl.SSLError, "TLS failed"),
     (TimeoutError, TIMEOUT),
     (FileNotFoundError, "no such socket"),

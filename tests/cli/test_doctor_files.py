@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.certificates import Authority
 from cli.findings import doctor_findings, failed_subjects, finding_about, parse_findings
 from cli.test_doctor_webhook import FORWARDED, findings_at, port_of
 from client.faulty_proxy import running_proxy
+from support.certificates import Authority
 from support.processes import environment, find_program, skip_or_fail
 
 from otpvoice.cli.doctor.network import event_url_findings

@@ -4,11 +4,11 @@ import ssl
 import time
 
 import pytest
-from cli.certificates import Authority
 from cli.cli_runner import serve_response
 from cli.findings import doctor_findings, finding_about
 from client.faulty_proxy import Fault, ProxiedRequest, never_reply, running_proxy
 from providers.servers import serve_tls
+from support.certificates import Authority
 from support.raw_http import RawConnection
 
 from otpvoice.diagnostics import Finding, Level

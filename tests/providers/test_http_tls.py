@@ -5,8 +5,8 @@ import ssl
 from pathlib import Path
 
 import pytest
-from cli.certificates import Authority
 from providers.servers import http_response, post, serve_connections, serve_tls, server_context
+from support.certificates import Authority
 
 from otpvoice.http_client import (
     CA_BUNDLE_VARIABLES,

@@ -19,7 +19,7 @@ from otpvoice.store.discovery import (
 )
 from otpvoice.store.models import Health
 from otpvoice.store.redis_store import RedisStore
-from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, WRONG_PASSWORD
+from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, UNTRUSTED, WRONG_PASSWORD
 
 _EVENT_OVERDUE_MS: Final = 60_000
 """An event that is due for longer is delivered by no dialer."""
@@ -40,7 +40,8 @@ _REMEDIES: Final = {
     MISSING_FEATURE: "use Redis 7 or Valkey 8 or newer, with Lua, nothing renamed, and no proxy",
     WRONG_PASSWORD: "correct user and password in redis.url",
     "password required": "put user and password into redis.url",
-    "TLS failed": "correct the certificate, or the scheme of redis.url",
+    UNTRUSTED: "set redis.ca_file to its authority, and redis.url to the name in the certificate",
+    "TLS failed": "correct the scheme of redis.url, or set redis.client_cert if it is asked for",
     "out of memory": "raise maxmemory, or shorten verification.retention",
     "read-only replica": "name the primary in redis.url",
     "no primary": "see the finding about the primary above",

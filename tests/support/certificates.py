@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -30,26 +31,37 @@ class Authority:
         built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         return cls(folder, key, built.sign(key, hashes.SHA256()))
 
-    def trusted(self) -> ssl.SSLContext:
-        """Trusts this authority and no other."""
+    @property
+    def path(self) -> Path:
+        """The file of its certificate."""
         path = self.folder / "authority.pem"
         path.write_bytes(self.certificate.public_bytes(_PEM))
-        return ssl.create_default_context(cafile=str(path))
+        return path
+
+    def trusted(self) -> ssl.SSLContext:
+        """Trusts this authority and no other."""
+        return ssl.create_default_context(cafile=str(self.path))
 
     def server(self, name: str = "localhost", days: tuple[int, int] = (-1, 89)) -> ssl.SSLContext:
         """A server's side, with a certificate for ``name``; ``days`` from now to begin and end."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.issue(name, days))
+        return context
+
+    def issue(self, name: str, days: tuple[int, int] = (-1, 89)) -> Path:
+        """Return the file of a certificate and its key, for a name or an IP address."""
         key = ec.generate_private_key(ec.SECP256R1())
         built = _certificate(name, self.certificate.subject, key, days)
-        names = x509.SubjectAlternativeName([x509.DNSName(name)])
+        is_address = name.replace(".", "").isdigit()
+        subject = x509.IPAddress(ip_address(name)) if is_address else x509.DNSName(name)
+        names = x509.SubjectAlternativeName([subject])
         issued = built.add_extension(names, critical=False).sign(self.key, hashes.SHA256())
         secret = key.private_bytes(
             _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path = self.folder / f"{name}{days[1]}.pem"
         path.write_bytes(issued.public_bytes(_PEM) + secret)
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def _named(name: str) -> x509.Name:
