@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS := clients/javascript
 NODE_MODULES := $(JS)/node_modules/.installed
 
-.PHONY: demo example-login example-sms test bench lint map types javascript lock clean
+.PHONY: demo example-login example-sms test bench lint map alerts types javascript lock clean
 
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
@@ -35,6 +35,9 @@ lint: $(VENV)/.test
 
 map: $(VENV)/.test  ## draw the modules and their imports into docs/architecture.md
 	$(BIN)/python scripts/module_map.py
+
+alerts: $(VENV)/.test  ## write docs/alerts.md from the alerts
+	$(BIN)/python scripts/alerts_page.py
 
 types: $(VENV)/.test $(NODE_MODULES)  ## generate the JavaScript client's types from the OpenAPI document
 	$(BIN)/python scripts/javascript_types.py

@@ -1,4 +1,4 @@
-"""The shipped alerts about routes: each fires for its outage only."""
+"""The shipped alerts: each fires for its outage only, and in one installation only."""
 
 from pathlib import Path
 
@@ -79,4 +79,53 @@ def test_route_alert_fires_for_its_outage_only(
     tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
 ) -> None:
     """``promtool test rules`` evaluates the alert."""
+    assert fires(tmp_path, alert, series, at) is expected
+
+
+NO_API, PROCESS_DOWN, NO_DIALER = "OtpvoiceNoApi", "OtpvoiceProcessDown", "OtpvoiceNoDialer"
+
+
+def installation(job: str, api: str, dialers: str) -> dict[str, str]:
+    """Return the series of an API and a dialer under one job, and the dialers that both see.
+
+    Args:
+        job: of all its processes.
+        api: ``up`` of the API; what it exposes is missing while it is down.
+        dialers: those with a heartbeat.
+    """
+    exposed = api.replace("0x", "stale _x")  # as Prometheus marks what a failed scrape lacks
+    of_api, of_dialer = (f'job="{job}", instance="{name}"' for name in ("api", "dialer"))
+    return {
+        f"up{{{of_api}}}": api,
+        f"up{{{of_dialer}}}": "1x80",
+        f"otpvoice_build_info{{{of_api}}}": exposed,
+        f"otpvoice_build_info{{{of_dialer}}}": "1x80",
+        f'otpvoice_http_requests_total{{{of_api}, route="/healthz", status="200"}}': exposed,
+        f"otpvoice_dialers{{{of_dialer}}}": dialers,
+    }
+
+
+WORKING = installation("production", "1x80", "2x80")
+STAGING = installation("staging", "1x80", "1x80")
+API_DOWN = installation("production", "1x8 0x72", "2x80")
+DIALERS_DOWN = installation("production", "1x80", "2x8 0x72")
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "at", "expected"),
+    [
+        pytest.param(NO_API, API_DOWN, "6m", True, id="a dialer hides nothing"),
+        pytest.param(NO_API, API_DOWN | STAGING, "6m", True, id="staging hides no API"),
+        pytest.param(NO_API, API_DOWN, "3m", False, id="API just down"),
+        pytest.param(NO_API, WORKING | STAGING, "15m", False, id="APIs up"),
+        pytest.param(PROCESS_DOWN, API_DOWN, "15m", True, id="process down"),
+        pytest.param(PROCESS_DOWN, WORKING | {'up{job="other"}': "0x80"}, "15m", False, id="other"),
+        pytest.param(NO_DIALER, DIALERS_DOWN | STAGING, "6m", True, id="staging hides no dialer"),
+        pytest.param(NO_DIALER, WORKING | STAGING, "15m", False, id="dialers up"),
+    ],
+)
+def test_outage_of_one_installation_fires(
+    tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
+) -> None:
+    """Neither the other processes nor another installation keep an outage silent."""
     assert fires(tmp_path, alert, series, at) is expected

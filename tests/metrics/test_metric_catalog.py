@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -145,7 +147,7 @@ def test_expression_uses_existing_metrics_labels_and_values(
         assert family in known, where
         labels |= known[family][1]
         for label, words in re.findall(r'(\w+)[=!]~?"(.*?)"', selector):
-            assert label in known[family][1], (where, label)
+            assert label in known[family][1] | COMMON_LABELS, (where, label)
             assert label not in LABEL_VALUES or {*words.split("|")} <= LABEL_VALUES[label], (
                 where,
                 words,
@@ -158,6 +160,8 @@ def test_expression_uses_existing_metrics_labels_and_values(
 def test_expression_is_well_formed(where: str, expression: str) -> None:
     """Brackets match, counters are in rate() or increase(), store gauges are not summed."""
     bare = re.sub(r'".*?"', "", expression)
+    # Only whether there are such series.
+    bare = re.sub(r"group by \(job\) \((last_over_time\()?\w+(\[1d\]\))?\)", "", bare)
     for opens, closes in ("()", "[]", "{}"):
         assert bare.count(opens) == bare.count(closes), where
     for before, name, after in re.findall(
@@ -173,9 +177,29 @@ def test_alert_has_severity_summary_and_remedy(rule: Mapping[str, Any]) -> None:
     """The summary states the problem, the description what to do."""
     assert re.fullmatch(r"Otpvoice[A-Z]\w+", rule["alert"])
     assert rule["labels"]["severity"] in {"page", "ticket"}
-    assert rule["annotations"].keys() == {"summary", "description"}
-    assert all(text.endswith((".", ").")) for text in rule["annotations"].values())
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    for text in (rule["annotations"]["summary"], rule["annotations"]["description"]):
+        assert text.endswith((".", ")."))
     assert len(rule["annotations"]["description"]) > 40
+    assert rule["annotations"]["runbook_url"].endswith(f"/docs/alerts.md#{rule['alert'].lower()}")
+
+
+@pytest.mark.parametrize(("where", "expression"), [*expressions()])
+def test_installations_are_kept_apart(where: str, expression: str) -> None:
+    """An alert keeps the job of what it adds up, and a panel shows only the chosen jobs."""
+    if where in {panel["title"] for panel in panels()}:
+        names, chosen = re.findall(r"otpvoice_\w+", expression), expression.count('job=~"$job"')
+        assert len(names) == chosen, expression
+    elif where != "OtpvoiceDown":
+        aggregations = re.findall(r"\b(?:sum|max|min|count|group)\b(?: by \((\w+))?", expression)
+        assert {*aggregations} <= {"job"}, expression
+
+
+def test_page_of_alerts_is_up_to_date() -> None:
+    """``make alerts`` writes it."""
+    command = [sys.executable, str(ROOT / "scripts" / "alerts_page.py"), "--check"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_dashboard_panels_are_complete() -> None:
