@@ -26,6 +26,7 @@ from otpvoice.core.errors import NotFound, TokenInvalid
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.requests import RequestBody
 from otpvoice.logs.context import bind_fields
+from otpvoice.logs.redaction import is_kept_whole
 
 MAX_BODY_BYTES: Final = 16 * 1024
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
@@ -78,9 +79,11 @@ class ApiRequest:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ["PATH_INFO"]
-        sent = self.header("Request-Id")
-        self.id = sent if _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
-        """The header Request-Id if it is well-formed, otherwise a random id."""
+        sent = self.header("Request-Id") or self.header("X-Request-Id")
+        is_usable = _REQUEST_ID.fullmatch(sent) and is_kept_whole(sent)
+        self.id = sent if is_usable else os.urandom(16).hex()
+        """The header Request-Id or X-Request-Id if it is well-formed and the log keeps it whole,
+        so that it can be found there; otherwise a random id."""
         self.principal: Principal | None = None
         """None until the credential has been verified."""
         self.log_event = "http"

@@ -112,6 +112,14 @@ class Redactor:
         return text
 
 
+_WITHOUT_SECRETS: Final = Redactor()
+
+
+def is_kept_whole(text: str) -> bool:
+    """Return whether the log shows a text as it is: nothing in it looks like a code or a key."""
+    return _WITHOUT_SECRETS.redact(text) == text
+
+
 def _decode(text: str) -> str:
     """Undo percent-encoding, also of what was encoded twice, and JSON's escapes."""
     for _ in range(_MAX_DECODINGS):

@@ -46,6 +46,9 @@ def test_body_one_byte_over_the_limit_returns_413(served: ApiProcess) -> None:
     assert reply.is_problem(413, "body_too_large")
 
 
+UUID = "0a1b2c3d-1234-4567-89ab-0123456789ab"
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000, BOUND])
 def test_chunked_body_within_the_limit_is_read(served: ApiProcess, size: int) -> None:
     """However it is divided."""
@@ -208,6 +211,16 @@ def test_authorization_header_variants(served: ApiProcess, headers: list[str], s
         (["Request-Id: a", "Request-Id: b"], None),
         (["Request-Id: \xe0\xa4\xb9"], None),
         (["Request_Id: abc-1"], None),
+        (["X-Request-Id: abc-1"], "abc-1"),
+        (["X-Request-Id: abc-2", "Request-Id: abc-1"], "abc-1"),
+        (
+            ["Request-Id: 0a1b2c3d-1234-4567-89ab-0123456789ab"],
+            "0a1b2c3d-1234-4567-89ab-0123456789ab",
+        ),
+        # The log would redact it, so nobody could find it there.
+        (["Request-Id: req-1234"], None),
+        (["Request-Id: 1-2-3-4"], None),
+        (["X-Request-Id: eyJhbGciOi"], None),
         ([], None),
     ],
 )
