@@ -21,6 +21,7 @@ RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 COPY requirements/run.txt requirements/
 RUN /opt/build/bin/pip --python /opt/otpvoice/bin/python install --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY config/otpvoice.toml config/
 COPY otpvoice otpvoice
 COPY sandbox sandbox
 COPY clients/python clients/python

@@ -9,6 +9,7 @@ import click
 
 _COMMANDS: Final = {
     "api": (".gunicorn", "Serve the HTTP API."),
+    "config": (".config", "Print the sample configuration."),
     "demo": ("otpvoice_demo.command", "Run one verification on this machine, step by step."),
     "dialer": (".dialer", "Place calls."),
     "doctor": (".doctor.command", "Check settings, secrets, store, dialers, webhook and provider."),
