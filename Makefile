@@ -68,7 +68,7 @@ lock:  ## resolve pyproject.toml anew into requirements/
 	$(LOCK) -o requirements/build.txt requirements/build.in
 	$(LOCK) -c requirements/run.txt --extra demo -o requirements/demo.txt pyproject.toml requirements/build.in
 	$(LOCK) -c requirements/demo.txt --extra demo --group test -o requirements/test.txt pyproject.toml requirements/build.in
-	for sdk in tests/integrations/*_sdk*/*.in; do $(LOCK) --python-version 3.11 -o $${sdk%.in}.txt $$sdk || exit; done
+	for sdk in tests/integrations/*/*.in; do $(LOCK) --python-version 3.11 -o $${sdk%.in}.txt $$sdk || exit; done
 
 clean:
 	rm -rf $(VENV) $(JS)/node_modules $(JS)/types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

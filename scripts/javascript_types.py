@@ -1,7 +1,7 @@
 """Generate the types of the JavaScript client from the service's OpenAPI document.
 
-They are the schemas that the operations under ``/v1/`` use. ``--check`` changes nothing and fails
-if the file is out of date. It needs Node and the packages of ``clients/javascript``.
+They are the schemas that the operations under ``/v1/`` and events use. ``--check`` changes nothing
+and fails if the file is out of date. It needs Node and the packages of ``clients/javascript``.
 """
 
 import argparse
@@ -40,14 +40,14 @@ def schemas() -> dict[str, Any]:
     document: dict[str, Any] = app.test_client().get("/openapi.json").get_json()
     operations = {path: each for path, each in document["paths"].items() if "/v1/" in path}
     used: dict[tuple[str, str], Any] = {}
-    waiting = list(_references(operations))
+    waiting = list(_references([operations, document["webhooks"]]))
     while waiting:
         section, name = waiting.pop()
         if (section, name) not in used:
             used[section, name] = document["components"][section][name]
             waiting += _references(used[section, name])
     found = {name: each for (section, name), each in sorted(used.items()) if section == "schemas"}
-    return document | {"paths": {}, "components": {"schemas": found}}
+    return document | {"paths": {}, "webhooks": {}, "components": {"schemas": found}}
 
 
 def _references(part: Any) -> Iterator[tuple[str, str]]:
@@ -68,9 +68,7 @@ def generate() -> str:
     with tempfile.TemporaryDirectory() as folder:
         document, output = Path(folder) / "openapi.json", Path(folder) / "openapi.ts"
         document.write_text(json.dumps(schemas()), encoding="utf-8")
-        # A member with a default may be left out of a request.
-        options = ["--default-non-nullable=false", "--output", str(output)]
-        command = [str(_GENERATOR), str(document), *options]
+        command = [str(_GENERATOR), str(document), "--output", str(output)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return output.read_text(encoding="utf-8")
 

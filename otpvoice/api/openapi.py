@@ -1,9 +1,5 @@
-"""Operations, from which the routes and the OpenAPI document are made.
+"""Operations, from which the routes and the OpenAPI document (3.1.1) are made."""
 
-https://spec.openapis.org/oas/v3.1.1
-"""
-
-import inspect
 import json
 import re
 import shlex
@@ -26,6 +22,8 @@ from otpvoice.api.errors import (
     UnsupportedMediaType,
 )
 from otpvoice.api.examples import PROBLEM_EXAMPLES
+from otpvoice.api.openapi_events import event_requests
+from otpvoice.api.openapi_schemas import component_schemas
 from otpvoice.api.request import IDEMPOTENCY_KEY
 from otpvoice.core import errors
 from otpvoice.core.requests import RequestBody
@@ -46,7 +44,6 @@ _COMMON_ERRORS: Final = (BadRequest, Exception)
 """Errors that any request can cause: malformed HTTP, and an internal error."""
 _HEADERS_BY_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
-    405: ("Allow",),
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
@@ -179,17 +176,30 @@ def build_document(operations: Sequence[Operation], routes: Sequence[str]) -> _J
         "openapi": "3.1.1",
         "info": _STATIC["info"],
         # Relative to the document's own URL, so that it works behind any proxy.
-        "servers": [{"url": "./"}],
+        "servers": [{"url": "."}],
         "tags": _STATIC["tags"],
         "paths": dict(paths),
+        "webhooks": event_requests(_schema(schemas.Event)),
         "components": {
-            "schemas": _schemas(operations, routes),
+            "schemas": component_schemas(
+                [each.request for each in operations if each.request],
+                [
+                    schema
+                    for each in operations
+                    for spec in each.responses
+                    for schema in spec.schemas
+                ]
+                + [schemas.ProblemDocument, schemas.Event],
+                routes,
+                sorted({problem.code for problem in PROBLEM_EXAMPLES.values()}),
+            ),
             "parameters": _STATIC["parameters"],
             "headers": _STATIC["headers"],
             "examples": {
-                error.__name__: _example(problem) for error, problem in PROBLEM_EXAMPLES.items()
+                error.__name__: _example(problem)
+                for error, problem in PROBLEM_EXAMPLES.items()
+                if error is not MethodNotAllowed  # of no operation
             },
-            "responses": {"MethodNotAllowed": _error_response(405, [MethodNotAllowed])},
             "links": {each.name: _link(each) for each in operations if each.tag == "verifications"},
             "securitySchemes": _STATIC["securitySchemes"],
         },
@@ -219,7 +229,8 @@ def _request_body(operation: Operation) -> _Json:
             "required": any(member.required for member in members),
             "content": {JSON: {"schema": _schema(operation.request), "example": operation.example}},
         }
-    return {"content": {media_type: {"schema": {}} for media_type in operation.accepts}}
+    content: _Json = {media_type: {"schema": {}} for media_type in operation.accepts}
+    return _without_empty({"content": content})
 
 
 def _response(operation: Operation, spec: ResponseSpec) -> _Json:
@@ -239,7 +250,7 @@ def _content(spec: ResponseSpec) -> _Json:
         return {"schema": {}}
     possible = [_schema(each) for each in spec.schemas]
     return {
-        "schema": possible[0] if len(possible) == 1 else {"anyOf": possible},
+        "schema": possible[0] if len(possible) == 1 else {"type": "object", "anyOf": possible},
         "examples": {
             f"{type(each).__name__}{number}": {"value": msgspec.to_builtins(each)}
             for number, each in enumerate(spec.examples, start=1)
@@ -291,20 +302,8 @@ def _link(operation: Operation) -> _Json:
     }
 
 
-def _schemas(operations: Iterable[Operation], routes: Sequence[str]) -> _Json:
-    types: list[type[msgspec.Struct]] = [each.request for each in operations if each.request]
-    types += [schema for each in operations for spec in each.responses for schema in spec.schemas]
-    _, components = msgspec.json.schema_components(
-        [*types, schemas.ProblemDocument], ref_template="#/components/schemas/{name}"
-    )
-    for schema in components.values():
-        if "description" in schema:
-            schema["description"] = inspect.cleandoc(schema["description"])
-        if all(isinstance(word, str) for word in schema.get("enum", [0])):
-            schema["type"] = "string"  # generators of typed clients expect it
-        if "route" in schema.get("properties", ()):
-            schema["properties"]["route"]["examples"] = [*routes]
-    return components
+def _response_types(operations: Iterable[Operation]) -> list[type[msgspec.Struct]]:
+    return [schema for each in operations for spec in each.responses for schema in spec.schemas]
 
 
 def _schema(struct_type: type[msgspec.Struct]) -> _Json:

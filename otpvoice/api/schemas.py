@@ -220,6 +220,17 @@ class ProblemDocument(ResponseSchema, frozen=True):
     ] = UNSET
 
 
+class Event(ResponseSchema, frozen=True):
+    """A change of a verification or a call, as a client's `event_url` receives it."""
+
+    type: str
+    timestamp: Annotated[Timestamp, Meta(description="When it changed.")]
+    sequence: Annotated[int, Meta(ge=1, description="`version` of the verification.")]
+    data: Annotated[
+        Verification, Meta(description="At the time of the change, with a masked number.")
+    ]
+
+
 class CallbackAck(ResponseSchema, frozen=True):
     """A callback was accepted."""
 

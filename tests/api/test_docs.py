@@ -92,9 +92,10 @@ def test_unknown_page_file_returns_404(api: ApiClient, name: str) -> None:
 
 def test_docs_page_shows_all_operations(page: Page, served: ApiProcess) -> None:
     """On a screen of any width."""
-    paths = requests.get(url_of(served, "/openapi.json"), timeout=10).json()["paths"]
+    document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
+    listed = [*document["paths"].values(), *document["webhooks"].values()]
     page.goto(url_of(served, "/docs"))
-    expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
+    expect(page.locator(".opblock")).to_have_count(sum(map(len, listed)))
     expect(page.locator("body")).not_to_contain_text("Errors")
     assert_fits_every_screen(page)
 

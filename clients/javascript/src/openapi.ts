@@ -14,7 +14,8 @@ export interface components {
         Call: {
             id: string;
             status: components["schemas"]["CallStatus"];
-            reason: components["schemas"]["CallReason"] | null;
+            /** @description Why a call has its status. */
+            reason: string | null;
             /**
              * @description The name of the call's route in the settings.
              * @example obd
@@ -30,8 +31,12 @@ export interface components {
              * @description When the call is, or was, due.
              */
             due_at: string;
-            /** @description When the provider accepted the call. */
+            /**
+             * Format: date-time
+             * @description When the provider accepted the call.
+             */
             placed_at: string | null;
+            /** Format: date-time */
             ended_at: string | null;
             /** @description Duration of the call in seconds. */
             duration: number | null;
@@ -39,38 +44,32 @@ export interface components {
             heard: boolean | null;
         };
         /**
-         * CallReason
-         * @description Why a call has its status.
-         * @enum {string}
-         */
-        CallReason: "ended_first" | "hung_up_before_answer" | "no_news" | "provider_error" | "refused" | "route_down" | "too_late";
-        /**
          * CallRequest
-         * @description ``POST /v1/verifications/<id>/calls``.
+         * @description `POST /v1/verifications/<id>/calls`.
          */
         CallRequest: {
             /**
              * @description The name of the route to try. Apps cannot choose it.
-             * @default null
              * @example obd
              * @example c2c
              */
             route?: string | null;
             /**
              * @description The languages for this call, as in a create.
-             * @default null
+             * @example hi-IN
+             * @example hi_IN
+             * @example hi-IN,hi;q=0.9,en;q=0.8
              */
             locale?: string | null;
         };
         /**
          * CallStatus
-         * @description The status of a call. A late report can still change ``UNKNOWN``.
-         * @enum {string}
+         * @description The status of a call. A late report can still change `UNKNOWN`.
          */
-        CallStatus: "answered" | "busy" | "canceled" | "dialing" | "expired" | "failed" | "no_answer" | "placed" | "queued" | "unknown";
+        CallStatus: string;
         /**
          * CheckRequest
-         * @description ``POST /v1/verifications/<id>/checks``.
+         * @description `POST /v1/verifications/<id>/checks`.
          */
         CheckRequest: {
             /**
@@ -98,10 +97,10 @@ export interface components {
             url: string;
             /** @description Number, E.164; masked for apps, as in `+91******3210`. */
             to: string;
-            /** @enum {unknown} */
-            channel: "voice";
+            channel: string;
             status: components["schemas"]["Status"];
-            reason: components["schemas"]["EndReason"] | null;
+            /** @description Why a verification ended, if its status alone is ambiguous. */
+            reason: string | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
@@ -115,6 +114,7 @@ export interface components {
             expires_at: string;
             /** @description Seconds until then; 0 when ended. */
             expires_in: number;
+            /** Format: date-time */
             ended_at: string | null;
             /** @description Increases with every change. */
             version: number;
@@ -132,7 +132,7 @@ export interface components {
         };
         /**
          * CreateRequest
-         * @description ``POST /v1/verifications``.
+         * @description `POST /v1/verifications`.
          */
         CreateRequest: {
             /**
@@ -140,42 +140,31 @@ export interface components {
              * @example +919876543210
              */
             to: string;
-            /**
-             * @description Spoken in the greeting. It is cleaned and cut at 40.
-             * @default null
-             */
+            /** @description Spoken in the greeting. It is cleaned and cut at 40. */
             name?: string | null;
             /**
              * @description The languages to speak, the preferred first: a BCP 47 tag (`hi-IN` or `hi_IN`), or the value of an `Accept-Language` header. The first language with a flow is used, else the default flow.
-             * @default null
+             * @example hi-IN
+             * @example hi_IN
+             * @example hi-IN,hi;q=0.9,en;q=0.8
              */
             locale?: string | null;
             /**
              * @description The client's own code, for example the one in its SMS.
-             * @default null
+             * @example 471102
              */
             code?: string | null;
-            /**
-             * @description Seconds until the call, which is not placed if the verification has ended.
-             * @default null
-             */
+            /** @description Seconds until the call, which is not placed if the verification has ended. */
             call_after?: number | null;
-            /**
-             * @description Seconds of the code's life.
-             * @default null
-             */
+            /** @description Seconds of the code's life. */
             ttl?: number | null;
             /**
              * @description The name of the route to try first.
-             * @default null
              * @example obd
              * @example c2c
              */
             route?: string | null;
-            /**
-             * @description The client's id of the login attempt: printable, not a secret. A repeated number and reference return the same verification.
-             * @default null
-             */
+            /** @description The client's id of the login attempt: printable, not a secret. A repeated number and reference return the same verification. */
             reference?: string | null;
             /**
              * @description The payment that the code authorises. It is spoken, and a check must send the same one. Another transaction is another verification.
@@ -184,7 +173,9 @@ export interface components {
             transaction?: components["schemas"]["TransactionRequest"] | null;
             /**
              * @description The end user's address, for limits. A port is removed. Of a list, as in `X-Forwarded-For`, the first public address counts, so send a list only if your own proxy wrote it. Addresses that are not public are ignored.
-             * @default null
+             * @example 203.0.113.9
+             * @example [2001:db8::1]:443
+             * @example 203.0.113.9, 10.0.0.1
              */
             ip?: string | null;
         };
@@ -202,10 +193,10 @@ export interface components {
             url: string;
             /** @description Number, E.164; masked for apps, as in `+91******3210`. */
             to: string;
-            /** @enum {unknown} */
-            channel: "voice";
+            channel: string;
             status: components["schemas"]["Status"];
-            reason: components["schemas"]["EndReason"] | null;
+            /** @description Why a verification ended, if its status alone is ambiguous. */
+            reason: string | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
@@ -219,6 +210,7 @@ export interface components {
             expires_at: string;
             /** @description Seconds until then; 0 when ended. */
             expires_in: number;
+            /** Format: date-time */
             ended_at: string | null;
             /** @description Increases with every change. */
             version: number;
@@ -234,15 +226,25 @@ export interface components {
         };
         /**
          * EmptyRequest
-         * @description ``POST …/cancel`` and ``…/approve``: no members.
+         * @description `POST …/cancel` and `…/approve`: no members.
          */
         EmptyRequest: Record<string, never>;
         /**
-         * EndReason
-         * @description Why a verification ended, if its status alone is ambiguous.
-         * @enum {string}
+         * Event
+         * @description A change of a verification or a call, as a client's `event_url` receives it.
          */
-        EndReason: "approved_elsewhere" | "denied" | "requested" | "superseded";
+        Event: {
+            type: string;
+            /**
+             * Format: date-time
+             * @description When it changed.
+             */
+            timestamp: string;
+            /** @description `version` of the verification. */
+            sequence: number;
+            /** @description At the time of the change, with a masked number. */
+            data: components["schemas"]["Verification"];
+        };
         /**
          * FieldError
          * @description One invalid member of a request.
@@ -258,7 +260,9 @@ export interface components {
          */
         NextAction: {
             allowed: boolean;
-            reason: components["schemas"]["NextReason"] | null;
+            /** @description Why an action is not allowed now, or only later. */
+            reason: string | null;
+            /** Format: date-time */
             at: string | null;
             /** @description Seconds until `at`. */
             retry_after: number | null;
@@ -274,14 +278,8 @@ export interface components {
             call: components["schemas"]["NextAction"];
         };
         /**
-         * NextReason
-         * @description Why an action is not allowed now, or only later.
-         * @enum {string}
-         */
-        NextReason: "call_gap" | "call_in_progress" | "closed" | "rate_limited" | "too_late" | "too_many_wrong_codes";
-        /**
          * NumberCheckRequest
-         * @description ``POST /v1/checks``.
+         * @description `POST /v1/checks`.
          */
         NumberCheckRequest: {
             /**
@@ -289,10 +287,7 @@ export interface components {
              * @example +919876543210
              */
             to: string;
-            /**
-             * @description The `reference` of the create. Without it, the newest verification of the number is meant, whatever its reference.
-             * @default null
-             */
+            /** @description The `reference` of the create. Without it, the newest verification of the number is meant, whatever its reference. */
             reference?: string | null;
             /**
              * @description The code as the user typed it: `code_length` digits.
@@ -307,7 +302,7 @@ export interface components {
         };
         /**
          * NumberRequest
-         * @description ``POST /v1/approvals`` and ``/v1/lookups``: the newest verification of a number.
+         * @description `POST /v1/approvals` and `/v1/lookups`: the newest verification of a number.
          */
         NumberRequest: {
             /**
@@ -315,10 +310,7 @@ export interface components {
              * @example +919876543210
              */
             to: string;
-            /**
-             * @description The `reference` of the create. Without it, the newest verification of the number is meant, whatever its reference.
-             * @default null
-             */
+            /** @description The `reference` of the create. Without it, the newest verification of the number is meant, whatever its reference. */
             reference?: string | null;
         };
         /**
@@ -350,9 +342,8 @@ export interface components {
         /**
          * Status
          * @description The status of a verification. A failed call never ends it.
-         * @enum {string}
          */
-        Status: "approved" | "canceled" | "expired" | "max_attempts_reached" | "pending";
+        Status: string;
         /**
          * Transaction
          * @description The payment that a code authorises.
@@ -400,10 +391,10 @@ export interface components {
             url: string;
             /** @description Number, E.164; masked for apps, as in `+91******3210`. */
             to: string;
-            /** @enum {unknown} */
-            channel: "voice";
+            channel: string;
             status: components["schemas"]["Status"];
-            reason: components["schemas"]["EndReason"] | null;
+            /** @description Why a verification ended, if its status alone is ambiguous. */
+            reason: string | null;
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
@@ -417,6 +408,7 @@ export interface components {
             expires_at: string;
             /** @description Seconds until then; 0 when ended. */
             expires_in: number;
+            /** Format: date-time */
             ended_at: string | null;
             /** @description Increases with every change. */
             version: number;

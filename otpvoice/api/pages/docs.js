@@ -28,6 +28,11 @@ const reader = ({ React }) => ({
       });
       return React.createElement(Original, props);
     },
+    // Requests to clients are not searched, so a search hides them.
+    Webhooks: (Original, system) => (props) => {
+      const phrase = system.layoutSelectors.currentFilter();
+      return typeof phrase === "string" && phrase ? null : React.createElement(Original, props);
+    },
     // Show the code sample of the operation above its parameters.
     parameters: (Original, system) => (props) => {
       const at = ["paths", ...props.pathMethod, "x-codeSamples", 0, "source"];
