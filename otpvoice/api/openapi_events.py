@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
-from otpvoice.core.verification import CallStatus, Status
+from otpvoice.core.verification import CallStatus, EndReason, Status
 
 _SILENT: Final = {CallStatus.QUEUED, CallStatus.DIALING}
 """Steps of a call that are no event."""
 EVENT_TYPES: Final = (
     *(f"verification.{status}" for status in Status if status is not Status.PENDING),
+    f"verification.{EndReason.DENIED}",
     *(f"call.{status}" for status in CallStatus if status not in _SILENT),
 )
 _HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")

@@ -318,3 +318,11 @@ def test_document_is_public_and_cached(api: ApiClient) -> None:
     assert (again.status_code, again.data) == (304, b"")
     other = api.client.get("/openapi.json", headers={"If-None-Match": '"other"'})
     assert (other.status_code, other.data) == (200, first.data)
+
+
+def test_webhooks_are_the_documented_events(document: dict[str, Any]) -> None:
+    """Each type in the table of docs/events.md."""
+    page = (ERRORS.parent / "events.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    types = {name for row in rows for name in re.findall(r"`((?:verification|call)\.\w+)`", row)}
+    assert types == {*document["webhooks"]}
