@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS := clients/javascript
 NODE_MODULES := $(JS)/node_modules/.installed
 
-.PHONY: demo example-login example-sms test bench lint map alerts types javascript lock clean
+.PHONY: demo example-login example-sms test bench lint map alerts site pictures types javascript lock clean
 
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
@@ -38,6 +38,13 @@ map: $(VENV)/.test  ## draw the modules and their imports into docs/architecture
 
 alerts: $(VENV)/.test  ## write docs/alerts.md from the alerts
 	$(BIN)/python scripts/alerts_page.py
+
+site: $(VENV)/.test  ## build the documentation as a site, .site/html
+	$(BIN)/python scripts/build_site.py
+
+pictures: $(VENV)/.test  ## draw the diagrams of the pages with Chromium and Mermaid
+	@npm ci --prefix scripts/mermaid --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/python scripts/pictures.py
 
 types: $(VENV)/.test $(NODE_MODULES)  ## generate the JavaScript client's types from the OpenAPI document
 	$(BIN)/python scripts/javascript_types.py
@@ -71,4 +78,4 @@ lock:  ## resolve pyproject.toml anew into requirements/
 	for sdk in tests/integrations/*/*.in; do $(LOCK) --python-version 3.11 -o $${sdk%.in}.txt $$sdk || exit; done
 
 clean:
-	rm -rf $(VENV) $(JS)/node_modules $(JS)/types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .site .cache $(JS)/node_modules $(JS)/types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -61,7 +61,7 @@ def draw() -> str:
     """Return the picture as a Mermaid diagram between its two markers."""
     rows = layers()
     modules = [module for row in rows for module in row]
-    lines = ["```mermaid", "flowchart TB"]
+    lines = ["```mermaid", "flowchart TB", "  accTitle: Modules and their imports"]
     for number, row in enumerate(rows, 1):
         lines.append(f'  subgraph layer{number}[" "]')
         lines.append("    direction LR")

@@ -34,7 +34,7 @@ from otpvoice.settings import Settings, load
 from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 
-pytest_plugins = ["browser", "support.orphans"]
+pytest_plugins = ["browser", "javascript.node", "support.orphans"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,6 @@
 """Node with the locked packages of ``clients/javascript``, and a page with the element."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,26 +8,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from javascript.node import CLIENT, MIN_NODE, MODULES, Node
-from support.processes import find_program, skip_or_fail
+from javascript.node import CLIENT
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "connect-src http://127.0.0.1:*; require-trusted-types-for 'script'"
 )
 """A strict policy, which the element has to work with."""
-
-
-@pytest.fixture(scope="session")
-def node() -> Node:
-    """Node, and the locked packages. Where one is missing, the test is left out."""
-    program = find_program("node")
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    if int(version.stdout.lstrip("v").partition(".")[0]) < MIN_NODE:
-        skip_or_fail(f"node {version.stdout.strip()} is older than {MIN_NODE}")
-    if not (MODULES / ".installed").exists():
-        skip_or_fail(f"{MODULES} is missing; run `make javascript`")
-    return Node(program)
 
 
 class PageHandler(SimpleHTTPRequestHandler):

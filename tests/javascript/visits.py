@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from api.api_client import ManualDialer
-from javascript.node import MODULES
+from support.axe import violations
 from support.service import ASHA
 from support.visitor import Visitor
 
@@ -12,11 +12,6 @@ from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client
 
 CODE: Final = "482913"
-_AXE: Final = """
-async () => (await axe.run(document)).violations.map(
-  ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => target + failureSummary)}`,
-)
-"""
 
 
 @dataclass
@@ -60,8 +55,6 @@ class Visit(Visitor):
 
     def assert_accessible(self) -> None:
         """Assert that axe-core finds no violation, in both colour schemes."""
-        if not self.page.evaluate("() => 'axe' in window"):
-            self.page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text("utf-8"))
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
-            assert self.page.evaluate(_AXE) == [], scheme
+            assert violations(self.page) == [], scheme

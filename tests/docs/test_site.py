@@ -1,0 +1,135 @@
+"""The documentation's site: built strictly, complete, light, readable, and without other hosts."""
+
+import gzip
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Literal
+
+import pytest
+from browser import BrowserSession
+from javascript.node import Node
+from playwright.sync_api import Response, expect
+from support.axe import violations
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["", "how-it-works/", "errors/", "first-service/", "threat-model/"]
+"""With pictures, a wide table, code, and the longest one."""
+NEW_DIAGRAM = "```mermaid\nflowchart LR\n  accTitle: New\n  a --> b\n```"
+MAX_PAGE_BYTES = 300_000
+"""Compressed, with everything that it loads."""
+
+
+def build(root: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of a checkout."""
+    command = [sys.executable, str(root / "scripts" / "build_site.py")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the site is built from."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("docs", "config", "scripts", "examples", "clients", "tests", "otpvoice"):
+        ignored = shutil.ignore_patterns("node_modules", "__pycache__")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored, symlinks=True)
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "LICENSE", ROOT / "Makefile"):
+        shutil.copy(file, copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def site(checkout: Path) -> Path:
+    """The built site."""
+    done = build(checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return checkout / ".site" / "html"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Serve the site, and yield its address."""
+    handler = partial(_Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "reason"),
+    [
+        ("events.md", "[gone](nowhere.md)", "nowhere.md leads nowhere"),
+        ("events.md", "[gone](errors.md#nothing)", "anchor does not exist"),
+        ("new-page.md", "# New", "nav and pages differ in new-page.md"),
+        (
+            "how-it-works.md",
+            "```mermaid\nflowchart LR\n  accTitle: New\n  a --> b\n```",
+            "pictures",
+        ),
+    ],
+)
+def test_broken_link_lost_page_or_stale_picture_fails_the_build(
+    checkout: Path, site: Path, page: str, text: str, reason: str
+) -> None:
+    """The message names it."""
+    del site  # built before
+    file = checkout / "docs" / page
+    before = file.read_text("utf-8") if file.exists() else None
+    file.write_text(f"{before or ''}\n{text}\n", "utf-8")
+    done = build(checkout)
+    if before is None:
+        file.unlink()
+    else:
+        file.write_text(before, "utf-8")
+    assert done.returncode != 0
+    assert reason in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    assert build(checkout).returncode == 0
+
+
+def test_llms_txt_lists_every_page(site: Path) -> None:
+    """With a sentence for each."""
+    lines = (site / "llms.txt").read_text("utf-8").splitlines()
+    listed = [line for line in lines if line.startswith("- ")]
+    assert all(re.fullmatch(r"- \[.+\]\([\w/.-]+\.md\): .{10,}", line) for line in listed)
+    assert len(listed) > 40
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_accessible_and_light(
+    browsing: BrowserSession, node: Node, address: str, page: str, scheme: Literal["light", "dark"]
+) -> None:
+    """Its fixture fails for a request to another host."""
+    del node  # has axe-core
+    sizes: list[int] = []
+
+    def weigh(response: Response) -> None:
+        if response.ok:
+            sizes.append(len(gzip.compress(response.body())))
+
+    tab = browsing.open("about:blank", color_scheme=scheme)
+    tab.on("response", weigh)
+    tab.goto(address + page, wait_until="networkidle")
+    assert sum(sizes) < MAX_PAGE_BYTES
+    assert violations(tab) == []
+
+
+def test_search_finds_a_page(browsing: BrowserSession, address: str) -> None:
+    """Without a server."""
+    tab = browsing.open()
+    tab.goto(address, wait_until="networkidle")
+    tab.locator(".md-search__button").first.click()
+    tab.locator("input[aria-autocomplete]").fill("denial_block")
+    expect(tab.locator("a:visible", has_text="What the voice says").first).to_contain_text("Denial")
