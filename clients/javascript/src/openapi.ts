@@ -77,11 +77,8 @@ export interface components {
              * @example 471102
              */
             code: string;
-            /**
-             * @description The `transaction` of the create. Without it, or with another one, the code is wrong.
-             * @default null
-             */
-            transaction?: components["schemas"]["TransactionRequest"] | null;
+            /** @description The `transaction` of the create. Without it, or with another one, the code is wrong. */
+            transaction?: ((components["schemas"]["TransactionRequest"] | null) | null) | components["schemas"]["TransactionRequest"] | null;
         };
         /**
          * CheckedVerification
@@ -104,7 +101,7 @@ export interface components {
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
-            transaction: components["schemas"]["Transaction"] | null;
+            transaction: ((components["schemas"]["Transaction"] | null) | null) | components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**
@@ -166,11 +163,8 @@ export interface components {
             route?: string | null;
             /** @description The client's id of the login attempt: printable, not a secret. A repeated number and reference return the same verification. */
             reference?: string | null;
-            /**
-             * @description The payment that the code authorises. It is spoken, and a check must send the same one. Another transaction is another verification.
-             * @default null
-             */
-            transaction?: components["schemas"]["TransactionRequest"] | null;
+            /** @description The payment that the code authorises. It is spoken, and a check must send the same one. Another transaction is another verification. */
+            transaction?: ((components["schemas"]["TransactionRequest"] | null) | null) | components["schemas"]["TransactionRequest"] | null;
             /**
              * @description The end user's address, for limits. A port is removed. Of a list, as in `X-Forwarded-For`, the first public address counts, so send a list only if your own proxy wrote it. Addresses that are not public are ignored.
              * @example 203.0.113.9
@@ -200,7 +194,7 @@ export interface components {
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
-            transaction: components["schemas"]["Transaction"] | null;
+            transaction: ((components["schemas"]["Transaction"] | null) | null) | components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**
@@ -294,11 +288,8 @@ export interface components {
              * @example 471102
              */
             code: string;
-            /**
-             * @description The `transaction` of the create. Without it, or with another one, the code is wrong.
-             * @default null
-             */
-            transaction?: components["schemas"]["TransactionRequest"] | null;
+            /** @description The `transaction` of the create. Without it, or with another one, the code is wrong. */
+            transaction?: ((components["schemas"]["TransactionRequest"] | null) | null) | components["schemas"]["TransactionRequest"] | null;
         };
         /**
          * NumberRequest
@@ -398,7 +389,7 @@ export interface components {
             /** @description The client's reference, unchanged. */
             reference: string | null;
             /** @description The payment that the code authorises. */
-            transaction: components["schemas"]["Transaction"] | null;
+            transaction: ((components["schemas"]["Transaction"] | null) | null) | components["schemas"]["Transaction"] | null;
             /** Format: date-time */
             created_at: string;
             /**
