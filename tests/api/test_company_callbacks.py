@@ -12,7 +12,7 @@ from api.company_requests import COMPANIES, Company, settings_of_companies
 from msgspec.structs import replace
 from redis import Redis
 from structlog.testing import capture_logs
-from support.service import ASHA
+from support.service import ASHA, BRIDGE
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
@@ -123,6 +123,32 @@ def test_company_reports_no_call_of_another(
             answer = company_of(signer).report(claim.call_id, word, To=ASHA)
         assert is_received(answer)
         assert last_call(api, created)["status"] == "placed"
+
+
+def test_callback_of_plivo_without_our_id(
+    api: ApiClient, dialer: ManualDialer, company_of: AnyCompany
+) -> None:
+    """An application's own address may have none: its ids count, or else number and time."""
+    plivo = company_of("plivo")
+    url = plivo.callback_url("").partition("?")[0] + "?source=application"
+
+    def report(**members: str) -> None:
+        with capture_logs() as lines:
+            assert is_received(
+                plivo.post(url, plivo.form("busy", To=ASHA[1:], From=BRIDGE, **members))
+            )
+        seen.append([each["outcome"] for each in lines if each["event"].startswith("callback.")])
+
+    seen: list[list[str]] = []
+    created = api.create(route="plivo")
+    dialer.place("the-request")
+    report(RequestUUID="another-request", CallUUID="another-request")
+    report(RequestUUID="", CallUUID="")
+    report(RequestUUID="", CallUUID="", StartTime="2021-04-09 16:27:39")
+    assert last_call(api, created)["status"] == "placed"
+    report(RequestUUID="the-request", CallUUID="any")
+    assert last_call(api, created)["status"] == "busy"
+    assert seen == [["no_call"], ["clock"], ["clock"], ["applied"]]
 
 
 PAIRS = [*permutations(("obd", "twilio", "plivo"), 2)]

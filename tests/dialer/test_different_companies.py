@@ -10,6 +10,7 @@ from support.service import ASHA, ClientAndDialer, SandboxPhones
 
 from otpvoice.container import Container, create_dialer
 from otpvoice.core.verification import CallReason, CallStatus, Verification
+from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.settings import Settings, load
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
@@ -29,6 +30,7 @@ HOME_EVERYWHERE = {**HOME, "DIALER_ROUTES": "home"}
 SWAPPED = {**BOTH, "ROUTES_HOME_REGIONS": "US", "ROUTES_ABROAD_REGIONS": "IN"}
 NO_REGIONS = {**HOME, **ABROAD, "DIALER_ROUTES": "home,abroad"}
 ELSEWHERE = {**BOTH, "ROUTES_HOME_REGIONS": "GB", "ROUTES_ABROAD_REGIONS": "FR"}
+SettingsOf = Callable[[dict[str, str]], Settings]
 Start = Callable[[dict[str, str], dict[str, str]], ClientAndDialer]
 
 
@@ -41,10 +43,10 @@ def abroad() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def start(
-    environ: dict[str, str], store: RedisStore, sandbox: RunningSandbox, abroad: RunningSandbox
-) -> Start:
-    """Return a function that starts an API and a dialer, each with its own settings."""
+def settings_of(
+    environ: dict[str, str], sandbox: RunningSandbox, abroad: RunningSandbox
+) -> SettingsOf:
+    """Return a function that returns settings with some routes."""
 
     def settings(own: dict[str, str]) -> Settings:
         common = {
@@ -56,8 +58,15 @@ def start(
         }
         return load(common | {f"OTPVOICE_{name}": value for name, value in own.items()}).settings
 
+    return settings
+
+
+@pytest.fixture
+def start(settings_of: SettingsOf, store: RedisStore) -> Start:
+    """Return a function that starts an API and a dialer, each with its own settings."""
+
     def start(api: dict[str, str], dialer: dict[str, str]) -> ClientAndDialer:
-        stores, both = [], [settings(api), settings(dialer)]
+        stores, both = [], [settings_of(api), settings_of(dialer)]
         for each in both:
             stores.append(RedisStore(store.redis, policy=Container(each).policy))
             stores[-1].sweep("a dialer that was heard of")
@@ -147,3 +156,25 @@ def test_refused_call_follows_on_a_route_of_the_dialer(
     routes = [route for route, _ in calls]
     assert len(routes) == len({*routes})
     assert len(requests(phones, abroad)) == len(routes)
+
+
+def test_call_is_queried_by_a_dialer_that_has_its_company(
+    start: Start, settings_of: SettingsOf, abroad: RunningSandbox
+) -> None:
+    """Another dialer leaves it as it is, and says so in the log."""
+    harness = start(BOTH, BOTH)
+    begun = harness.create(AMERICAN)
+    assert dial_all(harness, begun) == [("abroad", CallStatus.PLACED)]
+    assert abroad.state.wait_until(lambda: all(call.ended_at for call in abroad.state.calls), 3)
+    without, having = (
+        MaintenanceLoop("keeper", harness.store, Container(each).routes, Container(each).key_ring)
+        for each in (settings_of(HOME_ONLY), settings_of(BOTH))
+    )
+    for keeper, status in ((without, CallStatus.PLACED), (having, CallStatus.ANSWERED)):
+        harness.store.clock_offset_ms += 61_000
+        (query,) = harness.store.due_status_queries(32)
+        with capture_logs() as logged:
+            keeper.query_status(query)
+        assert [call.status for call in harness.calls_of(begun)] == [status]
+        failed = [each["reason"] for each in logged if each["event"] == "call.status_query_failed"]
+        assert failed == (["no adapter for the route"] if keeper is without else [])

@@ -223,6 +223,9 @@ def test_end_of_a_call_is_reported_and_queried(
         ("huge", PlacementOutcome.AMBIGUOUS),
         ("cut", PlacementOutcome.AMBIGUOUS),
         ("reset", PlacementOutcome.AMBIGUOUS),
+        ("timeout", PlacementOutcome.AMBIGUOUS),
+        ("trickle", PlacementOutcome.AMBIGUOUS),
+        ("slow", PlacementOutcome.ACCEPTED),
         ("early_callback", PlacementOutcome.ACCEPTED),
     ],
 )
@@ -231,8 +234,10 @@ def test_placement_outcome(
 ) -> None:
     """A call whose reply is lost may ring, and is never requested twice."""
     call = new_call()
-    set_phone(sandbox, call, behaviour)
-    assert place(service, call).outcome is outcome
+    seconds = {"slow": 0.05, "timeout": 60.0, "trickle": 0.2}.get(behaviour, 0.0)
+    set_phone(sandbox, call, behaviour, seconds=seconds)
+    patience = 0.6 if behaviour in {"timeout", "trickle"} else 20
+    assert place(service, call, patience).outcome is outcome
     numbers = [entry["person"] for entry in sandbox.state.request_log()]
     assert numbers.count(call.number[1:]) == 1
 

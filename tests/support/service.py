@@ -99,7 +99,7 @@ class ClientAndDialer:
 
     def __init__(self, service: Verifications, store: RedisStore, dialer: Dialer) -> None:
         self._service = service
-        self._store = store
+        self.store = store
         self._dialer = dialer
 
     def create(self, to: str = ASHA, client: str = "login", **members: Any) -> Verification:
@@ -108,7 +108,7 @@ class ClientAndDialer:
 
     def dial_next(self, send_within: float = 5.0, end_within: float = 13.0) -> bool:
         """Dials the next due call; False if none is due."""
-        claim = self._store.claim(200)
+        claim = self.store.claim(200)
         if isinstance(claim, int):
             return False
         now = time.monotonic()

@@ -1,5 +1,6 @@
 """Two telephone companies in one service: regions, failover, and one live call for each number."""
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise
@@ -9,6 +10,7 @@ import pytest
 from support.companies import TWILIO_LINE
 from support.processes import wait_until
 from support.service import BANK_KEY, BRIDGE, LOGIN_KEY
+from support.stack import FLOWS
 from system.two_companies import TwoCompanies, two_companies
 
 _numbers = count(919876510000)
@@ -28,6 +30,7 @@ def running(
         "OTPVOICE_CLIENTS_BANK_BRIDGE": OTHER_CLIENTS_LINE,
         "OTPVOICE_CLIENTS_BANK_CALLER_ID": f"+{OTHER_CLIENTS_LINE}",
         "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
+        "OTPVOICE_PROVIDER_FLOWS": json.dumps({"default": {"id": "24", "text": FLOWS["24"]}}),
     }
     with two_companies(environ, tmp_path_factory.mktemp("service"), **own) as started:
         yield started
@@ -145,6 +148,37 @@ def test_call_that_may_ring_is_requested_nowhere_else(companies: TwoCompanies) -
     requests = {way: len(companies.requests_for(number)) for way, number in numbers.items()}
     assert requests == dict.fromkeys(ways, 1)
     assert {way: rings(companies, number) for way, number in numbers.items()} == requests
+
+
+UNHEARD: dict[str, tuple[dict[str, Any], str]] = {
+    "busy": ({"behaviour": "busy"}, "busy"),
+    "nobody answers": ({"behaviour": "no_answer"}, "no_answer"),
+    "phone is off": ({"behaviour": "answer", "ends": "CONGESTION"}, "failed"),
+    "hung up at once": ({"behaviour": "hang_up_early"}, "answered"),
+}
+"""How a call ends whose code was not heard, and its status."""
+
+
+def test_code_that_was_not_heard_is_repeated_by_the_next_company(companies: TwoCompanies) -> None:
+    """Once, with the same code."""
+    following = {"obd": "twilio", "twilio": "plivo", "plivo": "dead"}
+    ways = [(route, end) for route in ("obd", "twilio") for end in UNHEARD]
+    numbers = {way: f"+{next(_numbers)}" for way in ways}
+    wanted, begun = {}, {}
+    for (route, end), number in numbers.items():
+        options, status = UNHEARD[end]
+        companies.phones_of(route).set_behaviour(number, **options, calls=1)
+        begun[route, end] = companies.service.create(number, route=route, code="161803")
+        wanted[route, end] = [(route, status), (following[route], "answered")]
+    wait_until(
+        lambda: {way: companies.call_statuses(each) for way, each in begun.items()} == wanted,
+        "the second calls",
+    )
+    for (route, end), number in numbers.items():
+        first, second = companies.service.get_verification(begun[route, end])["calls"]
+        assert (first["heard"] is True, second["heard"]) == (False, True)
+        (*_, rung) = companies.phones_of(following[route]).calls(number)
+        assert "".join(filter(str.isdigit, rung["spoken"])).startswith("161803")
 
 
 @pytest.mark.parametrize("first", ["obd", "twilio", "plivo"])
