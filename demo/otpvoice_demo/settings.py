@@ -49,6 +49,12 @@ flows.default = {{ id = "24", text = "Hello {{Name}}, your otp for login is {{ot
 flows.hi = {{ id = "25", text = "नमस्ते {{Name}}, लॉगिन के लिए आपका कोड है {{otp}}" }}
 webhook_secret = "{webhook_secret}"
 
+[provider.flows.en-x-gate]
+id = "26"
+text = "Your code is {{otp}}. Once more: {{otp}}"
+gate = true
+prompt = "The login code for {{Name}}. To hear it, press 1. If you did not ask for it, press 9."
+
 [twilio_verify]
 enabled = true
 

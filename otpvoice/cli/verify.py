@@ -178,7 +178,7 @@ def _run_verification(
     verification: Verification,
     transaction: Transaction | None,
 ) -> str:
-    """Return the status with which the verification ended."""
+    """Return the status with which the verification ended, or that the person denied the call."""
     terminal.print("Type the code that you hear, then press Enter. Press Ctrl-C to cancel.")
     try:
         while not verification.has_ended:
@@ -194,7 +194,7 @@ def _run_verification(
         with suppress(OtpvoiceError):  # it has ended meanwhile, or it will expire
             client.cancel(verification.id)
         return "canceled"
-    return verification.status
+    return "denied on the phone" if verification.reason == "denied" else verification.status
 
 
 def _check(

@@ -200,4 +200,4 @@ def test_stack_settings_with_all_options_load_without_warning(tmp_path: Path) ->
     assert settings.clients["login"].event_url == f"{app}/otpvoice-events"
     assert settings.clients["demo"].key_sha256 != settings.clients["login"].key_sha256
     assert all(flow.text for flow in settings.provider.flows.values())
-    assert settings.provider.flows.keys() == {"default", "hi"}
+    assert settings.provider.flows.keys() == {"default", "hi", "en-x-gate"}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import requests
 from cli.cli_runner import listen_for_code, run_command, serve_response, start_command
 from support.processes import TerminalProcess
 
@@ -45,6 +46,16 @@ def test_verify_on_ctrl_c_cancels_the_verification(client: Client, access: dict[
         assert "Not verified: canceled." in process.read_until("canceled.")
         assert process.wait() == 1
     assert client.get(created.id).status == "canceled"
+
+
+def test_verify_ends_when_the_person_denies_the_call(stack: Stack, access: dict[str, str]) -> None:
+    """The demo has a flow that asks for a key."""
+    number = "+919811100012"
+    phone = f"{stack.sandbox_url}/phones/{number.removeprefix('+')}"
+    assert requests.put(phone, json={"behaviour": "press_9"}, timeout=5).ok
+    with run_at_terminal("verify", number, "--locale", "en-x-gate", environ=access) as process:
+        process.read_until("Not verified: denied on the phone.")
+        assert process.wait() == 1
 
 
 PAYMENT = ("--amount", "2500.00", "--currency", "INR", "--payee", "ACME Stores")

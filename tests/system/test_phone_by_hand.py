@@ -120,3 +120,11 @@ def test_denied_call_ends_for_the_app_and_blocks_the_number(service: RunningServ
     refused = service.post("/v1/verifications", {"to": number, "reference": "another"})
     assert (refused.status_code, refused.json()["limit"]) == (429, "denial_block")
     assert 3_500 < int(refused.headers["Retry-After"]) <= 3_600
+
+    def logged() -> list[dict[str, Any]]:
+        lines = (service.folder / "dialer.log").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines if '"call.denied"' in line]
+
+    (line,) = wait_until(logged, "the denial in the log")
+    assert (line["level"], line["seconds"], line["client"]) == ("warning", 3600, "login")
+    assert line["verification"] == verification["id"]
