@@ -11,10 +11,11 @@ from otpvoice.core.encrypted_fields import (
     decrypt_transaction,
 )
 from otpvoice.core.keys import KeyRing
-from otpvoice.core.speech import Flow
+from otpvoice.core.speech import Flow, Gate
 from otpvoice.core.transactions import spoken_variables
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.providers.base import (
+    GatingProvider,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,
@@ -78,13 +79,15 @@ class CallBuilder:
 
         Raises:
             DecryptionError: the key ring lacks the key of the record.
-            Undialable: no adapter places calls on the route.
+            Undialable: no adapter places calls on the route, or it cannot ask for the flow's key.
         """
         if claim.route not in self._routes:
             raise Undialable(f"no adapter for the route {claim.route}")
         route = self._routes[claim.route]
         code, name = decrypt_speech(self._ring, claim.verification_id, claim.encrypted_speech)
         locale, flow = self._flow(route, claim)
+        if flow.gate_kind is Gate.DOOR and not isinstance(route.provider, GatingProvider):
+            raise Undialable(f"the provider of the route {claim.route} cannot ask for a key")
         paid = decrypt_transaction(self._ring, claim.verification_id, claim.encrypted_transaction)
         return OutboundCall(
             call_id=claim.call_id,

@@ -24,7 +24,7 @@ from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
 from otpvoice.core.speech import Flow
 from otpvoice.core.texts import fill_text
-from otpvoice.core.verification import CallStatus, Verification
+from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.diagnostics import Finding, failure, ok
 from otpvoice.dialer.dialer import Dialer, DialingRules
 from otpvoice.http_client import (
@@ -157,9 +157,15 @@ def company() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def route(company: ScriptedServer) -> Route:
+def flows() -> ProviderFlows:
+    """Return what the company speaks."""
+    return FLOWS
+
+
+@pytest.fixture
+def route(company: ScriptedServer, flows: ProviderFlows) -> Route:
     """Return the route by the company."""
-    return Route("far", "tiny", Tiny(company.url), "fast", FLOWS, 90, LINE)
+    return Route("far", "tiny", Tiny(company.url), "fast", flows, 90, LINE)
 
 
 @pytest.fixture
@@ -234,6 +240,21 @@ def test_provider_decides_after_how_many_seconds_the_code_was_heard(
     (call,) = harness.calls_of(dialed(harness, company))
     heard_after = store.redis.hget(Keys().of("call", call.id), "heard_after")
     assert int(heard_after or 0) == len("{Name}: {otp}")
+
+
+GATED = ProviderFlows({"default": Flow("", "{otp}", gate=True, prompt="Press 1.")})
+
+
+@pytest.mark.parametrize("flows", [GATED])
+def test_company_that_cannot_ask_for_a_key_places_no_gated_call(
+    harness: ClientAndDialer, company: ScriptedServer
+) -> None:
+    """It would speak the code to anyone who lifts."""
+    begun = harness.create(ASHA, code="4711")
+    assert harness.dial_next()
+    (call,) = harness.calls_of(begun)
+    assert (call.status, call.reason) == (CallStatus.FAILED, CallReason.PROVIDER_ERROR)
+    assert company.requests == []
 
 
 def test_signature_over_the_public_address_authenticates_a_callback(
