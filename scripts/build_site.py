@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,9 @@ _ROOT_PAGES: Final = {
     f"{name}.md": f"project/{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")
 }
 """Files next to ``docs/`` that are pages of the site as well."""
+_BLOCK: Final = r"^\*\*([^*\n]+)\*\*\n\n(^```.*?^```\n)\n?"
+_LABELED: Final = re.compile(_BLOCK, re.DOTALL | re.MULTILINE)
+_SEVERAL_LABELED: Final = re.compile(rf"(?:{_BLOCK}){{2,}}", re.DOTALL | re.MULTILINE)
 _CODE_OR_LINK: Final = re.compile(r"(?ms)(^```.*?^```|`[^`\n]+`)|(\]\()([^)\s]+)(\))")
 
 
@@ -66,7 +70,19 @@ def copy_page(source: Path, target: Path) -> None:
 
     is_page = source.is_relative_to(DOCS)
     text = _with_pictures(source, depth) if is_page else source.read_text("utf-8")
-    target.write_text(_CODE_OR_LINK.sub(adapt, text), "utf-8")
+    target.write_text(_with_tabs(_CODE_OR_LINK.sub(adapt, text)), "utf-8")
+
+
+def _with_tabs(text: str) -> str:
+    """Return a page with tabs in place of blocks in a row that each have a label."""
+
+    def tabs(found: re.Match[str]) -> str:
+        return "".join(
+            f'=== "{label}"\n\n{textwrap.indent(block, "    ")}\n'
+            for label, block in _LABELED.findall(found[0])
+        )
+
+    return _SEVERAL_LABELED.sub(tabs, text)
 
 
 def _with_pictures(source: Path, depth: str) -> str:
