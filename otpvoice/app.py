@@ -26,6 +26,7 @@ from otpvoice.api.verifications import VerificationViews
 from otpvoice.api.webhooks import WebhookViews
 from otpvoice.container import Container
 from otpvoice.core.keys import ClientTokens, KeyHashes
+from otpvoice.core.lines import all_bridges
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
 from otpvoice.providers.base import AnsweringProvider, GatingProvider
@@ -80,14 +81,15 @@ def create_app(settings: Settings, store: RedisStore | None = None) -> Flask:
 
 def _create_webhook(parts: Container, name: str) -> WebhookViews:
     """Return the webhook of a provider."""
-    own_lines = {route.line.bridge for route in parts.routes.values() if route.line}
+    lines = [profile.lines for profile in parts.profiles.values()]
+    lines += [route.lines for route in parts.routes.values() if route.lines]
     return WebhookViews(
         name,
         parts.providers[name],
         (*parts.routes.values(),),
         parts.store,
         parts.number_hasher,
-        sorted({profile.bridge for profile in parts.profiles.values()} | own_lines),
+        all_bridges(lines),
         ExchangeCapture(parts.store, parts.key_ring),
         "" if name == next(iter(parts.providers)) else f"_of_{name.replace('-', '_')}",
         parts.settings.server.public_url,

@@ -9,6 +9,7 @@ from otpvoice.admin import AdminService
 from otpvoice.api import schemas
 from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
 from otpvoice.core.keys import CallTokens, KeyRing, NumberHasher, mask_number
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import single_region
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
@@ -21,8 +22,7 @@ from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines
 from otpvoice.providers.adapters import build_provider
 from otpvoice.providers.base import Provider
 from otpvoice.providers.context import ProviderContext
-from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
-from otpvoice.sections import ProviderSection
+from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import (
     client_flows,
@@ -84,6 +84,12 @@ class Container:
         return StorePolicy(
             routes=self.route_order,
             route_regions=self.route_regions,
+            client_lines={
+                name: profile.lines
+                for name, profile in self.profiles.items()
+                if len(profile.lines.bridges) > 1
+            },
+            route_lines={name: each for name, each in self.route_lines.items() if each},
             max_redials=self.settings.verification.max_redials,
             redial_after=frozenset(self.settings.verification.redial_after),
             callback_timeout_ms=self.settings.verification.callback_timeout * 1000,
@@ -165,7 +171,6 @@ class Container:
     def routes(self) -> dict[str, Route]:
         """All routes by which this process can place calls, by name."""
         sections = providers_by_name(self.settings)
-        default = default_provider(self.settings)
         return {
             planned.name: Route(
                 planned.name,
@@ -176,7 +181,7 @@ class Container:
                     section.spoken_flows(), client_flows(self.settings, section), self._brands
                 ),
                 section.max_call_s(),
-                None if section is default else _caller_line(section),
+                self.route_lines[planned.name],
             )
             for planned in planned_routes(self.settings).values()
             for section in (sections[planned.provider],)
@@ -191,6 +196,16 @@ class Container:
     def route_order(self) -> tuple[str, ...]:
         """The names of the routes in the order in which they are tried."""
         return route_order(self.settings)
+
+    @cached_property
+    def route_lines(self) -> dict[str, CallerLines | None]:
+        """The caller lines of each route, by name; None for those of its clients."""
+        sections, default = providers_by_name(self.settings), default_provider(self.settings)
+        return {
+            planned.name: None if section is default else section.lines()
+            for planned in planned_routes(self.settings).values()
+            for section in (sections[planned.provider],)
+        }
 
     @cached_property
     def route_regions(self) -> dict[str, frozenset[str]]:
@@ -234,11 +249,6 @@ class Container:
         proxy = parse_proxy(self.settings.events.proxy)
         http = HttpClient(connections=MAX_IN_FLIGHT, proxy=proxy)
         return EventDispatcher(self.store, endpoints, serialize, http, outcomes=outcomes)
-
-
-def _caller_line(section: ProviderSection) -> CallerLine:
-    bridge = section.bridge
-    return CallerLine(bridge, section.caller_id or f"+{bridge}")
 
 
 def create_dialer(settings: Settings, store: RedisStore | None = None) -> Dialer:

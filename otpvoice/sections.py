@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from msgspec import Meta, Struct, structs
 
 from otpvoice import setting_types as types
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import DEFAULT_FLOW, CodeFormat, Flow
 from otpvoice.core.texts import CODE, speaks
 from otpvoice.setting_types import field_type
@@ -62,6 +63,9 @@ Seconds = Annotated[int, types.SECONDS]
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file. Its ``repr`` masks secrets."""
 
+    required_unless: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Fields that are required unless another one is set, each with that one."""
+
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         secret = {each.name for each in structs.fields(self) if field_type(each.type).is_secret}
         values = structs.asdict(self).items()
@@ -82,10 +86,17 @@ class ProviderSection(Section, frozen=True, kw_only=True):
     """The ways in which it places calls. A route without a mode uses the first one."""
     duration_setting: ClassVar[str] = "time_limit"
     """The field that ends long calls."""
-    bridge: Annotated[str, types.BRIDGE]
+    required_unless: ClassVar[Mapping[str, str]] = MappingProxyType({"bridge": "bridges"})
+    bridge: Annotated[str, types.BRIDGE] = ""
+    """Required, unless there are several lines."""
+    bridges: types.Bridges = ()
     caller_id: Annotated[str, types.CALLER_ID] = ""
     default_name: Annotated[str, types.SPOKEN_NAME] = "Customer"
     proxy: Annotated[str, types.PROXY_URL] = ""
+
+    def lines(self) -> CallerLines:
+        """Return the lines from which it calls."""
+        return CallerLines(self.bridges or (self.bridge,), self.caller_id)
 
     def spoken_flows(self) -> Mapping[str, Flow]:
         """Return the flows by language tag; one is ``default``."""
@@ -163,6 +174,13 @@ class TextProviderSection(ProviderSection, frozen=True, kw_only=True):
         """Yield what contradicts another field."""
         if self.ring_timeout + self.time_limit > _MAX_CALL_S:
             yield "time_limit", f"with ring_timeout, more than {_MAX_CALL_S} seconds: shorten one"
+
+
+def line_settings(table: str, bridge: str | None, bridges: tuple[str, ...]) -> dict[str, str]:
+    """Return the lines (digits) of a section, each by the setting that names it."""
+    if bridge:
+        return {f"{table}.bridge": bridge}
+    return {f"{table}.bridges[{i}]": each for i, each in enumerate(bridges)}
 
 
 def flows_of_texts(texts: Mapping[str, SpokenText]) -> Mapping[str, Flow]:

@@ -243,6 +243,8 @@ PROXY_URL: Final = _secret(
 BRIDGE: Final = FieldType(
     "text of 7 to 15 digits with the calling code, without +", pattern="[0-9]{7,15}"
 )
+Bridges = Annotated[tuple[Annotated[str, BRIDGE], ...], Meta(max_length=20)]
+"""Several caller lines of one client or provider."""
 CALLER_ID: Final = FieldType("E.164 with +", pattern=r"\+[1-9][0-9]{6,14}", is_optional=True)
 PREFIX: Final = FieldType("the beginning of an E.164 number, with +", pattern=r"\+[1-9][0-9]*")
 REGION: Final = FieldType(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.admin.speech_preview import SpeechPreview
+from otpvoice.core.phone import region_of
 from otpvoice.core.profiles import ClientProfile
 from otpvoice.core.speech import DEFAULT_FLOW, Flow, choose_flow, clean_name
 from otpvoice.core.texts import speaks
@@ -37,6 +38,8 @@ class RoutePreview:
     route: str
     speech: SpeechPreview
     request: HttpRequestSpec
+    lines: tuple[str, ...]
+    """The caller lines for the example's number. Several take turns; the request has the first."""
     warnings: tuple[str, ...]
 
 
@@ -76,7 +79,7 @@ def preview_call(
     """
     profile = settings.client_profile(request.client)
     order = route_order(settings)
-    own = next((name for name in order if routes[name].line is None), order[0])
+    own = next((name for name in order if routes[name].lines is None), order[0])
     names = (request.route,) if request.route else order
     previews = tuple(_preview_route(settings, routes[name], profile, request) for name in names)
     chosen = next((each for each in previews if each.route == own), previews[0])
@@ -93,12 +96,13 @@ def _preview_route(
     text = flow.text if request.text is None else request.text
     is_payment = any(speaks(f"{flow.prompt} {text}", each) for each in (AMOUNT, PAYEE))
     paid = _EXAMPLE_PAYMENT if is_payment else None
+    lines = (route.lines or profile.lines).serving(region_of(_NUMBER))
     call = OutboundCall(
         call_id=_CALL_ID,
         route=route.name,
         mode=route.mode,
         number=_NUMBER,
-        bridge=route.line.bridge if route.line else profile.bridge,
+        bridge=lines[0],
         flow_id=flow.id,
         locale=key,
         text=text,
@@ -118,7 +122,8 @@ def _preview_route(
         warnings += speech.warnings()
     else:
         warnings.append(_missing_text(speech))
-    return RoutePreview(route.name, speech, route.provider.preview_request(call), (*warnings,))
+    request_spec = route.provider.preview_request(call)
+    return RoutePreview(route.name, speech, request_spec, lines, (*warnings,))
 
 
 def _plan(provider: Provider, speech: Speech) -> tuple[SpeechPlan, str]:

@@ -75,6 +75,8 @@ def _render(shown: CallPreview) -> Iterator[str]:
     for each in shown.routes:
         yield f"\n{each.route}  POST {each.request.url}"
         yield from (f"  {name:16}  {value}" for name, value in each.request.members.items())
+        if len(each.lines) > 1:
+            yield f"  In turns with this line: {', '.join(each.lines[1:])}"
     yield "\nWarnings:" if shown.warnings else "\nNo warnings."
     yield from (f"  {warning}" for warning in shown.warnings)
 
@@ -114,7 +116,11 @@ def _document(shown: CallPreview) -> dict[str, Any]:
         "voice": speech.plan.voice or None,
         "document": speech.plan.document or None,
         "requests": {
-            each.route: {"url": each.request.url, "body": each.request.members}
+            each.route: {
+                "url": each.request.url,
+                "lines": each.lines,
+                "body": each.request.members,
+            }
             for each in shown.routes
         },
         "warnings": list(shown.warnings),

@@ -99,6 +99,15 @@ def parse_number(text: str) -> Number:
     )
 
 
+def region_of(number: str) -> str:
+    """Return the region of a number in E.164 (ISO 3166); ``unknown`` if it is of none."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return "unknown"
+    return phonenumbers.region_code_for_number(parsed) or "unknown"
+
+
 def single_region(regions: Collection[str]) -> str | None:
     """Return the only region; None if there are several."""
     return next(iter(regions)) if len(regions) == 1 else None

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from otpvoice.core.errors import InvalidRequest
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow
@@ -14,8 +15,7 @@ class ClientProfile:
     """The settings that hold for one client."""
 
     number_rules: NumberRules
-    bridge: str
-    caller_id: str
+    lines: CallerLines
     default_name: str
     flows: Mapping[str, Flow]
     ttl_s: int

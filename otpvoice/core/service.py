@@ -308,7 +308,8 @@ def _new_call(
     route: str | None, chosen: tuple[str, Flow] | None, profile: ClientProfile
 ) -> NewCall:
     locale, flow = (chosen[0], chosen[1].id) if chosen else (None, None)
-    return NewCall(_new_id("call"), route, locale, profile.bridge, profile.caller_id, flow)
+    bridge = profile.lines.bridges[0]
+    return NewCall(_new_id("call"), route, locale, bridge, profile.lines.shown(bridge), flow)
 
 
 def _new_id(prefix: str) -> str:

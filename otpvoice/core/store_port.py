@@ -33,6 +33,7 @@ class NewCall(Struct, frozen=True):
     route: str | None
     locale: str | None
     bridge: str
+    """The caller line. The store chooses another one of a client with several."""
     caller_id: str
     flow: str | None = None
     """The provider's id of the flow for ``locale``."""

@@ -208,13 +208,11 @@ class Dialer:
         log = log.bind(to=mask_number(call.number))
         code_spoken_after_s = self._calls.seconds_until_code(call)
         route = self._routes[call.route]
-        line = (route.line.bridge, route.line.caller_id) if route.line else None
         if not self._store.mark_sent(
             claim,
             route.live_for_s * 1000,
             self._rules.call_gaps_ms,
             code_spoken_after_s,
-            line,
             call.gate,
             can_cancel=call.route in self._cancelable_routes,
         ):

@@ -67,7 +67,7 @@ class CallBuilder:
         self._recorded_flows = {
             flow.id: flow
             for route in routes.values()
-            if route.line is None
+            if route.lines is None
             for table in (route.flows.common, *route.flows.of_clients.values())
             for flow in table.values()
             if flow.id and (flow.text or flow.gate)
@@ -94,7 +94,7 @@ class CallBuilder:
             route=claim.route,
             mode=route.mode,
             number=decrypt_number(self._ring, claim.verification_id, claim.encrypted_number),
-            bridge=route.line.bridge if route.line else claim.bridge,
+            bridge=claim.bridge,
             flow_id=flow.id,
             locale=locale,
             text=flow.text,
@@ -114,7 +114,7 @@ class CallBuilder:
 
     def _flow(self, route: Route, claim: Claim) -> tuple[str, Flow]:
         """Return key and flow of a call: the record's if it names one of the provider."""
-        if claim.flow_id and route.line is None:
+        if claim.flow_id and route.lines is None:
             recorded = self._recorded_flows.get(claim.flow_id, Flow(claim.flow_id))
             return claim.locale, recorded
         return route.flows.choose(claim.client, claim.locale)

@@ -1,7 +1,8 @@
 """Counters and timers for Prometheus. ``docs/metrics.md`` explains every metric.
 
-No label holds a number, id, reference, address or code, so metrics identify no person and no
-request can create a new series. Labels are fixed words, or names from the settings.
+No label holds the number of a person, an id, reference, address or code, so metrics identify no
+person and no request can create a new series. Labels are fixed words, or names and caller lines
+from the settings.
 
 Instruments are created with the application or the dialer, in a separate registry, and passed to
 the parts that use them. So applications in one process count separately, and an import counts
@@ -155,11 +156,14 @@ class StoreMetrics:
         )
         about = "Time from create to approval."
         self._approvals = histogram(registry, "approval", about, _APPROVAL_BUCKETS, "client")
+        about = "Calls that rang, by caller line."
+        self._lines = counter(registry, "line_calls", about, "line", "outcome")
         self._counters: dict[str, Callable[..., None]] = {
             "call": self._count_call,
             "dialed": lambda route, late: self._dial_delays(route).observe(int(late) / 1000),
             "redial": lambda route: self._redials(route).inc(),
             "verification": self._count_end,
+            "line": lambda line, outcome: self._lines(line, outcome).inc(),
             "denial": lambda client: self._denials(client).inc(),
         }
         start_series(self._redials, routes)

@@ -15,7 +15,7 @@ from otpvoice.diagnostics import Finding, advice, failure, ok, warning
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
 from otpvoice.providers.message_body import decode_object
-from otpvoice.sections import ProviderSection
+from otpvoice.sections import ProviderSection, line_settings
 
 S = TypeVar("S", bound=ProviderSection)
 
@@ -82,8 +82,8 @@ class AccountChecks(Generic[S]):
     """The address of this service, without a slash at its end."""
     region: str | None = None
     """Of numbers without a calling code (ISO 3166); None if several are possible."""
-    lines_of_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The numbers of clients that call from their own, digits only, by client."""
+    lines_of_clients: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """By client that calls from its own: the numbers, digits only, by their settings."""
     is_gated: bool = False
     """A text of the account or of a client asks for a key before it speaks the code."""
 
@@ -102,14 +102,17 @@ class AccountChecks(Generic[S]):
 
     @property
     def caller_line(self) -> str:
-        """The number from which the account calls, masked."""
-        return mask_number(f"+{self.section.bridge}")
+        """The numbers from which the account calls, masked."""
+        return ", ".join(mask_number(f"+{each}") for each in self.section.lines().bridges)
 
     def lines(self) -> Iterator[OwnedLine]:
         """Yield the numbers from which the account calls: its own, and those of clients."""
-        yield OwnedLine(f"{self.table} caller line", f"{self.table}.bridge", self.section.bridge)
-        for client, number in self.lines_of_clients.items():
-            yield OwnedLine(f"caller line of {client}", f"clients.{client}.bridge", number)
+        own = line_settings(self.table, self.section.bridge, self.section.bridges)
+        for setting, number in own.items():
+            yield OwnedLine(f"{self.table} caller line", setting, number)
+        for client, numbers in self.lines_of_clients.items():
+            for setting, number in numbers.items():
+                yield OwnedLine(f"caller line of {client}", setting, number)
 
     def secret_findings(self) -> Iterator[Finding]:
         """Yield whether callbacks can be authenticated; sends nothing."""

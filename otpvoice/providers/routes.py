@@ -1,19 +1,12 @@
-"""Routes: a telephone company, one of its modes, and the line that it calls from."""
+"""Routes: a telephone company, one of its modes, and the lines that it calls from."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import Flow, choose_flow
 from otpvoice.core.texts import BRAND
 from otpvoice.providers.base import Provider
-
-
-@dataclass(frozen=True, slots=True)
-class CallerLine:
-    """The line from which a provider calls."""
-
-    bridge: str
-    caller_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +44,8 @@ class Route:
     flows: ProviderFlows
     live_for_s: int
     """The longest that a call may ring or be connected, and its result be on the way."""
-    line: CallerLine | None = None
-    """The line of its calls, instead of that in their record, which is the first provider's."""
+    lines: CallerLines | None = None
+    """The lines of its calls, instead of the client's, which are with the first provider."""
 
 
 def routes_ruled_out(

@@ -176,9 +176,14 @@ class _Loader:
             **{
                 field.name: self.field(field.type, each)
                 for each, field in fields.items()
-                if each in self.values or field.required
+                if each in self.values or field.required or self._is_required(kind, each)
             }
         )
+
+    def _is_required(self, kind: type[Section], path: SettingPath) -> bool:
+        other = kind.required_unless.get(path[-1])
+        raw = self.values.get((*path[:-1], other)) if other else None
+        return other is not None and not (raw and raw.value)
 
     def field(self, annotation: Any, path: SettingPath) -> Any:
         """Return the value at ``path``, or report why there is none."""

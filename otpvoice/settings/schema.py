@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, structs
 from otpvoice import setting_types as types
 from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile
 from otpvoice.core.verification import RedialReason
@@ -57,6 +58,8 @@ class Client(Section, frozen=True, kw_only=True):
 
     key_sha256: Annotated[tuple[Annotated[str, types.KEY_HASH], ...], Meta(min_length=1)]
     bridge: Annotated[str, types.BRIDGE] | None = None
+    bridges: types.Bridges = ()
+    """Lines that take turns, instead of one ``bridge``."""
     caller_id: Annotated[str, types.CALLER_ID] | None = None
     default_name: Annotated[str, types.SPOKEN_NAME] | None = None
     flows: types.Flows | None = None
@@ -220,7 +223,6 @@ class Settings(Struct, frozen=True, kw_only=True):
             KeyError: there is no such client.
         """
         client, limits, provider = self.clients[name], self.limits, default_provider(self)
-        bridge = _override(client.bridge, provider.bridge)
         return ClientProfile(
             number_rules=NumberRules(
                 regions=_override(client.regions, limits.regions),
@@ -228,13 +230,20 @@ class Settings(Struct, frozen=True, kw_only=True):
                 deny_prefixes=limits.deny_prefixes,
                 test_numbers=self.test_numbers,
             ),
-            bridge=bridge,
-            caller_id=_override(client.caller_id, provider.caller_id) or f"+{bridge}",
+            lines=self._client_lines(client),
             default_name=_override(client.default_name, provider.default_name),
             flows=client_flows(self, provider).get(name, provider.spoken_flows()),
             ttl_s=_override(client.ttl, self.verification.ttl),
             deliver_only=client.deliver_only,
         )
+
+    def _client_lines(self, client: Client) -> CallerLines:
+        provider = default_provider(self)
+        own = (client.bridge,) if client.bridge else client.bridges
+        bridges = own or provider.lines().bridges
+        # Of several lines, people see the one that calls.
+        shown = "" if len(bridges) > 1 else _override(client.caller_id, provider.caller_id)
+        return CallerLines(bridges, shown)
 
     def call_limits(self) -> CallLimits:
         """Return the limits, with each client's own ones."""

@@ -50,10 +50,30 @@ def _provider_errors(settings: Settings) -> Iterator[FieldProblem]:
         yield from _repeated("provider.routes", settings.first_provider.routes)
     yield from _repeated("dialer.routes", settings.dialer.routes)
     routing = (*routing_errors(settings),)
-    yield from routing or (*_speech_errors(settings), *_brand_errors(settings))
+    yield from routing or (
+        *_line_errors(settings),
+        *_speech_errors(settings),
+        *_brand_errors(settings),
+    )
     for table, provider in settings.provider_tables().items():
         for name, detail in provider.problems():
             yield f"{table}.{name}", detail
+
+
+def _line_errors(settings: Settings) -> Iterator[FieldProblem]:
+    """Yield lines that contradict each other, and numbers shown instead of several lines."""
+    sections = settings.provider_tables() | {
+        f"clients.{name}": client for name, client in settings.clients.items()
+    }
+    for table, section in sections.items():
+        yield from _repeated(f"{table}.bridges", section.bridges)
+        if section.bridge and section.bridges:
+            yield f"{table}.bridges", "cannot be set together with bridge: put all lines in bridges"
+        inherited = default_provider(settings).bridges if isinstance(section, Client) else ()
+        has_several = not section.bridge and len(section.bridges or inherited) > 1
+        if section.caller_id and has_several:
+            detail = "has no use with several lines: people see the number of the line that calls"
+            yield f"{table}.caller_id", detail
 
 
 def _speech_errors(settings: Settings) -> Iterator[FieldProblem]:

@@ -25,6 +25,7 @@ This module has every key there is. All carry one tag, so that a cluster keeps t
 | undialable                      | zset | calls that settings prevented         | 7 days          |
 | number_lock:<number_hash>       | text | the live call of a number             | a day           |
 | number_lock:<bridge>:<…>        | text | the same by its caller line           | a day           |
+| line:<bridge>                   | text | how often people answer a caller line | 7 days          |
 | waiting_for_number:<…>          | set  | queued calls that wait for it         | with the call   |
 | provider_call:<provider_id>     | text | our call with this provider id        | retention       |
 | early_report:<provider_id>      | hash | a report whose call is not known yet  | a minute        |

@@ -25,6 +25,7 @@ from otpvoice.core.limits import (
     limits_of,
     longest_window_ms,
 )
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import DENIAL_KEY
 from otpvoice.core.verification import CALL_TRANSITIONS, MAX_DECLINES, CallStatus, RedialReason
 from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
@@ -39,6 +40,8 @@ EVENT_LEASE_MS: Final = 20_000
 """Length of a delivery attempt: longer than the deadlines of its request."""
 CAPTURE_TTL_MS: Final = 15 * _MINUTE_MS
 """How long the captured exchanges of a live test call are kept."""
+LINE_PROBE_PERCENT: Final = 5
+"""The share of calls that all weak caller lines of a client get together."""
 STATS_BUCKET_MS: Final = 5 * _MINUTE_MS
 ANSWER_BOUNDS_S: Final = (5, 10, 15, 20, 30, 45, 60)
 """Upper bounds of the slots for the time from sending a call to its answer."""
@@ -83,6 +86,14 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         "route_pause_ms": 10 * _SECOND_MS,
         "route_max_pause_ms": _MINUTE_MS,
         "route_state_ttl_ms": _HOUR_MS,
+        # Caller lines: an answer rate is that of about this many calls, and means nothing before
+        # the best line would have had this many of them answered. A line with fewer than this
+        # percentage of the best line's answers is weak; all weak lines get this share of the calls.
+        "line_memory": 100,
+        "line_min_answered": 15,
+        "line_weak_percent": 60,
+        "line_probe_percent": LINE_PROBE_PERCENT,
+        "line_ttl_ms": 7 * DAY_MS,
         # Call reports
         "first_status_query_ms": 3 * _SECOND_MS,
         # Time between two status queries for one call.
@@ -152,6 +163,10 @@ class StorePolicy:
     """In the order in which they are tried."""
     route_regions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The regions that a route is limited to, by its name."""
+    client_lines: Mapping[str, CallerLines] = field(default_factory=dict)
+    """The lines of each client that has several."""
+    route_lines: Mapping[str, CallerLines] = field(default_factory=dict)
+    """The lines of each route that has its own."""
     max_redials: int = 0
     """Further calls of a verification after one that did not reach the person."""
     redial_after: frozenset[RedialReason] = frozenset(RedialReason)
@@ -178,6 +193,8 @@ class StorePolicy:
             **{name: _limit(name, getattr(self.limits, name)) for name in names},
             "routes": self.routes,
             "route_regions": self.route_regions,
+            "client_lines": {name: _lines(each) for name, each in self.client_lines.items()},
+            "route_lines": {name: _lines(each) for name, each in self.route_lines.items()},
             "max_redials": self.max_redials,
             "redial_after": self.redial_after,
             "callback_timeout_ms": self.callback_timeout_ms,
@@ -201,6 +218,14 @@ class StorePolicy:
             "deliver_only": limits.deliver_only,
             "has_events": name in self.clients_with_events,
         }
+
+
+def _lines(lines: CallerLines) -> dict[str, object]:
+    return {
+        "all": lines.bridges,
+        "regions": lines.by_region(),
+        "caller_id": lines.caller_id or None,
+    }
 
 
 def to_lua(value: object) -> str:

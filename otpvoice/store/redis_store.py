@@ -64,7 +64,6 @@ class RedisStore(VerificationStore):
         live_for_ms: int,
         gaps_ms: Sequence[int],
         heard_after_s: int | None = None,
-        line: tuple[str, str] | None = None,
         gate: Gate | None = None,
         *,
         can_cancel: bool = False,
@@ -76,11 +75,9 @@ class RedisStore(VerificationStore):
             live_for_ms: how long it may be live.
             gaps_ms: the call gap after the first, second and every later call to the number.
             heard_after_s: seconds of conversation in which the code is spoken once, if known.
-            line: the caller line and the number that it shows, if they are not those of the record.
             gate: how the key becomes known, if the code is spoken only after one.
             can_cancel: the provider can cancel the call while it is not answered.
         """
-        bridge, caller_id = line or (None, None)
         reply = self._call(
             "mark_sent",
             call_id=claim.call_id,
@@ -88,8 +85,6 @@ class RedisStore(VerificationStore):
             live_for_ms=live_for_ms,
             heard_after_s=heard_after_s,
             gate=gate,
-            bridge=bridge,
-            caller_id=caller_id,
             can_cancel=can_cancel,
             gap_ms=[*gaps_ms],
         )

@@ -17,6 +17,7 @@ from otpvoice.store.policy import STATS_BUCKET_MS
 from otpvoice.store.replies import FunctionError
 
 BUCKETS_PER_DAY: Final = 288
+_OF_A_LINE: Final = b"line "
 _WHOLE_SERVICE: Final = "-"
 """In place of a client: the limit is of the whole service."""
 
@@ -32,6 +33,8 @@ class Bucket:
     ``answer <slot>`` and ``approval <slot>``, by the bounds in :mod:`otpvoice.store.policy`."""
     area_counts: Mapping[str, int]
     """``<area> <what>``: placed, answered, ended, approved."""
+    line_counts: Mapping[str, int]
+    """``<caller line> <what>``: answered, unanswered."""
 
 
 class StatsReader(BaseStore):
@@ -54,7 +57,12 @@ class StatsReader(BaseStore):
             pipeline.hgetall(self._keys.of("area_stats", number))
         found: Sequence[Any] = self._execute("stats", lambda _: pipeline.execute())
         return [
-            Bucket(number * STATS_BUCKET_MS, _counts(stats), _area_counts(area_stats))
+            Bucket(
+                number * STATS_BUCKET_MS,
+                _counts(stats),
+                _area_counts(area_stats),
+                _line_counts(stats),
+            )
             for number, stats, area_stats in zip(numbers, found[::2], found[1::2], strict=True)
         ]
 
@@ -63,6 +71,8 @@ def _counts(fields: Mapping[bytes, bytes]) -> Counter[str]:
     """Count a field that has a slot by its name and by its slot."""
     found: Counter[str] = Counter()
     for field, count in fields.items():
+        if field.startswith(_OF_A_LINE):
+            continue
         name, _, slot = field.decode().rpartition(" ")
         if not slot.isdecimal():
             found[field.decode()] += int(count)
@@ -70,6 +80,16 @@ def _counts(fields: Mapping[bytes, bytes]) -> Counter[str]:
         found[name] += int(count)
         found[f"{'approval' if name.startswith('verification') else 'answer'} {slot}"] += int(count)
     return found
+
+
+def _line_counts(fields: Mapping[bytes, bytes]) -> Counter[str]:
+    return Counter(
+        {
+            field.decode().removeprefix("line "): int(count)
+            for field, count in fields.items()
+            if field.startswith(_OF_A_LINE)
+        }
+    )
 
 
 def _area_counts(fields: Mapping[bytes, bytes]) -> Counter[str]:

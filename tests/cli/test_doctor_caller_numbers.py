@@ -125,6 +125,17 @@ def test_landline_names_the_dates_of_regulated_firms() -> None:
             ),
             {"clients.bank.bridge": "+912226754321", "provider.caller_id": "+911601123456"},
         ),
+        (
+            (
+                '[provider]\ncaller_id = "+911601123456"\n'
+                '[clients.bank]\nbridges = ["912226754321", "919876543210"]'
+            ),
+            {
+                "clients.bank.bridges[0]": "+912226754321",
+                "clients.bank.bridges[1]": "+919876543210",
+                "provider.caller_id": "+911601123456",
+            },
+        ),
         ('[limits]\nregions = ["US"]', {}),
         (
             (
@@ -145,6 +156,7 @@ def test_landline_names_the_dates_of_regulated_firms() -> None:
     ],
     ids=[
         *("bridge", "caller_id", "of_a_client", "line_of_a_client", "emptied_by_a_client"),
+        "lines_of_a_client",
         *("nobody_calls_india", "one_client_does", "two_providers", "provider_of_other_regions"),
         "order_of_routes",
     ],

@@ -4,6 +4,7 @@ import pytest
 from support.service import BRIDGE
 
 from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
@@ -28,8 +29,8 @@ def service(store: RedisStore, ring: KeyRing) -> Verifications:
         ring=ring,
         number_hasher=NumberHasher(b"the number key of these tests..."),
         profiles={
-            "login": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Customer", flows, 300),
-            "bank": ClientProfile(rules, BRIDGE, f"+{BRIDGE}", "Patron", flows, 60),
+            "login": ClientProfile(rules, CallerLines((BRIDGE,)), "Customer", flows, 300),
+            "bank": ClientProfile(rules, CallerLines((BRIDGE,)), "Patron", flows, 60),
         },
         routes=("c2c", "obd"),
         policy=CodePolicy(

@@ -56,8 +56,7 @@ def service(store: RedisStore, settings: Settings) -> Verifications:
     """Create the use cases for several clients."""
     profile = ClientProfile(
         number_rules=NumberRules(["IN"], ["mobile"]),
-        bridge=settings.provider.bridge,
-        caller_id=f"+{settings.provider.bridge}",
+        lines=settings.provider.lines(),
         default_name="Customer",
         flows={"default": Flow("24"), "hi": Flow("25")},
         ttl_s=300,

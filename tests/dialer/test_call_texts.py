@@ -6,10 +6,11 @@ from providers.plivo_samples import CALL_ID, LINE, NUMBER, adapter
 from store.driver import RING
 
 from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import Flow, Gate
 from otpvoice.core.transactions import Transaction
 from otpvoice.dialer.placement import CallBuilder
-from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
+from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.store.models import Claim
 
 TEXTS = {"default": Flow("", "Code {otp}"), "hi": Flow("", "कोड {otp}"), "fr": Flow("", "Le {otp}")}
@@ -36,13 +37,13 @@ def claim(locale: str, flow_id: str | None = None, client: str = "login") -> Cla
 
 def builder(
     flows: dict[str, Flow],
-    line: CallerLine | None = None,
+    lines: CallerLines | None = None,
     of_clients: dict[str, dict[str, Flow]] | None = None,
 ) -> CallBuilder:
     """Return a builder of calls by a provider with these flows."""
     provider_flows = ProviderFlows(flows, of_clients or {}, {"login": "ACME Pay"})
     return CallBuilder(
-        RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, 165, line)}
+        RING, {"plivo": Route("plivo", "plivo", adapter(), "", provider_flows, 165, lines)}
     )
 
 
@@ -68,12 +69,12 @@ def test_provider_with_a_line_of_its_own_speaks_the_own_texts_of_a_client(
     client: str, flow_id: str | None
 ) -> None:
     """Instead of the provider's, and whatever flow the first provider would have used."""
-    line = CallerLine("918047285009", "+918047285009")
+    lines = CallerLines(("918047285009",))
     own = {"login": {"default": Flow("", "Own {otp}")}}
-    call = builder(TEXTS, line, own).build(claim("hi", flow_id, client))
+    call = builder(TEXTS, lines, own).build(claim("hi", flow_id, client))
     expected = ("Own {otp}", "default") if client == "login" else ("कोड {otp}", "hi")
     assert (call.text, call.locale) == expected
-    assert (call.bridge, call.flow_id) == (line.bridge, "")
+    assert (call.bridge, call.flow_id) == (LINE, "")
 
 
 def test_gate_of_a_call_is_that_of_its_text_or_flow() -> None:
@@ -89,8 +90,8 @@ def test_gate_of_a_call_is_that_of_its_text_or_flow() -> None:
     assert builder(flows).build(claim("en")).gate is Gate.QUERY
     assert builder(flows).build(claim("en", "25")).gate is None
 
-    line = CallerLine("918047285009", "+918047285009")
-    assert builder({"default": gated}, line).build(claim("hi")).gate is Gate.DOOR
+    lines = CallerLines(("918047285009",))
+    assert builder({"default": gated}, lines).build(claim("hi")).gate is Gate.DOOR
 
 
 @pytest.mark.parametrize(

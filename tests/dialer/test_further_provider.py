@@ -19,6 +19,7 @@ from otpvoice.cli.doctor.accounts import account_checks
 from otpvoice.cli.doctor.network import provider_findings
 from otpvoice.container import Container
 from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.service import Verifications
@@ -51,7 +52,7 @@ from otpvoice.providers.check_table import CHECKS
 from otpvoice.providers.checks import AccountChecks, fetch
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult, CheckStatus
 from otpvoice.providers.exchange_capture import ExchangeCapture
-from otpvoice.providers.routes import CallerLine, ProviderFlows, Route
+from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.sections import ProviderSection
 from otpvoice.settings import Settings
 from otpvoice.store import Keys
@@ -59,7 +60,8 @@ from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 PUBLIC_URL = "https://otp.example.com"
-LINE = CallerLine("4930123456", "+4930123456")
+LINE = "4930123456"
+LINES = CallerLines((LINE,))
 FLOWS = ProviderFlows({"default": Flow("", "{Name}: {otp}")})
 KEY = b"key of the tiny company"
 
@@ -165,16 +167,16 @@ def flows() -> ProviderFlows:
 @pytest.fixture
 def route(company: ScriptedServer, flows: ProviderFlows) -> Route:
     """Return the route by the company."""
-    return Route("far", "tiny", Tiny(company.url), "fast", flows, 90, LINE)
+    return Route("far", "tiny", Tiny(company.url), "fast", flows, 90, LINES)
 
 
 @pytest.fixture
 def harness(store: RedisStore, settings: Settings, route: Route) -> ClientAndDialer:
     """Create a client and a dialer with this route only."""
     ring, profile = Container(settings).key_ring, NumberRules(["IN"], ["mobile"])
-    own = RedisStore(store.redis, policy=StorePolicy(routes=("far",)))
+    own = RedisStore(store.redis, policy=StorePolicy(routes=("far",), route_lines={"far": LINES}))
     own.sweep("a dialer that was heard of")
-    client = ClientProfile(profile, "918068280000", "+918068280000", "Asha", FLOWS.common, 300)
+    client = ClientProfile(profile, CallerLines(("918068280000",)), "Asha", FLOWS.common, 300)
     service = Verifications(
         store=own,
         ring=ring,
@@ -193,7 +195,7 @@ def deliver(store: RedisStore, route: Route, ring: KeyRing, url: str, **form: An
     hasher = NumberHasher(b"n" * 32)
     capture = ExchangeCapture(store, ring)
     views = WebhookViews(
-        "tiny", route.provider, (route,), store, hasher, (LINE.bridge,), capture, "", PUBLIC_URL
+        "tiny", route.provider, (route,), store, hasher, (LINE,), capture, "", PUBLIC_URL
     )
     app = Api(PUBLIC_URL, [], ApiMetrics())
     app.add_endpoints(views.endpoints())
@@ -216,11 +218,11 @@ def test_company_gets_its_line_mode_and_text(
     """And the call has the route's name, and the line of the company."""
     begun = dialed(harness, company)
     (request,) = company.requests
-    said = {"line": LINE.bridge, "to": ASHA, "say": "Asha: 4 7 1 1", "by": "fast"}
+    said = {"line": LINE, "to": ASHA, "say": "Asha: 4 7 1 1", "by": "fast"}
     assert json.loads(request.body) == said
     (call,) = harness.calls_of(begun)
     assert (call.route, call.status) == ("far", CallStatus.PLACED)
-    assert (call.bridge, call.caller_id) == (LINE.bridge, LINE.caller_id)
+    assert (call.bridge, call.caller_id) == (LINE, f"+{LINE}")
 
 
 def test_call_is_live_as_long_as_its_route_says(
@@ -280,7 +282,7 @@ def test_diagnostics_find_the_checks_of_a_further_kind(
     company: ScriptedServer, settings: Settings, reply: bytes
 ) -> None:
     """By its settings: address, account and conformance; the doctor itself does not know it."""
-    section = TinySettings(bridge=LINE.bridge, url=company.url)
+    section = TinySettings(bridge=LINE, url=company.url)
     settings = structs.replace(settings, providers={"tiny": section})
     *_, tiny = account_checks(settings, {**CHECKS, TinySettings: TinyChecks})
     company.respond(http_response(reply))
@@ -290,8 +292,8 @@ def test_diagnostics_find_the_checks_of_a_further_kind(
         ("providers.tiny.bridge", "ok" if reply == b"welcome" else "FAIL"),
         ("providers.tiny callbacks", "ok"),
     ]
-    assert LINE.bridge not in str(found)
-    query = CallQuery("call_1", "", ASHA, LINE.bridge, None, 0)
+    assert LINE not in str(found)
+    query = CallQuery("call_1", "", ASHA, LINE, None, 0)
     evidence = CapturedEvidence(
         query=query, status=CallStatus.BUSY, reply=None, callback=None, callback_at_ms=None
     )

@@ -37,7 +37,7 @@ COMMON_LABELS = {"instance", "job", "le"}
 LABEL_VALUES = {
     "status": {*CallStatus, *Status, "500", "503"},
     "outcome": {
-        *(*PlacementOutcome, *ReportOutcome, *EventOutcome),
+        *(*PlacementOutcome, *ReportOutcome, *EventOutcome, "answered", "unanswered"),
         *(problem.code for problem in (*PROBLEM_TYPES.values(), INTERNAL_ERROR)),
     },
 }
@@ -62,7 +62,13 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     event_counter(registry)("login", EventOutcome.DELIVERED).inc()
     dropped_lines_counter(registry).inc()
     store = StoreMetrics(registry)
-    changes = (b"call obd answered 5", b"dialed obd 5", b"redial obd", b"denial login")
+    changes = (
+        b"call obd answered 5",
+        b"dialed obd 5",
+        b"redial obd",
+        b"denial login",
+        b"line 9180 answered",
+    )
     store.observe_function("settle", 0.001, [*changes, b"verification approved 5 login"])
     store.failures("settle").inc()
     settings = settings_with(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import Flow
 from otpvoice.settings import LoadedSettings
 
@@ -17,8 +18,7 @@ def test_client_without_own_values_has_the_common_ones(start: Start) -> None:
     """From provider, limits and verification."""
     toml = '[provider]\ndefault_name = "Friend"\n[limits]\nregions = ["DE"]\n'
     profile = start(toml, OTPVOICE_VERIFICATION_TTL="120").settings.client_profile("app")
-    assert profile.bridge == "918068280000"
-    assert profile.caller_id == "+918068280000"
+    assert profile.lines == CallerLines(("918068280000",))
     assert profile.default_name == "Friend"
     assert profile.flows == {"default": Flow("24")}
     assert profile.number_rules.regions == ("DE",)
@@ -41,8 +41,7 @@ def test_client_with_own_values_overrides_the_common_ones(start: Start) -> None:
     """
     loaded = start(toml, OTPVOICE_PROVIDER_FLOWS="default=24,hi=25")
     profile = loaded.settings.client_profile("bank")
-    assert profile.bridge == "918068281111"
-    assert profile.caller_id == "+912222222222"
+    assert profile.lines == CallerLines(("918068281111",), "+912222222222")
     assert profile.default_name == "Member"
     assert profile.flows == {"default": Flow("40")}
     assert profile.number_rules.regions == ("IN", "AE")
@@ -50,12 +49,10 @@ def test_client_with_own_values_overrides_the_common_ones(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "caller_id"),
+    ("own", "shown"),
     [("", "+911111111111"), ('caller_id = ""', "+918068281111")],
 )
-def test_caller_id_is_the_clients_then_the_providers(
-    start: Start, own: str, caller_id: str
-) -> None:
+def test_caller_id_is_the_clients_then_the_providers(start: Start, own: str, shown: str) -> None:
     """An empty one means the bridge's number."""
     toml = f"""
         [provider]
@@ -65,7 +62,8 @@ def test_caller_id_is_the_clients_then_the_providers(
         bridge = "918068281111"
         {own}
     """
-    assert start(toml).settings.client_profile("bank").caller_id == caller_id
+    lines = start(toml).settings.client_profile("bank").lines
+    assert lines.shown("918068281111") == shown
 
 
 def test_client_with_empty_regions_calls_no_number(start: Start) -> None:
@@ -181,3 +179,96 @@ def test_quotas_with_equal_windows_are_an_error(errors_of: ErrorsOf) -> None:
         OTPVOICE_CLIENTS_APP_CALLS_PER_CLIENT="1/1m,2/60s",
     )
     assert set(errors) == {"limits.calls_per_ip[1]", "clients.app.calls_per_client[1]"}
+
+
+# Caller lines ------------------------------------------------------------------------------------
+
+SEVERAL = 'bridges = ["918068281111", "12025550100"]'
+
+
+def test_client_has_its_lines_or_those_of_the_provider(start: Start) -> None:
+    """People see the line that calls, whatever number the provider's one line shows."""
+    toml = f"""
+        [provider]
+        caller_id = "+911111111111"
+        [clients.bank]
+        key_sha256 = "{TWO}"
+        {SEVERAL}
+    """
+    settings = start(toml).settings
+    lines = settings.client_profile("bank").lines
+    assert lines == CallerLines(("918068281111", "12025550100"))
+    assert lines.shown("12025550100") == "+12025550100"
+    assert lines.serving("US") == ("12025550100",)
+    assert lines.serving("GB") == lines.bridges
+    assert settings.client_profile("app").lines.shown("918068280000") == "+911111111111"
+
+
+@pytest.mark.parametrize("own", ["", 'caller_id = ""', "bridges = []"])
+def test_client_without_lines_has_all_of_the_provider(start: Start, own: str) -> None:
+    toml = f"[provider]\n{SEVERAL}\n[clients.app]\n{own}"
+    lines = start(toml, OTPVOICE_PROVIDER_BRIDGE=None).settings.client_profile("app").lines
+    assert lines == CallerLines(("918068281111", "12025550100"))
+
+
+def test_one_line_of_a_client_replaces_those_of_the_provider(start: Start) -> None:
+    """It may show another number."""
+    toml = f"""
+        [provider]
+        {SEVERAL}
+        [clients.app]
+        bridge = "918068280000"
+        caller_id = "+911800123456"
+    """
+    lines = start(toml, OTPVOICE_PROVIDER_BRIDGE=None).settings.client_profile("app").lines
+    assert lines == CallerLines(("918068280000",), "+911800123456")
+
+
+def test_lines_are_read_from_a_variable(start: Start) -> None:
+    """Separated by commas."""
+    lines = (
+        start(OTPVOICE_CLIENTS_APP_BRIDGES="918068281111, 918068281112")
+        .settings.client_profile("app")
+        .lines
+    )
+    assert lines.bridges == ("918068281111", "918068281112")
+
+
+@pytest.mark.parametrize(
+    ("toml", "setting", "detail"),
+    [
+        (f"[provider]\n{SEVERAL}", "provider.bridges", "together with bridge"),
+        (
+            f'[clients.app]\nbridge = "918068280000"\n{SEVERAL}',
+            "clients.app.bridges",
+            "together with bridge",
+        ),
+        ('[clients.app]\nbridges = ["1234567", "1234567"]', "clients.app.bridges[1]", "already"),
+        ('[clients.app]\nbridges = ["+1234567"]', "clients.app.bridges[0]", "7 to 15 digits"),
+        (
+            f'[clients.app]\ncaller_id = "+911111111111"\n{SEVERAL}',
+            "clients.app.caller_id",
+            "has no use with several lines",
+        ),
+    ],
+    ids=["both", "both_of_a_client", "twice", "plus", "caller_id"],
+)
+def test_lines_that_contradict_are_an_error(
+    errors_of: Callable[..., dict[str, str]], toml: str, setting: str, detail: str
+) -> None:
+    """Each names the setting."""
+    assert detail in errors_of(toml)[setting]
+
+
+def test_caller_id_with_lines_of_the_provider_is_an_error(
+    errors_of: Callable[..., dict[str, str]],
+) -> None:
+    """It would be shown for every line."""
+    toml = f'[provider]\n{SEVERAL}\n[clients.app]\ncaller_id = "+911111111111"'
+    errors = errors_of(toml, OTPVOICE_PROVIDER_BRIDGE=None)
+    assert "has no use with several lines" in errors["clients.app.caller_id"]
+
+
+def test_provider_needs_a_line(errors_of: Callable[..., dict[str, str]]) -> None:
+    """One or several."""
+    assert "is missing" in errors_of(OTPVOICE_PROVIDER_BRIDGE=None)["provider.bridge"]

@@ -97,7 +97,7 @@ def test_routes_with_regions_come_first_by_default(start: Start) -> None:
     regional = '[routes.abroad]\nprovider = "twilio"\nregions = ["US"]'
     settings = start(TWILIO + SECOND + regional).settings
     assert route_order(settings) == ("abroad", "obd", "c2c", "second")
-    assert settings.client_profile("app").bridge == "918068280000"
+    assert settings.client_profile("app").lines.bridges == ("918068280000",)
 
 
 def test_provider_table_may_be_missing_if_there_are_others(start: Start) -> None:
@@ -106,7 +106,7 @@ def test_provider_table_may_be_missing_if_there_are_others(start: Start) -> None
     assert [*providers_by_name(settings)] == ["twilio"]
     assert route_order(settings) == ("twilio",)
     profile = settings.client_profile("app")
-    assert (profile.bridge, profile.caller_id) == ("12025550100", "+12025550100")
+    assert (profile.lines.bridges, profile.lines.caller_id) == (("12025550100",), "")
     assert profile.flows["hi"].text == "कोड {otp}"
 
 

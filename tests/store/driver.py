@@ -14,7 +14,7 @@ from support.service import ASHA, BRIDGE
 
 from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
 from otpvoice.core.keys import KeyRing, NumberHasher, mask_number
-from otpvoice.core.phone import Number
+from otpvoice.core.phone import Number, region_of
 from otpvoice.core.speech import Gate
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
 from otpvoice.core.transactions import Transaction
@@ -211,13 +211,11 @@ class StoreDriver:
         live_for_s: float = LIVE_FOR_S,
         heard_after_s: int | None = None,
         gate: Gate | None = None,
-        line: str | None = None,
     ) -> bool:
-        """Mark a claimed call as sent. ``line``: of a company that has its own."""
+        """Mark a claimed call as sent."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
-        own_line = (line, f"+{line}") if line else None
         live_for_ms = round(live_for_s * 1000)
-        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, own_line, gate=gate)
+        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, gate)
 
     def record(self, claim: Claim, result: CallResult) -> RecordResult:
         """Record a result."""
@@ -351,8 +349,8 @@ def new_call(route: str | None = None, bridge: str = BRIDGE) -> NewCall:
 
 
 def limit_keys_of(to: str, ip: str | None, reference: str | None) -> LimitKeys:
-    """Return the limit keys of an Indian number."""
-    number = Number(to, "IN", "mobile")
+    """Return the limit keys of a number."""
+    number = Number(to, region_of(to), "mobile")
     return LimitKeys(
         prefix_hash=NUMBERS.hash_attribute("prefix", number.prefix),
         area=number.area,

@@ -7,14 +7,15 @@ from redis import Redis
 from store.driver import NUMBERS, PLACED, StoreDriver
 from support.service import ASHA, BRIDGE
 
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store.models import CallResult, Claim, ReportOutcome, RouteHealth
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 LINE = "12025550100"
-LINES = {"obd": None, "abroad": LINE}
-"""By route. The first company calls from the client's own line."""
+POLICY = StorePolicy(routes=("obd", "abroad"), route_lines={"abroad": CallerLines((LINE,))})
+"""The first company calls from the client's own line."""
 ORDERS = (("obd", "abroad"), ("abroad", "obd"), ("abroad", "abroad"))
 UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
 
@@ -22,13 +23,13 @@ UNKNOWN = CallResult(CallStatus.UNKNOWN, CallReason.PROVIDER_ERROR)
 @pytest.fixture
 def driver(redis: Redis) -> StoreDriver:
     """Return a driver of two companies. Calls to a number follow without a gap."""
-    return StoreDriver(RedisStore(redis, policy=StorePolicy(routes=tuple(LINES))), gaps=(0,))
+    return StoreDriver(RedisStore(redis, policy=POLICY), gaps=(0,))
 
 
 def dial(driver: StoreDriver, result: CallResult = PLACED) -> Claim:
     """Place the next due call over the line of its company."""
     claim = driver.claim()
-    assert driver.mark_sent(claim, line=LINES[claim.route])
+    assert driver.mark_sent(claim)
     driver.record(claim, result)
     return claim
 
@@ -49,12 +50,12 @@ def test_number_is_locked_for_the_other_company_until_the_call_ends(
     driver.create(route=first)
     live = driver.claim()
     if result:
-        assert driver.mark_sent(live, line=LINES[first])
+        assert driver.mark_sent(live)
         driver.record(live, result)
     driver.create(route=second, client="bank")
     assert driver.seconds_until_due() > 0
     if result is None:
-        assert driver.mark_sent(live, line=LINES[first])
+        assert driver.mark_sent(live)
         driver.record(live, PLACED)
         assert driver.seconds_until_due() > 0
     driver.apply_callback(CallStatus.BUSY, call_id=live.call_id)
@@ -106,7 +107,7 @@ def test_refused_call_releases_the_lock_for_the_next(
     """The call that follows it and one of another client ring one after the other."""
     begun = driver.create(route=first)
     claim = driver.claim()
-    assert driver.mark_sent(claim, line=LINES[first])
+    assert driver.mark_sent(claim)
     driver.create(route=first, client="bank")
     refused = CallResult(
         CallStatus.FAILED,
@@ -119,7 +120,7 @@ def test_refused_call_releases_the_lock_for_the_next(
     assert locks(driver) == set()
     claims = [driver.claim()]
     assert driver.seconds_until_due() > 0
-    assert driver.mark_sent(claims[0], line=LINES[claims[0].route])
+    assert driver.mark_sent(claims[0])
     driver.record(claims[0], PLACED)
     driver.apply_callback(CallStatus.BUSY, call_id=claims[0].call_id)
     claims.append(driver.claim())

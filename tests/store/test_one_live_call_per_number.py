@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 from store.driver import PLACED, StoreDriver
 
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.discovery import connect
 from otpvoice.store.models import Claim
@@ -16,9 +17,10 @@ from otpvoice.store.redis_store import RedisStore
 
 NUMBERS = [f"+91981234567{n}" for n in range(4)]
 BRIDGES = ["918068280000", "918068280001"]
-COMPANY_LINES = {"obd": None, "abroad": "12025550100"}
-"""By route; the first company calls from the lines of the clients."""
-POLICY = StorePolicy(routes=tuple(COMPANY_LINES))
+POLICY = StorePolicy(
+    routes=("obd", "abroad"), route_lines={"abroad": CallerLines(("12025550100",))}
+)
+"""The first company calls from the lines of the clients."""
 CLIENTS = 6
 ROUNDS = 5
 DIALERS = 8
@@ -64,7 +66,7 @@ class Company:
             self.over.wait(0.002)
             return
         with self.rings(claim):
-            assert driver.mark_sent(claim, gaps=(0,), line=COMPANY_LINES[claim.route])
+            assert driver.mark_sent(claim, gaps=(0,))
             assert driver.store.record_result(claim, PLACED).status is CallStatus.PLACED
         driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id)
         verification, _ = self._begun[claim.verification_id]

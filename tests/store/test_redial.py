@@ -8,6 +8,7 @@ from store.builders import driver_with_quotas
 from store.driver import CODE, RING, StoreDriver
 
 from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.lines import CallerLines
 from otpvoice.core.verification import Call, CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult
 
@@ -52,12 +53,13 @@ def test_missed_call_is_redialed_after_the_gap(driver: StoreDriver, status: Call
     )
 
 
-def test_redial_of_a_call_by_another_line_has_the_client_line_again(driver: StoreDriver) -> None:
+def test_redial_of_a_call_by_another_line_has_the_client_line_again(redis: Redis) -> None:
     """The line of another provider is used for the one call that this provider places."""
-    begun = driver.create()
-    own = begun.calls[0].bridge
     line = ("918068289999", "+911140000000")
-    assert driver.store.mark_sent(driver.claim(), 165_000, [60_000], None, line)
+    lines = {"obd": CallerLines((line[0],), line[1])}
+    driver = driver_with_quotas(redis, max_redials=1, route_lines=lines)
+    begun = called(driver)
+    own = begun.calls[0].bridge
     first, second = report_end(driver, begun, CallStatus.BUSY)
     assert (first.bridge, first.caller_id) == line
     assert (second.bridge, second.caller_id) == (own, f"+{own}")

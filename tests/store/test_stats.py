@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
 from store.driver import CODE, RAVI, StoreDriver
-from support.service import ASHA
+from support.service import ASHA, BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
@@ -27,6 +27,11 @@ def buckets(driver: StoreDriver) -> list[Bucket]:
 def counted(driver: StoreDriver) -> Counter[str]:
     """Return all counts of the last day."""
     return sum((Counter(each.counts) for each in buckets(driver)), Counter[str]())
+
+
+def by_line(driver: StoreDriver) -> Counter[str]:
+    """Return the same by caller line."""
+    return sum((Counter(each.line_counts) for each in buckets(driver)), Counter[str]())
 
 
 def by_area(driver: StoreDriver) -> Counter[str]:
@@ -52,6 +57,18 @@ def test_login_is_counted_once(driver: StoreDriver) -> None:
     assert by_area(driver) == {
         f"{AREA} {what}": 1 for what in ("placed", "answered", "ended", "approved")
     }
+
+
+def test_calls_that_rang_are_counted_by_line(driver: StoreDriver) -> None:
+    """Each once; a failed call says nothing about the line."""
+    for n, status in enumerate([*CallStatus]):
+        if status in {"answered", "busy", "no_answer", "failed"}:
+            to = f"+9198123456{n:02}"
+            driver.create(to)
+            claim = driver.dial()
+            for _ in range(2):
+                driver.apply_callback(status, call_id=claim.call_id, to=to)
+    assert by_line(driver) == {f"{BRIDGE} answered": 1, f"{BRIDGE} unanswered": 2}
 
 
 def test_repetitions_are_not_counted(driver: StoreDriver) -> None:

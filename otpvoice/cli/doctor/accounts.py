@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from otpvoice.core.phone import single_region
 from otpvoice.providers.check_table import CHECKS, CheckTable
 from otpvoice.providers.checks import Checks
+from otpvoice.sections import line_settings
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import (
     client_flows,
@@ -41,6 +42,9 @@ def account_checks(settings: Settings, table: CheckTable = CHECKS) -> Iterator[C
         )
 
 
-def _own_lines(settings: Settings) -> dict[str, str]:
+def _own_lines(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the lines of clients that have their own, which the default provider calls from."""
-    return {name: client.bridge for name, client in settings.clients.items() if client.bridge}
+    return {
+        name: line_settings(f"clients.{name}", client.bridge, client.bridges)
+        for name, client in settings.clients.items()
+    }

@@ -14,6 +14,7 @@ from phonenumbers import NumberParseException, PhoneNumberType
 
 from otpvoice.core.keys import mask_number
 from otpvoice.diagnostics import Finding, Level
+from otpvoice.sections import line_settings
 from otpvoice.settings import Settings
 from otpvoice.settings.routing import (
     default_provider,
@@ -132,14 +133,15 @@ def caller_numbers(settings: Settings) -> dict[str, str]:
             # A client's own line is with the default provider.
             own = client if section is default else section
             owner = f"clients.{name}" if section is default else table
+            lines = line_settings(owner, own.bridge, own.bridges)
+            lines = lines or line_settings(table, section.bridge, section.bridges)
             caller_id, caller_table = own.caller_id, owner
             if caller_id is None:
                 caller_id, caller_table = section.caller_id, table
-            if caller_id:
+            if caller_id and len(lines) == 1:  # of several, people see the one that calls
                 numbers[f"{caller_table}.caller_id"] = caller_id
             else:
-                bridge_table = owner if own.bridge else table
-                numbers[f"{bridge_table}.bridge"] = f"+{own.bridge or section.bridge}"
+                numbers |= {setting: f"+{bridge}" for setting, bridge in lines.items()}
     return numbers
 
 

@@ -13,7 +13,7 @@
 -- No function catches errors: a function that fails half way must be reported, never counted as done.
 
 local Records, Counters, Windows, Numbers, Stats, Breakers, Limits, Capacity = {}, {}, {}, {}, {}, {}, {}, {}
-local Queue, Routes, NumberLock, Calls, Verifications = {}, {}, {}, {}, {}
+local Queue, Routes, Lines, NumberLock, Calls, Verifications = {}, {}, {}, {}, {}, {}
 local Events, Reports, Idempotency, Gate = {}, {}, {}, {}
 
 -- The state of one run. Everything else outside of a function outlives the run.
@@ -125,6 +125,7 @@ end
 --   redial <route>
 --   verification <status> <ms since it was created> <client>
 --   denial <client>
+--   line <caller line> <answered or unanswered>
 local function count(...) metrics[#metrics + 1] = table.concat({ ... }, ' ') end
 
 -- Every table in a reply costs the server time, so empty metrics are left out.

@@ -149,15 +149,6 @@ function Calls.requeue(call, due)
   Queue.add(call.id, call.client, due)
 end
 
--- Record the line of a provider that the client's own line is not with. The client's own stays known: the next route
--- may be one of its provider again.
-function Calls.use_line(call, bridge, caller_id)
-  local own_bridge, own_caller_id = Calls.own_line(call)
-  NumberLock.release_line(call)
-  Records.set(Calls.key(call.id), { 'bridge', bridge, 'caller_id', caller_id, 'own_bridge', own_bridge,
-    'own_caller_id', own_caller_id })
-end
-
 -- Return the caller line that the client's settings chose for a call, and the number that it shows.
 function Calls.own_line(call)
   if call.own_bridge then return call.own_bridge, call.own_caller_id end
@@ -184,8 +175,8 @@ function Calls.undo_send(call, is_refused)
 end
 
 -- Queue a new call of a verification.
--- `spec`: {id, bridge, caller_id, route, locale, flow, tried, own_gap, kept_ms: how long the verification's record is
--- kept, if it was just written with this call}; without a route or locale it takes the verification's. The flow is
+-- `spec`: {id, bridge, caller_id, route, locale, flow, tried, tried_lines, own_gap, kept_ms: how long the verification's
+-- record is kept, if it was just written with this call}; without a route or locale it takes the verification's. The flow is
 -- the provider's id of the script that speaks the locale. It is stored with the call, so a dialer needs no settings of
 -- the client.
 function Calls.queue(verification, spec, due)
@@ -196,7 +187,8 @@ function Calls.queue(verification, spec, due)
     client = verification.client, status = 'queued', route = route, locale = spec.locale or verification.locale,
     bridge = spec.bridge, due_at = due, flow = spec.flow or has_own_locale and verification.flow or nil,
     caller_id = spec.caller_id ~= '+' .. spec.bridge and spec.caller_id or nil,
-    live_test = verification.live_test, test = verification.test, tried = spec.tried, own_gap = spec.own_gap })
+    live_test = verification.live_test, test = verification.test, tried = spec.tried, tried_lines = spec.tried_lines,
+    own_gap = spec.own_gap })
   call.verification = verification.id
   Capacity.reserve(verification, spec.id, due)
   redis.call('PEXPIRE', Calls.key(spec.id), spec.kept_ms or redis.call('PTTL', key))
@@ -208,10 +200,11 @@ function Calls.queue(verification, spec, due)
   count_call({ route = route, test = verification.test }, 'queued')
 end
 
--- Queue a further call with the settings of the one before.
+-- Queue a further call with the settings of the one before, such as its caller line if `spec` has no other.
 function Calls.queue_after(call, verification, spec, due)
+  local bridge, caller_id = Calls.own_line(call)
   spec.locale, spec.flow = call.locale, call.flow
-  spec.bridge, spec.caller_id = Calls.own_line(call)
+  if not spec.bridge then spec.bridge, spec.caller_id = bridge, caller_id end
   Calls.queue(verification, spec, due)
 end
 
@@ -225,14 +218,20 @@ function Calls.speech_reply(outcome, call, verification)
 end
 
 -- Return why no call can be accepted, as an outcome, or nil. A delayed call may wait for a dialer to start, and a
--- test number needs no route.
--- `of`: {client, number, test; limit_keys if it is new}   `sender`: of the call
-function Calls.unavailable(of, sender, is_delayed)
-  local has_dialer = Queue.dialers() > 0
-  local has_route = of.test ~= nil
-  for _, route in ipairs(Routes.serving(of.number, of.limit_keys and of.limit_keys.region)) do
-    has_route = has_route or not Routes.is_closed(route, sender)
+-- test number needs no route. Among the lines of its client, the call gets one that no open route refuses.
+-- `of`: {client, number, test; limit_keys if it is new}   `spec`: see queue(); its line is set   `flow`: of the call
+function Calls.unavailable(of, spec, flow, is_delayed)
+  local has_dialer, has_route = Queue.dialers() > 0, of.test ~= nil
+  local region = of.limit_keys and of.limit_keys.region
+  local lines = Lines.of_client(of, spec, region)
+  local line = lines[1]
+  for _, route in ipairs(has_route and {} or Routes.serving(of.number, region)) do
+    local of_route = POLICY.route_lines[route]
+    local open = Routes.open_line(route, of_route and of_route.all or lines, flow)
+    has_route, line = open ~= nil, not of_route and open or line
+    if has_route then break end
   end
+  if line ~= spec.bridge then spec.bridge, spec.caller_id = line, '+' .. line end
   if not is_delayed and not (has_dialer and has_route) then return 'calls_unavailable' end
   if not has_dialer then return nil end
   local _, due = Queue.first(of.client)

@@ -19,17 +19,31 @@ function Routes.sender(of)
   return (((of.bridge or '') .. '/' .. (of.flow or '')):gsub('[%s|]', '_'))
 end
 
+function Routes.load(route) return Records.read('route', route) or {} end
+
+-- Return whether the state of a route concerns a sender: if not, the route is open for it.
+function Routes.concerns(state, sender)
+  return not state.refused_senders or (' ' .. state.refused_senders .. ' '):find(' ' .. sender .. ' ', 1, true) ~= nil
+end
+
 -- Return the state of a route for a sender: without `closed_until` if it is open for this sender.
 function Routes.state(route, sender)
-  local state = Records.read('route', route) or {}
-  if state.refused_senders and not (' ' .. state.refused_senders .. ' '):find(' ' .. sender .. ' ', 1, true) then
-    state.closed_until, state.probe_until = nil, nil
-  end
+  local state = Routes.load(route)
+  if not Routes.concerns(state, sender) then state.closed_until, state.probe_until = nil, nil end
   return state
 end
 
 function Routes.is_closed(route, sender)
   return tonumber(Routes.state(route, sender).closed_until or '0') > NOW
+end
+
+-- Return the first of some caller lines for which a route is open, or nil.
+function Routes.open_line(route, lines, flow)
+  local state = Routes.load(route)
+  local is_closed = tonumber(state.closed_until or '0') > NOW
+  for _, bridge in ipairs(lines) do
+    if not (is_closed and Routes.concerns(state, Routes.sender({ bridge = bridge, flow = flow }))) then return bridge end
+  end
 end
 
 -- Return the routes that are closed, or wait for their probe.

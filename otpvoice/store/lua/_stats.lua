@@ -7,6 +7,7 @@
 --                           "refused": failed before that
 --                           "approved" and "answered" are followed by a slot: the number of the first upper bound
 --                           (store/policy.py) that the duration does not exceed
+--   line <caller line> <what>   answered, unanswered: calls that rang
 -- hash area_stats:<bucket>
 --   <area> <what>           placed, answered, approved, unapproved
 --
@@ -52,11 +53,16 @@ function Stats.call_changed(call, status, is_accepted)
   end
   if status == 'placed' then return end
   if status == 'failed' and not call.placed_at then status = 'refused' end
+  Lines.call_ended(call, status)
   if status ~= 'answered' then return add('stats', name .. status) end
   -- The report of an answered call arrives when the conversation is over.
   local until_answer_ms = NOW - (call.sent_at or NOW) - (call.duration or 0) * 1000
   add('stats', name .. 'answered' .. slot_of(until_answer_ms, POLICY.answer_bounds_s))
   add_in_area(call.number, 'answered')
+end
+
+function Stats.line_ended(bridge, is_answered)
+  add('stats', 'line ' .. bridge .. (is_answered and ' answered' or ' unanswered'))
 end
 
 -- A verification that was superseded continues as another, so it does not count as unapproved.

@@ -40,29 +40,36 @@ local function candidates_of(call)
   return candidates[1] and candidates or { call.route }
 end
 
--- Return the route to dial by, and whether the call probes it; or nil, and when to try again.
+-- Return the route to dial by, its caller line, and whether the call probes it; or nil, nil, and when to try again.
 --
 -- An open route is preferred: the call's own, or else another. But a call that may be refused probes a closed route
 -- that any call may probe, even if another is open. Otherwise a route that no call prefers would stay closed although
 -- the provider accepts calls again. A call that may not be refused probes a route only if none is open. A live test
--- call probes another route than its own only while its own is closed.
+-- call probes another route than its own only while its own is closed. A route that is closed for a caller line is
+-- used from another line of the same client at once.
 local function available_route(call, verification)
-  local open, closed, closed_until
-  local soonest, sender = math.huge, Routes.sender(call)
+  local open, open_line, closed, closed_line, closed_until
+  local soonest = math.huge
   for _, route in ipairs(candidates_of(call)) do
-    local state = Routes.state(route, sender)
+    local state, is_open = Routes.load(route), false
     local usable_at = math.max(tonumber(state.closed_until or '0'), tonumber(state.probe_until or '0'))
-    if usable_at > NOW then
-      soonest = math.min(soonest, usable_at)
-    elseif not state.closed_until then
-      open = open or route
-    elseif not closed and (not open or (state.probe_by == 'any' and not call.live_test)) then
-      closed, closed_until = route, state.closed_until
+    for _, line in ipairs(Lines.of_call(call, route, not state.closed_until)) do
+      is_open = not state.closed_until or not Routes.concerns(state, Routes.sender({ bridge = line, flow = call.flow }))
+      if is_open then
+        if not open then open, open_line = route, line end
+        break
+      elseif usable_at > NOW then
+        soonest = math.min(soonest, usable_at)
+      elseif not closed and (not open or (state.probe_by == 'any' and not call.live_test)) then
+        closed, closed_line, closed_until = route, line, state.closed_until
+      end
     end
   end
-  if closed and (not open or call.live_test or can_afford_refusal(verification)) then return closed, closed_until end
-  if open then return open end
-  return nil, soonest
+  if closed and (not open or call.live_test or can_afford_refusal(verification)) then
+    return closed, closed_line, closed_until
+  end
+  if open then return open, open_line end
+  return nil, nil, soonest
 end
 
 -- Return until when limits postpone a call. A code that could not be checked is not spoken, and a call at another time
@@ -79,7 +86,7 @@ local function latest_dial(verification)
   return verification.expires_at - math.min(margin, math.max(slack, margin - slack))
 end
 
--- Return the route to dial by, or nil after postponing the call. A call to a test number is not dialed: it needs no
+-- Return the route to dial by and its line, or nil after postponing the call. A call to a test number is not dialed: it needs no
 -- lock, and must not probe a closed route.
 local function choose_route(call, verification)
   if verification.test then return call.route end
@@ -101,7 +108,7 @@ local function choose_route(call, verification)
     NumberLock.add_waiter(call, locked_until)
     return wait(call, verification, locked_until, dial_by)
   end
-  local route, probes = available_route(call, verification)
+  local route, line, probes = available_route(call, verification)
   if not route then
     Routes.add_waiter(call)
     return wait(call, verification, probes, dial_by)
@@ -109,7 +116,7 @@ local function choose_route(call, verification)
   if probes then
     redis.call('HSET', Routes.key(route), 'probe_until', NOW + POLICY.lease_ms, 'probe_call', call.id)
   end
-  return route
+  return route, line
 end
 
 -- Due calls go first to the client with the fewest live calls, and in the order in which they are due. So one client
@@ -133,9 +140,10 @@ local function next_due()
   return id, whose
 end
 
-local function lease_to_holder(call, verification, route)
-  local lease_until = NOW + POLICY.lease_ms
-  Calls.transition(call, 'dialing', { holder = ARGS.holder, lease_until = lease_until, route = route })
+local function lease_to_holder(call, verification, route, line)
+  local lease_until, changes = NOW + POLICY.lease_ms, line and Lines.changes(call, route, line) or {}
+  changes.holder, changes.lease_until, changes.route = ARGS.holder, lease_until, route
+  Calls.transition(call, 'dialing', changes)
   redis.call('ZADD', DIALING, lease_until, call.id)
   if not verification.test then NumberLock.acquire(call, lease_until) end
   local reply = { 'holder', ARGS.holder, 'call_id', call.id, 'verification_id', verification.id,
@@ -163,12 +171,13 @@ for _ = 1, POLICY.claim_max_candidates do
   local call = Calls.load(id)
   local verification = call and call.status == 'queued' and Verifications.load(call.verification)
   local is_pending = verification and verification.status == 'pending'
-  local route = is_pending and choose_route(call, verification)
+  local route, line
+  if is_pending then route, line = choose_route(call, verification) end
   if not is_pending then
     -- The end of a verification removes its calls from the queue. This one's record has expired.
     Queue.remove(id, client)
   elseif route then
-    return lease_to_holder(call, verification, route)
+    return lease_to_holder(call, verification, route, line)
   end
 end
 return { 'wait_ms', 0 }

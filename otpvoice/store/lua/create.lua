@@ -70,8 +70,7 @@ local function refuse_call(of, latest, more)
     return refuse_for_limit('call_gap', 'call_gap', due - latest)
   end
   if limit then return refuse_for_limit('rate_limited ' .. limit, limit, retry_at - NOW) end
-  local sender = Routes.sender({ bridge = spec.bridge, flow = spec.flow or of.flow or ARGS.flow })
-  local outcome = Calls.unavailable(of, sender, is_delayed)
+  local outcome = Calls.unavailable(of, spec, spec.flow or of.flow or ARGS.flow, is_delayed)
   if outcome then return refuse(outcome) end
 end
 

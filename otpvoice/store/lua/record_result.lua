@@ -6,7 +6,8 @@
 --            is_unsent: it provably did not ring; is_refused: the provider replied and took no call
 --            route_health: "" for none; good; bad: consecutive ones over different numbers close the route;
 --            unreached: likewise, over any numbers; down: closes it at once
---            next_call_id, next_route, tried: the call after a failed one, if it has a route; the routes tried so far
+--            next_call_id, next_route, tried: the call after a failed one, if it has a route; the routes tried so far.
+--            One that the provider refused is followed by a call from another line, if its client has one
 -- Returns    status: the call's, or false if this holder no longer has it; route_change: "closed", "opened" or ""
 
 local call = Calls.load(ARGS.call_id)
@@ -15,7 +16,7 @@ local is_refused = ARGS.is_refused or ARGS.reason == 'refused' -- then the call 
 local unsent = ARGS.is_unsent and (is_refused and 'refused' or 'unsent')
 local health = ARGS.route_health ~= '' and ARGS.route_health
 local route_change = Routes.update_health(call, { route_health = health, unsent = unsent })
-local verification = Verifications.load(call.verification)
+local verification, bridge = Verifications.load(call.verification), call.bridge
 local is_pending = verification and verification.status == 'pending'
 
 if ARGS.provider_id then
@@ -50,10 +51,11 @@ if status == 'queued' then
 end
 local changed = Calls.transition(call, status, changes)
 if changed and not call.sent_at then Calls.release_capacity(call) end
-if changed and is_pending and ARGS.next_route and not call.live_test and NOW <= Calls.latest_due(verification)
+local next_call = { id = ARGS.next_call_id, route = ARGS.next_route, tried = ARGS.tried, own_gap = call.own_gap }
+if changed and status == 'failed' and changes.reason == 'refused' then Lines.use_another(call, next_call, bridge) end
+if changed and is_pending and next_call.route and not call.live_test and NOW <= Calls.latest_due(verification)
   and not Calls.active(verification) and not Limits.attempts_exhausted(verification) then
-  Calls.queue_after(call, verification,
-    { id = ARGS.next_call_id, route = ARGS.next_route, tried = ARGS.tried, own_gap = call.own_gap }, NOW)
+  Calls.queue_after(call, verification, next_call, NOW)
 end
 if ARGS.provider_id then Reports.apply_early(call, ARGS.provider_id) end
 return { 'status', call.status, 'route_change', route_change }

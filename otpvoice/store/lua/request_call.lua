@@ -40,9 +40,9 @@ end
 if due > Calls.latest_due(verification) then return Verifications.result('too_late', verification) end
 local refusal = refuse(due)
 if refusal then return refusal end
-local sender = Routes.sender({ bridge = ARGS.bridge, flow = ARGS.flow or verification.flow })
-local outcome = Calls.unavailable(verification, sender, false)
+local spec = { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale, bridge = ARGS.bridge,
+  caller_id = ARGS.caller_id, flow = ARGS.flow }
+local outcome = Calls.unavailable(verification, spec, spec.flow or verification.flow, false)
 if outcome then return Verifications.result(outcome, verification) end
-Calls.queue(verification, { id = ARGS.call_id, route = ARGS.call_route, locale = ARGS.call_locale,
-  bridge = ARGS.bridge, caller_id = ARGS.caller_id, flow = ARGS.flow }, due)
+Calls.queue(verification, spec, due)
 return Idempotency.result('coming', verification)

@@ -4,7 +4,7 @@
 
 -- By type of key: command and what follows the key.
 local COMMANDS = {
-  string = { SET = { '1' }, GET = {}, INCR = {}, EXISTS = {}, PTTL = {}, PEXPIRE = { '1000' } },
+  string = { SET = { '1' }, GET = {}, MGET = {}, INCR = {}, EXISTS = {}, PTTL = {}, PEXPIRE = { '1000' } },
   hash = { HSET = { 'field', '1' }, HGET = { 'field' }, HMGET = { 'field' }, HGETALL = {}, HLEN = {},
     HEXISTS = { 'field' }, HINCRBY = { 'count', '1' }, HDEL = { 'field' } },
   list = { LPUSH = { '1' }, RPUSH = { '1' }, LLEN = {}, LRANGE = { '0', '-1' }, LTRIM = { '0', '0' }, LPOP = { '1' } },
