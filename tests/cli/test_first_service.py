@@ -113,5 +113,5 @@ def _copy_source(folder: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("otpvoice", "sandbox", "demo", "clients"):
+    for name in ("otpvoice", "sandbox", "demo", "clients", "config"):
         shutil.copytree(SOURCE / name, folder / name, ignore=ignored)
