@@ -18,6 +18,7 @@ from store.quarantine_cases import (
 )
 from support.service import ASHA
 
+from otpvoice.core.speech import Gate
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Status, Verification
 
@@ -154,6 +155,16 @@ def test_number_with_bad_field_keeps_its_block(driver: StoreDriver, redis: Redis
     redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
     assert driver.try_create(reference="another").outcome == "rate_limited block"
     assert driver.admin.explain(number_identity(ASHA)).blocked_until_ms > 0
+
+
+def test_number_with_bad_field_keeps_the_block_of_a_denial(
+    driver: StoreDriver, redis: Redis
+) -> None:
+    """And who caused it."""
+    driver.create()
+    assert driver.store.press_key(driver.dial(gate=Gate.DOOR).call_id, "9").outcome == "denied"
+    redis.hset(f"{PREFIX}number:{NUMBERS.hash(ASHA)}", "gap_until", "tomorrow")
+    assert driver.try_create(reference="another").outcome == "rate_limited denial_block"
 
 
 def test_number_of_quarantined_placed_call_stays_locked(driver: StoreDriver, redis: Redis) -> None:

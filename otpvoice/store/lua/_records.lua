@@ -80,9 +80,10 @@ end
 local function keep_block(key, record)
   local form = POLICY.records.number.forms.blocked_until
   if not (record.blocked_until and is_well_formed(record.blocked_until, form)) then return nil end
-  redis.call('HSET', key, 'blocked_until', record.blocked_until)
+  local kept = { blocked_until = record.blocked_until, blocked_by = record.blocked_by == 'denial' and 'denial' or nil }
+  for field, value in pairs(kept) do redis.call('HSET', key, field, value) end
   redis.call('PEXPIRE', key, math.max(1, record.blocked_until - NOW))
-  return { blocked_until = record.blocked_until }
+  return kept
 end
 
 -- Return a record that was read, with the defaults that it leaves out; nil when it was quarantined. A run validates it
