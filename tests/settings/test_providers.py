@@ -153,6 +153,12 @@ def test_texts_of_a_client_without_a_provider_that_speaks_them_are_a_warning(sta
         (TWILIO.replace("कोड", "{{ brand }} कोड"), "providers.twilio.texts.hi"),
         (OWN_WORDS.replace("ACME", "{brand}") + PLIVO, "clients.app.texts.default"),
         (
+            PLIVO.replace(
+                '"Your code is {otp}."', '{ text = "{otp}", gate = true, prompt = "{brand}" }'
+            ),
+            "providers.plivo.texts.default",
+        ),
+        (
             '[provider]\nflows = { default = { id = "24", text = "{brand}: {otp}" } }',
             "provider.flows.default",
         ),

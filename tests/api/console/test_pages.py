@@ -167,6 +167,17 @@ def test_preview_refuses_an_unknown_choice(browser: ConsoleBrowser, query: str) 
     assert "<h1>" in response.text
 
 
+@pytest.mark.parametrize(("route", "shown"), [("", {"obd", "c2c"}), ("c2c", {"c2c"})])
+def test_preview_shows_the_chosen_route(
+    browser: ConsoleBrowser, route: str, shown: set[str]
+) -> None:
+    """Or all of them; the form keeps the choice."""
+    page = browser.request("GET", f"/console/preview?client=login&route={route}").text
+    assert {name for name in ("obd", "c2c") if f'id="request-{name}"' in page} == shown
+    assert '<select id="route" name="route"><option value="">all</option>' in page
+    assert ("<option selected>c2c</option>" in page) == (route == "c2c")
+
+
 def test_preview_escapes_the_name(browser: ConsoleBrowser) -> None:
     """The form repeats it."""
     response = browser.request("GET", "/console/preview?name=%3Cscript%3Ealert(1)%3C/script%3E")
