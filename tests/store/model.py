@@ -137,7 +137,9 @@ class Model:
         """Return the outcome of a create."""
         pending = self.pending(new.client, new.to)
         old = next((v for v in pending if v.reference == new.reference), None)
-        stale = old is not None and new.own_code and old.code != new.code
+        stale = old is not None and (
+            (new.own_code and old.code != new.code) or old.payment != new.payment
+        )
         due = max(self.now + call_after, self.lines[new.to].gap_until)
         refusal = "over_capacity" if self.is_overdue(new.client) else ""
         if old and not stale:
@@ -182,17 +184,17 @@ class Model:
         self.queue(verification, due)
         return "coming"
 
-    def check(self, verification: ModelVerification, code: str) -> str:
+    def check(self, verification: ModelVerification, code: str, payment: str = "") -> str:
         """Return the outcome of a check."""
         if verification.status is not Status.PENDING:
             return "closed"
         if not verification.own_code and not any(call.sent for call in verification.calls):
             return "no_call_yet"
-        if code == verification.code:
+        if (code, payment) == (verification.code, verification.payment):
             self.finish(verification, Status.APPROVED)
             return "right"
-        if code not in verification.wrong:
-            verification.wrong.add(code)
+        if f"{code} {payment}" not in verification.wrong:
+            verification.wrong.add(f"{code} {payment}")
             verification.checks_left -= 1
             if verification.checks_left == 0:
                 self.finish(verification, Status.MAX_ATTEMPTS_REACHED)

@@ -57,6 +57,8 @@ class ModelVerification:
     wrong: set[str] = field(default_factory=set)
     ip: str | None = None
     own_code: bool = False
+    payment: str = ""
+    """The canonical form of its transaction; empty without one."""
     max_redials: int = 0
     calls: list[ModelCall] = field(default_factory=list)
 
