@@ -22,6 +22,7 @@ from otpvoice.store.admin import (
     identify_number,
 )
 from otpvoice.store.models import Quarantine
+from otpvoice.store.policy import LINE_PROBE_PERCENT
 
 RETENTION_NOTE: Final = (
     "Verifications are kept for verification.retention after their end, "
@@ -112,6 +113,14 @@ _BREAKERS: Final = MappingProxyType(
     }
 )
 """By setting and scope. An open breaker adds its name and its end."""
+
+
+_WEAK_LINE: Final = Alert(
+    refuses=False,
+    meaning="People answer this line far less often than the others. Networks have probably "
+    f"labeled it as spam. All weak lines together get {LINE_PROBE_PERCENT} % of the calls.",
+    remedy="Report the label to the provider or the network, or replace the line in bridges.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,8 @@ def _call_alerts(overview: Overview, *, all_closed: bool) -> Iterator[Alert]:
             meaning="No dialer has sent a heartbeat for 30 s, so calls are refused.",
             remedy="Start one: otpvoice dialer, or otpvoice serve.",
         )
+    for line in overview.weak_lines:
+        yield replace(_WEAK_LINE, title=f"Caller line +{line} is weak")
     for route in overview.closed_routes:
         yield Alert(
             refuses=all_closed,

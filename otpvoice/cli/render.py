@@ -84,6 +84,9 @@ def _render_stats(status: ServiceStatus) -> Iterator[str]:
     yield f"  queued calls               {overview.queued_calls}"
     yield f"  dialers                    {overview.dialers}"
     yield f"  closed routes              {', '.join(overview.closed_routes) or 'none'}"
+    if overview.weak_lines:
+        weak = ", ".join(f"+{line}" for line in overview.weak_lines)
+        yield f"  weak caller lines          {weak}"
 
 
 # One number --------------------------------------------------------------------------------------
@@ -187,6 +190,7 @@ def status_document(status: ServiceStatus) -> dict[str, Any]:
         "queued_calls": overview.queued_calls,
         "dialers": overview.dialers,
         "closed_routes": overview.closed_routes,
+        "weak_lines": overview.weak_lines,
         "quarantined_records": overview.quarantine.quarantined,
         "undialable_calls": overview.quarantine.undialable,
     }

@@ -151,6 +151,8 @@ class Overview(Struct, frozen=True, rename={"now": "now_ms"}):
     queued_calls: int
     dialers: int
     closed_routes: tuple[str, ...]
+    weak_lines: tuple[str, ...]
+    """Caller lines (digits) that people answer far less often than the best one with them."""
     overdue_ms: int
     """How long the first call in the queue is due; 0 when none is due."""
     pending_events: dict[str, int]

@@ -25,7 +25,7 @@ from otpvoice.core.limits import (
     limits_of,
     longest_window_ms,
 )
-from otpvoice.core.lines import CallerLines
+from otpvoice.core.lines import CallerLines, all_bridges
 from otpvoice.core.speech import DENIAL_KEY
 from otpvoice.core.verification import CALL_TRANSITIONS, MAX_DECLINES, CallStatus, RedialReason
 from otpvoice.store import SCHEMAS, SHOWN_CALL_FIELDS, SHOWN_FIELDS
@@ -180,6 +180,12 @@ class StorePolicy:
     limits: CallLimits = NO_LIMITS
     clients_with_events: frozenset[str] = frozenset()
     """Clients of ``limits`` that receive events."""
+
+    @property
+    def sibling_lines(self) -> list[str]:
+        """The caller lines that have others with them."""
+        lines = (*self.client_lines.values(), *self.route_lines.values())
+        return all_bridges(each for each in lines if len(each.bridges) > 1)
 
     def render_lua(self) -> str:
         """Return the Lua text that defines ``POLICY``.

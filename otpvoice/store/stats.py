@@ -127,6 +127,9 @@ class StoreGauges(Collector):
         yield _labeled("route_closed", "Whether a route accepts no calls.", ["route"], [
             ((route,), float(route in overview.closed_routes)) for route in policy.routes
         ])  # fmt: skip
+        yield _labeled("line_weak", "Whether people stopped answering a caller line.", ["line"], [
+            ((line,), float(line in overview.weak_lines)) for line in policy.sibling_lines
+        ])  # fmt: skip
         yield _breakers(overview.open_breakers)
         clients = sorted(policy.clients_with_events)
         yield _labeled("events_waiting", "Events that wait or are being delivered.", ["client"], [

@@ -61,6 +61,22 @@ def test_alert_of_denials_fires_for_a_wave_only(
 
 
 @pytest.mark.parametrize(
+    ("values", "at", "expected"),
+    [("1x200", "40m", True), ("1x200", "20m", False), ("1x100 0x100", "40m", False)],
+    ids=["weak", "just now", "answered again"],
+)
+def test_alert_of_a_weak_line_fires_after_half_an_hour(
+    tmp_path: Path, values: str, at: str, expected: bool
+) -> None:
+    """For this line, whichever process shows it."""
+    series = {
+        f'otpvoice_line_weak{{line="918068280000", instance="{instance}"}}': values
+        for instance in ("api", "dialer")
+    }
+    assert fires(tmp_path, "OtpvoiceCallerLineWeak", series, at) is expected
+
+
+@pytest.mark.parametrize(
     ("alert", "series", "at", "expected"),
     [
         pytest.param(ALL_CLOSED, closed("1x80", "1x80"), "2m", True, id="all closed"),

@@ -73,6 +73,7 @@ def full_scrape(environ: dict[str, str], redis: Redis) -> Scrape:
     store.failures("settle").inc()
     settings = settings_with(
         environ,
+        clients_login_bridges="918068280000,918068280001",
         clients_login_event_url="https://login.example.com/",
         clients_login_event_secret="whsec_dGhlIG5ld2VyIHNlY3JldCBvZiB0aGUgdGVzdHMgMzIgIQ==",
     )

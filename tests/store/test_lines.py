@@ -197,6 +197,21 @@ def test_line_without_evidence_against_it_has_its_turns(
     assert all(shares[line] >= 15 for line in LINES), shares
 
 
+def test_weak_lines_are_shown_to_operators(redis: Redis) -> None:
+    """Of clients and of routes; a line is compared with those of its region only."""
+    rules = StorePolicy(
+        client_lines={name: CallerLines((*LINES[:2], ABROAD)) for name in ("login", "bank")},
+        route_lines={"obd": CallerLines((OTHER_LINE, LINES[2])), "c2c": CallerLines((BRIDGE,))},
+    )
+    driver = StoreDriver(RedisStore(redis, policy=rules))
+    for line in (LINES[1], LINES[2]):
+        set_rate(driver, line, 60, 90)
+    assert driver.admin.overview().weak_lines == ()
+    for line in (LINES[0], ABROAD, OTHER_LINE):
+        set_rate(driver, line, 9, 90)
+    assert driver.admin.overview().weak_lines == (LINES[0], OTHER_LINE)
+
+
 def test_unreadable_rate_counts_as_none(driver: StoreDriver) -> None:
     """The line has its turns, and its rate starts again."""
     key = Keys().of("line", LINES[0])

@@ -126,6 +126,18 @@ class AreaStats:
 
 
 @dataclass(frozen=True, slots=True)
+class LineStats:
+    """How often people answered a caller line: calls that rang, and percent of them."""
+
+    line: str
+    """Digits."""
+    hour_rang: int
+    hour_rate: float | None
+    day_rang: int
+    day_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """Values over time. None: no value."""
 
@@ -174,6 +186,8 @@ class Dashboard:
     day: Stats
     charts: tuple[Chart, ...]
     areas: list[AreaStats]
+    lines: list[LineStats]
+    """Those that called in the day, the busiest first."""
 
 
 def build_dashboard(buckets: Sequence[Bucket]) -> Dashboard:
@@ -189,7 +203,13 @@ def build_dashboard(buckets: Sequence[Bucket]) -> Dashboard:
         _calls_chart("day", "Calls in the last day, by half hours", half_hours),
         _rates_chart(half_hours),
     )
-    return Dashboard(Stats("hour", hour), Stats("day", buckets), charts, _rank_areas(buckets))
+    return Dashboard(
+        Stats("hour", hour),
+        Stats("day", buckets),
+        charts,
+        _rank_areas(buckets),
+        _rank_lines(hour, buckets),
+    )
 
 
 def _calls_chart(chart_id: str, title: str, periods: Sequence[Stats]) -> Chart:
@@ -283,6 +303,25 @@ def _rank_areas(buckets: Sequence[Bucket]) -> list[AreaStats]:
             )
         )
     return sorted(areas, key=lambda area: (-area.placed, -area.ended, area.prefix))
+
+
+def _rank_lines(hour: Sequence[Bucket], day: Sequence[Bucket]) -> list[LineStats]:
+    by_hour, by_day = _count_lines(hour), _count_lines(day)
+    found = [
+        LineStats(line, *_rate_of_line(by_hour, line), *_rate_of_line(by_day, line))
+        for line in {name.split()[0] for name in by_day}
+    ]
+    return sorted(found, key=lambda each: (-each.day_rang, each.line))
+
+
+def _count_lines(buckets: Sequence[Bucket]) -> Counter[str]:
+    return sum((Counter(bucket.line_counts) for bucket in buckets), Counter[str]())
+
+
+def _rate_of_line(counts: Counter[str], line: str) -> tuple[int, float | None]:
+    answered = counts[f"{line} answered"]
+    rang = answered + counts[f"{line} unanswered"]
+    return rang, _percentage(answered, rang)
 
 
 def _percentage(part: int, whole: int) -> float | None:

@@ -38,6 +38,24 @@ function Lines.weak(lines)
   return weak
 end
 
+-- Return the weak lines of all clients and routes, each once.
+function Lines.all_weak()
+  local groups, found, list = {}, {}, {}
+  for _, owners in ipairs({ POLICY.client_lines, POLICY.route_lines }) do
+    for _, lines in pairs(owners) do
+      for _, group in pairs(lines.regions) do
+        if group[2] then groups[table.concat(group, ' ')] = group end -- clients may have the same lines
+      end
+    end
+  end
+  for _, group in pairs(groups) do
+    for bridge in pairs(Lines.weak(group)) do found[bridge] = true end
+  end
+  for bridge in pairs(found) do list[#list + 1] = bridge end
+  table.sort(list)
+  return list
+end
+
 -- Return an integer that is spread evenly and always the same for a text.
 local function spread(text)
   local sum = 0

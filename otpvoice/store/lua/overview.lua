@@ -4,6 +4,7 @@
 -- Returns    now_ms, limits {{client or false, limit, used, retry_at or 0}, ...},
 --            open_breakers {{name, closes at}, ...}, refused {limit, refusals in the last hour, ...},
 --            live_calls, queued_calls, dialers, closed_routes, overdue_ms: of the first call in the queue,
+--            weak_lines: caller lines that people stopped answering,
 --            pending_events {client, how many, ...}, events_overdue_ms: of the oldest {client, ms, ...},
 --            quarantine: see Records.quarantine_summary()
 
@@ -35,5 +36,5 @@ local open = redis.call('ZRANGEBYSCORE', BREAKERS, '(' .. NOW, '+inf', 'WITHSCOR
 for i = 1, #open, 2 do breakers[#breakers + 1] = { open[i], tonumber(open[i + 1]) } end
 return { 'now_ms', NOW, 'limits', limits, 'open_breakers', breakers, 'refused', refused,
   'live_calls', Queue.live_calls(), 'queued_calls', queued, 'dialers', Queue.dialers(),
-  'closed_routes', Routes.closed(), 'overdue_ms', math.max(0, NOW - (Queue.head() or NOW)),
+  'closed_routes', Routes.closed(), 'weak_lines', Lines.all_weak(), 'overdue_ms', math.max(0, NOW - (Queue.head() or NOW)),
   'pending_events', pending_events, 'events_overdue_ms', events_overdue, 'quarantine', Records.quarantine_summary() }

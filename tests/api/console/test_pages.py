@@ -10,6 +10,7 @@ from support.valkey import Valkey
 from system.leaks import Scanner
 
 from otpvoice.app import create_app
+from otpvoice.container import Container
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.discovery import connect
@@ -39,6 +40,31 @@ def test_overview_shows_rates_and_the_cost_per_approval(
     assert "Answered 50 % in the hour" in page
     assert "0.70 INR" in page
     assert re.search(r"IN \+919876… 2 50 % 50 %", page)
+
+
+def test_overview_shows_the_answer_rate_of_each_line(
+    variables: dict[str, str], store: RedisStore
+) -> None:
+    """With a warning about the weak one."""
+    settings = settings_with(variables, clients_login_bridges="918068280000,918068280001")
+    own = RedisStore(store.redis, policy=Container(settings).policy)
+    app = create_app(settings, own)
+    api, dialer = ApiClient(app, own), ManualDialer(own)
+    own.sweep("a dialer")
+    created = api.create(ASHA)
+    placed = dialer.place()
+    line = created["calls"][0]["caller_id"]
+    assert line == f"+{placed.bridge}"
+    api.send_callback(id=placed.call_id, status="BUSY")
+    other = ({"918068280000", "918068280001"} - {placed.bridge}).pop()
+    store.redis.set(f"{{otpvoice}}:line:{other}", "60.000 90.000", ex=60)
+    page = visible_text(ConsoleBrowser(app).open_overview())
+    assert re.search(rf"\{line} 1 0 % 1 0 %", page)
+    assert "is weak" not in page
+    store.redis.set(f"{{otpvoice}}:line:{placed.bridge}", "5.000 90.000", ex=60)
+    page = visible_text(ConsoleBrowser(app).open_overview())
+    assert f"Warning Caller line {line} is weak" in page
+    assert re.search(rf"\{line} \(weak\) 1 0 %", page)
 
 
 def test_overview_shows_alerts_with_remedies(api: ApiClient, browser: ConsoleBrowser) -> None:
