@@ -109,7 +109,7 @@ def test_phone_stops_ringing_when_the_verification_ends(
 ) -> None:
     """The dialer takes the call back from the provider."""
     to = "+919876540006"
-    SandboxPhones(plivo.url).set_behaviour(to, "by_hand")
+    SandboxPhones(plivo.url).set_behaviour(to, "by_hand", seconds=300)
     created = stack.service.create(to)
     wait_for_status(stack, created, "placed")
     canceled = stack.service.post(f"/v1/verifications/{created['id']}/cancel").json()
@@ -126,7 +126,7 @@ def test_another_dialer_cancels_the_call_of_a_dead_one(
 ) -> None:
     """The dialer that placed the call does nothing any more, so its verification's end waits."""
     to = "+919876540007"
-    SandboxPhones(plivo.url).set_behaviour(to, "by_hand")
+    SandboxPhones(plivo.url).set_behaviour(to, "by_hand", seconds=300)
     created = stack.service.create(to)
     wait_for_status(stack, created, "placed")
     with stack.dialer.paused():
