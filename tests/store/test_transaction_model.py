@@ -43,7 +43,7 @@ class PaymentMachine(Machine):
         reference: str | None,
         payment: Transaction | None,
     ) -> None:
-        """Another payment ends the pending one of the session, whatever becomes of the new one."""
+        """Another payment ends the session's pending one, even if a limit refuses the new one."""
         self.ticks()
         code = own or str(next(self.codes))
         new = ModelVerification(client, to, code, reference, self.model.now, 300)
