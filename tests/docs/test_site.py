@@ -33,16 +33,17 @@ def build(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
+def copy_checkout(folder: Path) -> Path:
+    """Copy the checkout without what is installed or built in it."""
+    kept = {".venv", ".site", ".git", ".demo", "node_modules", "__pycache__", "types"}
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=lambda _, names: kept & {*names})
+    return folder
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the site is built from."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in ("docs", "config", "scripts", "examples", "clients", "tests", "otpvoice"):
-        ignored = shutil.ignore_patterns("node_modules", "__pycache__")
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored, symlinks=True)
-    for file in (*ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "LICENSE", ROOT / "Makefile"):
-        shutil.copy(file, copy)
-    return copy
+    return copy_checkout(tmp_path_factory.mktemp("copy") / "checkout")
 
 
 @pytest.fixture(scope="module")
