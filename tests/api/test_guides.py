@@ -73,7 +73,7 @@ def test_guide_has_every_sentence_in_both_languages(heading: str) -> None:
 
 def test_guide_has_no_other_table() -> None:
     """All tables are tested."""
-    assert sorted(HEADINGS) == ["call", "code", "reason", "status"]
+    assert sorted(HEADINGS) == ["call", "case", "code", "reason", "status"]
 
 
 RECEIPTS_GUIDE: Final = Path(__file__).parents[2] / "docs" / "receipts.md"
