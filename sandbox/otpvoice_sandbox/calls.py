@@ -61,6 +61,8 @@ class Call:
     key: str = ""
     """The key that was pressed."""
     key_pressed_at: Timestamp | None = None
+    prompt: str = ""
+    """What was spoken before the key; what follows it is spoken at once."""
     outcome: CallOutcome
     """Set by the phone's behaviour, until a button is pressed."""
     step: int = 0
@@ -102,7 +104,14 @@ class Call:
     @property
     def spoken_text(self) -> str | None:
         """The part of the text that the conversation has time for; None without an answer."""
-        return self.text[: self.talk_seconds * CHARACTERS_PER_SECOND] if self.answered_at else None
+        if not self.answered_at:
+            return None
+        length = self.talk_seconds * CHARACTERS_PER_SECOND
+        if self.key_pressed_at:
+            before_s = int(self.key_pressed_at.monotonic - self.answered_at.monotonic)
+            after = (self.talk_seconds - before_s) * CHARACTERS_PER_SECOND
+            length = max(length, len(self.prompt) + after)
+        return self.text[:length]
 
     @property
     def vendor_status(self) -> str:

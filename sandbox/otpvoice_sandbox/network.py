@@ -251,7 +251,8 @@ class Sandbox:
         if request is None:
             return
         call.key, call.key_pressed_at = key, Timestamp()
-        call.text, call.key_request = request.prompt, None
+        call.text = call.prompt = request.prompt
+        call.key_request = None
         if messages:
             self._fetch_speech(call, lambda: messages.fetch_after_key(call, request.url))
         else:

@@ -145,13 +145,19 @@ def _speech_view(sandbox: Sandbox, call: Call) -> dict[str, Any] | None:
     if call.spoken_text is None or call.answered_at is None:
         return None
     text = mask_secrets(sandbox, call.spoken_text)
-    runs = groupby(split_words(text), lambda word: word.is_digit)
+    words = split_words(text)
+    started_at = call.answered_at.wall.timestamp()
+    if call.key_pressed_at:  # what follows the key is spoken at once
+        after_key = (word.start_seconds for word in words if word.position >= len(call.prompt))
+        started_at = call.key_pressed_at.wall.timestamp() - next(after_key, 0.0)
+    runs = groupby(words, lambda word: word.is_digit)
     return {
         "call_id": call.id,
         "text": text,
         "language": call.language,
         "runs": [[*run] for _, run in runs],
-        "started_at_ms": int(call.answered_at.wall.timestamp() * 1000),
+        "started_at_ms": int(started_at * 1000),
+        "from_position": len(call.prompt),
         "is_cut_off": call.spoken_text != call.text,
     }
 

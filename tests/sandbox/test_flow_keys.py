@@ -98,3 +98,4 @@ def test_key_is_pressed_by_hand_once(sandbox: RunningSandbox) -> None:
     assert [press("answer"), press("5"), press("5"), press("hang_up")] == [204, 204, 409, 204]
     (call,) = ended_calls(sandbox)
     assert call["key"] == "5"
+    assert call["spoken"].startswith(PROMPT)  # the key ends it at once

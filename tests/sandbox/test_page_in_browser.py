@@ -1,6 +1,7 @@
 """The page in a real browser."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,24 @@ def test_browser_voice_speaks_text_in_language_of_flow(by_hand: RunningSandbox, 
         press(phone(page), "Answer")
     assert re.fullmatch(r"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6\.?", spoken.value.text)
     expect(page.locator('.word[data-said="now"]')).to_be_visible()
+
+
+def test_key_speaks_what_follows_at_once(
+    start: Callable[[SandboxConfig], RunningSandbox], config: SandboxConfig, page: Page
+) -> None:
+    """Although the prompt is long. The voice does not repeat it."""
+    sandbox = start(replace(config, prompts={"24": "Press 1 or 9, please. " * 20}))
+    _behave(sandbox, PERSON, "by_hand")
+    page.add_init_script(_STUB_VOICE)
+    page.goto(sandbox.url)
+    place_call(sandbox, OBD)
+    press(phone(page), "Answer")
+    assert_fits_every_screen(page)
+    with page.expect_console_message(lambda message: "YourName" in message.text) as spoken:
+        press(phone(page), "Press 1")
+    assert re.fullmatch(r"spoken in en: +Hello YourName: 1, 2, 3, 4, 5, 6", spoken.value.text)
+    expect(phone(page).get_by_role("button", name="Press 1")).to_have_count(0)
+    expect(spoken_words(phone(page)).last).to_have_text("6", timeout=15_000)
 
 
 def test_unanswered_call_shows_outcome(by_hand: RunningSandbox, page: Page) -> None:

@@ -16,8 +16,10 @@ export function startNewSpeeches(clockOffset, withSound) {
     speech.dataset.startedHere = "";
     const elapsed = (Date.now() + clockOffset - Number(speech.dataset.started)) / 1000;
     const last = Number(wordsOf(speech).at(-1)?.dataset.start ?? 0);
+    const from = Number(speech.dataset.from); // after a key, the words before it are past
+    const first = wordsOf(speech).find((word) => Number(word.dataset.position) >= from);
     if (!("cut" in speech.dataset) && elapsed < last + PAUSE_S) {
-      start(speech, elapsed, withSound && elapsed < MAX_DELAY_S);
+      start(speech, elapsed, withSound && elapsed < Number(first?.dataset.start ?? 0) + MAX_DELAY_S, from);
     }
   }
 }
@@ -26,9 +28,9 @@ export function startNewSpeeches(clockOffset, withSound) {
 export const muteAll = () => active.forEach((playback) => playback.mute());
 
 /** Plays a speech from its beginning, with sound. */
-export const replay = (speech) => start(speech, 0, true);
+export const replay = (speech) => start(speech, 0, true, 0);
 
-function start(speech, elapsed, withSound) {
+function start(speech, elapsed, withSound, from) {
   const words = wordsOf(speech);
   const startedAt = Date.now() - elapsed * 1000;
   const playback = {
@@ -39,7 +41,7 @@ function start(speech, elapsed, withSound) {
   active.add(playback);
   speech.dataset.playback = String(startedAt);
   animate(speech, words, playback);
-  if (withSound) speak(speech, words, playback);
+  if (withSound) speak(speech, words, playback, from);
 }
 
 function animate(speech, words, playback) {
@@ -59,14 +61,14 @@ function animate(speech, words, playback) {
 }
 
 // Speak with the browser's voice. Some browsers report the current word, which then sets the pace.
-function speak(speech, words, playback) {
+function speak(speech, words, playback, from) {
   if (!window.speechSynthesis?.getVoices().length) return;
-  const text = speech.querySelector(".spoken-text").textContent;
+  const text = speech.querySelector(".spoken-text").textContent.slice(from);
   const utterance = new SpeechSynthesisUtterance(text);
   utterance.lang = speech.lang;
   const positions = words.map((word) => Number(word.dataset.position));
   utterance.onboundary = ({ charIndex }) => {
-    const index = positions.findLastIndex((position) => position <= charIndex);
+    const index = positions.findLastIndex((position) => position <= from + charIndex);
     const start = playback.starts[index];
     const reached = Date.now();
     const limit = (playback.starts[index + 1] ?? Infinity) - start - 0.01;
