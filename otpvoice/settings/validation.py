@@ -8,15 +8,14 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from otpvoice.core.limits import Quota
-from otpvoice.core.speech import choose_flow
-from otpvoice.core.texts import BRAND, speaks
 from otpvoice.core.verification import queue_margin_s
-from otpvoice.sections import FieldProblem, TextProviderSection
+from otpvoice.sections import FieldProblem
 from otpvoice.setting_types import EVENT_SECRET, WHSEC_PREFIX
 from otpvoice.settings.credentials import credential_fields
 from otpvoice.settings.hook_kinds import SIGNING_KINDS, STANDARD_WEBHOOKS
-from otpvoice.settings.routing import client_flows, default_provider, routing_errors
+from otpvoice.settings.routing import default_provider, routing_errors
 from otpvoice.settings.schema import Client, Settings
+from otpvoice.settings.speech_rules import speech_errors, speech_warnings
 
 MIN_PRODUCTION_CODE_LENGTH: Final = 5
 """NIST SP 800-63B-4, section 3.1.3, recommends six digits."""
@@ -50,11 +49,7 @@ def _provider_errors(settings: Settings) -> Iterator[FieldProblem]:
         yield from _repeated("provider.routes", settings.first_provider.routes)
     yield from _repeated("dialer.routes", settings.dialer.routes)
     routing = (*routing_errors(settings),)
-    yield from routing or (
-        *_line_errors(settings),
-        *_speech_errors(settings),
-        *_brand_errors(settings),
-    )
+    yield from routing or (*_line_errors(settings), *speech_errors(settings))
     for table, provider in settings.provider_tables().items():
         for name, detail in provider.problems():
             yield f"{table}.{name}", detail
@@ -76,62 +71,13 @@ def _line_errors(settings: Settings) -> Iterator[FieldProblem]:
             yield f"{table}.caller_id", detail
 
 
-def _speech_errors(settings: Settings) -> Iterator[FieldProblem]:
-    """Yield what clients cannot speak. All routes have their providers."""
-    if isinstance(default_provider(settings), TextProviderSection):
-        for name, client in settings.clients.items():
-            if client.flows:
-                detail = "the provider of the first route speaks texts. Set texts instead"
-                yield f"clients.{name}.flows", f"has no use: {detail}"
-
-
-def _brand_errors(settings: Settings) -> Iterator[FieldProblem]:
-    """Yield each client without a brand for whom a text speaks one."""
-    for table, provider in settings.provider_tables().items():
-        kind = "texts" if isinstance(provider, TextProviderSection) else "flows"
-        own = client_flows(settings, provider)
-        for name, client in settings.clients.items():
-            owner, flows = (
-                (f"clients.{name}", own[name]) if name in own else (table, provider.spoken_flows())
-            )
-            speaking = [
-                tag for tag, flow in flows.items() if speaks(flow.text + flow.prompt, BRAND)
-            ]
-            if speaking and not client.spoken_brand:
-                detail = f"is missing: {owner}.{kind}.{speaking[0]} speaks {{brand}}"
-                yield f"clients.{name}.spoken_brand", detail
-
-
 def setting_warnings(settings: Settings) -> Iterator[str]:
     """Yield what is allowed but probably not intended."""
     for table, provider in settings.provider_tables().items():
         yield from provider.warnings(table)
     if not settings.clients:
         yield "no [clients.<name>] is set: every request will be 401"
-    for name, client in settings.clients.items():
-        providers = settings.provider_tables().values()
-        if client.texts and not any(isinstance(each, TextProviderSection) for each in providers):
-            yield f"clients.{name}.texts has no use: every provider has flows"
-    yield from dict.fromkeys(_gate_warnings(settings))
-
-
-def _gate_warnings(settings: Settings) -> Iterator[str]:
-    """Yield each language whose key gate the next call by another provider does not have."""
-    for client in ("", *settings.clients):
-        flows = {
-            table: client_flows(settings, provider).get(client, provider.spoken_flows())
-            for table, provider in settings.provider_tables().items()
-        }
-        for tag in sorted({tag for each in flows.values() for tag in each}):
-            gates = {table: choose_flow(tag, each)[1].gate for table, each in flows.items()}
-            gated, others = (
-                [table for table in gates if gates[table] is is_gated] for is_gated in (True, False)
-            )
-            if gated and others:
-                yield (
-                    f"the calls of {gated[0]} have a key gate for {tag}, those of {others[0]} have "
-                    "none: a redial by that provider speaks the code to a mailbox"
-                )
+    yield from dict.fromkeys(speech_warnings(settings))
 
 
 def is_sample_secret(secret: str | bytes) -> bool:

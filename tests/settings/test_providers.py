@@ -178,6 +178,25 @@ def test_text_that_speaks_a_brand_needs_one(
     assert route.flows.variables("another") == {}
 
 
+def test_language_that_only_a_further_provider_has_is_a_warning(start: Start) -> None:
+    """The first provider's flows decide which languages calls have."""
+    text = TWILIO.replace("hi =", "hi-IN = '{otp}', ta = '{otp}', hi =")
+
+    def never_spoken(toml: str, flows: str) -> list[str]:
+        warnings = start(toml, OTPVOICE_PROVIDER_FLOWS=flows).warnings
+        return [each.partition(" is never")[0] for each in warnings if "never spoken" in each]
+
+    assert never_spoken(text, "default=24,hi-IN=25,ta=26") == ["providers.twilio.texts.hi"]
+    assert never_spoken(text, "default=24,hi=25") == [
+        "providers.twilio.texts.hi-in",
+        "providers.twilio.texts.ta",
+    ]
+    own = '[clients.app]\nflows = { default = "1", hi-IN = "2", ta = "3", hi = "4" }\n'
+    assert never_spoken(own + text, "default=24") == []
+    other = own + '[clients.app.texts]\ndefault = "{otp}"\ngu = "{otp}"\n' + PLIVO
+    assert never_spoken(other, "default=24") == ["clients.app.texts.gu"]
+
+
 @pytest.mark.parametrize("brand", ["3M", "AT&T", "ACME {otp}", " ACME", "x" * 41, "...", "<b>"])
 def test_brand_that_cannot_be_spoken_is_an_error(errors_of: ErrorsOf, brand: str) -> None:
     """A digit in it could be taken for one of the code."""
