@@ -86,6 +86,11 @@ class DialerFaultBench:
         if answer.status_code == 201:
             self.verification_ids[number] = answer.json["id"]  # type: ignore[index] # it is an object
 
+    def cancel(self, number: str) -> None:
+        """Cancel the verification of a number."""
+        url = f"/v1/verifications/{self.verification_ids[number]}/cancel"
+        assert self._client.post(url, headers=self._headers).status_code == 200
+
     def create_until_killed(
         self, dialers: Mapping[str, Process], create: Callable[[str, int], None]
     ) -> None:

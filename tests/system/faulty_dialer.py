@@ -23,7 +23,7 @@ from otpvoice.dialer.dispatcher import EventDispatcher
 from otpvoice.http_client import HttpClient
 from otpvoice.providers.mobtexting.provider import Mobtexting
 from otpvoice.providers.plivo.provider import Plivo
-from otpvoice.providers.twiml.provider import Twiml
+from otpvoice.providers.twiml.provider import CancelableTwiml, Twiml
 from otpvoice.settings import load
 from otpvoice.store.redis_store import RedisStore
 
@@ -51,8 +51,10 @@ _PARTS: Final[tuple[tuple[type, Callable[..., Any]], ...]] = (
 _OF_OTHERS: Final[tuple[tuple[type, Callable[..., Any]], ...]] = (
     (Twiml, Twiml.place),
     (Twiml, Twiml.fetch_status),
+    (CancelableTwiml, CancelableTwiml.cancel),
     (Plivo, Plivo.place),
     (Plivo, Plivo.fetch_status),
+    (Plivo, Plivo.cancel),
 )
 """Named with their class, as in ``after:Twiml.place``."""
 _OWNERS: Final = {part.__name__: owner for owner, part in _PARTS} | {

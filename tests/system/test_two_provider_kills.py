@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from support.companies import TOKEN, plivo, twiml
-from support.processes import free_port, is_listening, otpvoice_process
+from support.processes import free_port, is_listening, otpvoice_process, wait_until
 from support.service import WIDE_LIMITS, SandboxPhones
 from system.dialer_faults import DialerFaultBench, dialer_fault_bench
 
@@ -30,6 +30,8 @@ MOMENTS = (
     "after:record_result", f"before:{ADAPTER}.fetch_status", f"after:{ADAPTER}.fetch_status",
     "after:apply_report",
 )  # fmt: skip
+LIES = {1: "reset", 4: "cut", 7: "garbage", 10: "empty"}
+"""After each the phone rings."""
 KILLS = int(os.environ.get("OTPVOICE_TEST_KILLS", len(MOMENTS)))
 ROUNDS = -(-KILLS // len(MOMENTS))
 
@@ -66,13 +68,9 @@ def site(
 def request_call(site: DialerFaultBench, abroad: SandboxPhones, number: str, n: int) -> None:
     """Request a call by either route. No callback comes.
 
-    Some are refused by the first company, and some replies are slow or missing.
+    Some are refused by the first company, and some replies are slow, missing or nonsense.
     """
-    behaviour = "answer"
-    if n % 3 == 0:
-        behaviour = "slow"
-    elif n % 7 == 1:
-        behaviour = "reset"
+    behaviour = "slow" if n % 3 == 0 else LIES.get(n % 13, "answer")
     for phones in (site.phones, abroad):
         phones.set_behaviour(number, behaviour, seconds=0.2, copies=0)
     if n % 4 == 0:
@@ -113,3 +111,27 @@ def test_killed_dialer_has_no_number_called_by_both_companies(
     assert not {"queued", "dialing", "placed"} & set(statuses)
     followed = [listed for listed in calls.values() if len({call["route"] for call in listed}) > 1]
     assert followed
+
+
+CANCELER = "Plivo" if COMPANY == "plivo" else "CancelableTwiml"
+
+
+@pytest.mark.parametrize(
+    "moment", [f"before:{CANCELER}.cancel", f"after:{CANCELER}.cancel", "after:apply_report"]
+)
+def test_call_that_a_killed_dialer_cancels_is_canceled(
+    site: DialerFaultBench, abroad: RunningSandbox, moment: str
+) -> None:
+    """Another dialer finds it canceled, or cancels it. Its phone rings once."""
+    number, phones = "+919876540001", SandboxPhones(abroad.url)
+    phones.set_behaviour(number, "by_hand", copies=0, seconds=600)
+    dialer = site.faulty_dialer(moment, 1, "SIGKILL")
+    site.create(number, COMPANY)
+    wait_until(lambda: site.calls()[number][0]["status"] == "placed", "the call")
+    site.cancel(number)
+    assert dialer.wait() == -signal.SIGKILL
+    site.recover()
+    (call,) = site.calls()[number]
+    assert (call["status"], call["reason"]) == ("canceled", "ended_first")
+    assert site.ring_counts()[number] == 1
+    assert [each["status"] for each in phones.calls(number)] == ["CANCEL"]
