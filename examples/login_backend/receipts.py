@@ -64,7 +64,7 @@ class ReceiptVerifier:
         return jwt.decode_complete(
             receipt,
             self._keys.get_signing_key_from_jwt(receipt),
-            algorithms=["EdDSA"],  # the header of a receipt must not choose the algorithm
+            algorithms=["ES256", "EdDSA"],  # a receipt's header must not choose another one
             issuer=self._issuer,
             audience=self._client,
             leeway=_LEEWAY_S,

@@ -5,10 +5,8 @@ the deployment only the names of its routes and providers, so no setting disable
 block any path. They load nothing from other hosts.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +17,20 @@ from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import NotFound, PreconditionFailed
 
 from otpvoice.api.application import api_endpoint, endpoints_of
+from otpvoice.api.cached_content import (
+    CACHE_HEADERS,
+    CONDITION_HEADERS,
+    NOT_MODIFIED,
+    CachedContent,
+)
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.api.openapi import Operation, ResponseSpec, build_document
 from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse
+from otpvoice.api.response import JSON, ApiResponse
 
 _PAGES: Final = Path(__file__).with_name("pages")
-_MAX_AGE_S: Final = 300
-"""How long a browser may use a page without asking again."""
 
 _HTML: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
 _STYLESHEET: Final = "text/css; charset=utf-8"
 _SCRIPT: Final = "text/javascript; charset=utf-8"
 _PAGE_POLICY: Final = (
@@ -52,42 +53,16 @@ _INDEX: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedAsset:
-    """Content that is built once."""
-
-    content: bytes
-    media_type: str
-
-    def response_to(self, request: ApiRequest) -> ApiResponse:
-        """Return the content, or 304 if the reader has it (RFC 9110, section 13.1.2).
-
-        Raises:
-            PreconditionFailed: the reader wants other content (section 13.1.1).
-        """
-        etag = hashlib.sha256(self.content).hexdigest()[:32]
-        headers = {"ETag": f'"{etag}"', "Cache-Control": f"public, max-age={_MAX_AGE_S}"}
-        if self.media_type == _HTML:
-            headers["Content-Security-Policy"] = _PAGE_POLICY
-        wanted = request.wsgi.if_match
-        if request.has_header("If-Match") and not (wanted.star_tag or wanted.is_strong(etag)):
-            raise PreconditionFailed
-        if request.wsgi.if_none_match.contains_weak(etag):
-            return ApiResponse(status=304, headers=headers)
-        return ApiResponse(self.content, content_type=self.media_type, headers=headers)
-
-
 def _page(name: str, path: str, summary: str, *media_types: str) -> Operation:
-    headers = ("ETag", "Cache-Control")
     return Operation(
         name=name,
         path=path,
         tag="documentation",
         summary=summary,
-        headers=("If-Match", "If-None-Match"),
+        headers=CONDITION_HEADERS,
         responses=(
-            ResponseSpec(200, "The content.", media_types=media_types, headers=headers),
-            ResponseSpec(304, "The content has not changed.", media_types=(), headers=headers),
+            ResponseSpec(200, "The content.", media_types=media_types, headers=CACHE_HEADERS),
+            NOT_MODIFIED,
         ),
         errors=(PreconditionFailed, *((NotFound,) if "{file}" in path else ())),
     )
@@ -115,17 +90,17 @@ class DocsViews:
             "/",
             "Retrieve links to the documentation, as a page or as JSON",
             "text/html",
-            _JSON,
+            JSON,
         )
     )
     def front(self, request: ApiRequest) -> ApiResponse:
-        best = request.wsgi.accept_mimetypes.best_match((_JSON, "text/html"))
-        asset = self._front_page if best == "text/html" else self._index
-        response = asset.response_to(request)
+        best = request.wsgi.accept_mimetypes.best_match((JSON, "text/html"))
+        content = self._front_page if best == "text/html" else self._index
+        response = content.response_to(request)
         response.headers["Vary"] = "Accept"
         return response
 
-    @api_endpoint(_page("get_document", "/openapi.json", "Retrieve this document", _JSON))
+    @api_endpoint(_page("get_document", "/openapi.json", "Retrieve this document", JSON))
     def document(self, request: ApiRequest) -> ApiResponse:
         return self._document.response_to(request)
 
@@ -133,7 +108,7 @@ class DocsViews:
         _page("get_page", "/docs", "Open a page to read this document and to try it", "text/html")
     )
     def page(self, request: ApiRequest) -> ApiResponse:
-        return _file("docs.html", _PAGES, _HTML).response_to(request)
+        return _docs_page().response_to(request)
 
     @api_endpoint(
         _page(
@@ -162,22 +137,26 @@ class DocsViews:
         return _file(file, *_FILES[file]).response_to(request)
 
     @cached_property
-    def _document(self) -> _CachedAsset:
-        return _CachedAsset(
-            msgspec.json.encode(build_document(self._operations, self._routes)), _JSON
-        )
+    def _document(self) -> CachedContent:
+        document = build_document(self._operations, self._routes)
+        return CachedContent(msgspec.json.encode(document), JSON, for_any_origin=True)
 
     @cached_property
-    def _index(self) -> _CachedAsset:
-        return _CachedAsset(msgspec.json.encode(_INDEX), _JSON)
+    def _index(self) -> CachedContent:
+        return CachedContent(msgspec.json.encode(_INDEX), JSON)
 
     @cached_property
-    def _front_page(self) -> _CachedAsset:
+    def _front_page(self) -> CachedContent:
         return _template("front.html", has_console=self._has_console)
 
 
 @cache
-def _errors_page() -> _CachedAsset:
+def _docs_page() -> CachedContent:
+    return _template("docs.html")
+
+
+@cache
+def _errors_page() -> CachedContent:
     """Render the titles, the meaning and the resolution of each code and status."""
     titles: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for problem in (*PROBLEM_TYPES.values(), BAD_REQUEST, INTERNAL_ERROR):
@@ -190,10 +169,11 @@ def _errors_page() -> _CachedAsset:
 
 
 @cache
-def _file(name: str, folder: Path, media_type: str) -> _CachedAsset:
-    return _CachedAsset((folder / name).read_bytes(), media_type)
+def _file(name: str, folder: Path, media_type: str) -> CachedContent:
+    return CachedContent((folder / name).read_bytes(), media_type)
 
 
-def _template(name: str, **variables: Any) -> _CachedAsset:
+def _template(name: str, **variables: Any) -> CachedContent:
     pages = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
-    return _CachedAsset(pages.get_template(name).render(**variables).encode(), _HTML)
+    page = pages.get_template(name).render(**variables)
+    return CachedContent(page.encode(), _HTML, _PAGE_POLICY)

@@ -264,14 +264,16 @@ class Readiness(ResponseSchema, frozen=True):
 
 
 class PublicKey(ResponseSchema, frozen=True):
-    """A key to verify receipts with (RFC 8037, section 2)."""
+    """A key to verify receipts with: P-256 (RFC 7518, section 6.2) or Ed25519 (RFC 8037)."""
 
+    kty: Literal["EC", "OKP"]
+    crv: Literal["P-256", "Ed25519"]
     x: str
-    kty: Literal["OKP"]
-    crv: Literal["Ed25519"]
     kid: str
     use: Literal["sig"]
-    alg: Literal["EdDSA"]
+    alg: Literal["ES256", "EdDSA"]
+    y: str | UnsetType = UNSET
+    """Of P-256 only."""
 
 
 class KeySet(ResponseSchema, frozen=True):

@@ -1,19 +1,29 @@
 """Endpoints for process managers, load balancers, monitoring and verifiers of receipts."""
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+from werkzeug.exceptions import PreconditionFailed
 
 from otpvoice.api import examples, schemas
 from otpvoice.api.application import api_endpoint
+from otpvoice.api.cached_content import (
+    CACHE_HEADERS,
+    CONDITION_HEADERS,
+    NOT_MODIFIED,
+    CachedContent,
+)
 from otpvoice.api.openapi import Operation, ResponseSpec
 from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse, json_response
+from otpvoice.api.response import JSON, ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.receipts import RECEIPT_LIFETIME_S, ReceiptSigner
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition
 from otpvoice.store.redis_store import RedisStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceViews:
     """Views of the service itself."""
 
@@ -27,15 +37,16 @@ class ServiceViews:
             path="/.well-known/jwks.json",
             tag="receipts",
             summary="Retrieve the keys to verify receipts with",
+            headers=CONDITION_HEADERS,
             responses=(
-                ResponseSpec(200, "A JWK Set (RFC 7517).", (examples.KEYS,), ("Cache-Control",)),
+                ResponseSpec(200, "A JWK Set (RFC 7517).", (examples.KEYS,), CACHE_HEADERS),
+                NOT_MODIFIED,
             ),
+            errors=(PreconditionFailed,),
         )
     )
-    def jwks(self, _: ApiRequest) -> ApiResponse:
-        response = json_response(self.receipts.jwk_set)
-        response.headers["Cache-Control"] = f"public, max-age={RECEIPT_LIFETIME_S}"
-        return response
+    def jwks(self, request: ApiRequest) -> ApiResponse:
+        return self._jwk_set.response_to(request)
 
     @api_endpoint(
         Operation(
@@ -91,3 +102,7 @@ class ServiceViews:
     )
     def metrics(self, _: ApiRequest) -> ApiResponse:
         return ApiResponse(self.exposition.render(), content_type=CONTENT_TYPE)
+
+    @cached_property
+    def _jwk_set(self) -> CachedContent:
+        return CachedContent(msgspec.json.encode(self.receipts.jwk_set), JSON, for_any_origin=True)

@@ -35,6 +35,8 @@ _CODE_DIGEST_BYTES: Final = 8
 """The key keeps a code secret, not the length. A wrong code is taken for the right one with
 probability 2**-64; NIST SP 800-107, section 5.3.4, asks for 2**-32 where attempts are limited."""
 _ATTRIBUTE_HASH_BYTES: Final = 8
+_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""NIST SP 800-186, section 3.2.1.3."""
 _LETTERS_ONLY: Final = str.maketrans("0123456789-_", "abcdefghijkl")
 
 
@@ -283,14 +285,22 @@ class CallTokens:
         return sum(hmac.compare_digest(offered, each) for each in own) > 0
 
 
-def derive_receipt_key(key: bytes) -> bytes:
-    """Derive the seed of the Ed25519 key that signs receipts: 32 bytes for each ring key."""
+def derive_receipt_seed(key: bytes) -> bytes:
+    """Derive the seed of the Ed25519 key that signs receipts from a ring key: 32 bytes."""
     return _subkey(key, b"receipt")
+
+
+def derive_receipt_scalar(key: bytes) -> int:
+    """Derive the scalar of the P-256 key that signs receipts from a ring key.
+
+    FIPS 186-5, A.2.1: 128 bits more than the order has, so that no scalar is more likely.
+    """
+    return int.from_bytes(_subkey(key, b"receipt es256", 48)) % (_P256_ORDER - 1) + 1
 
 
 def _encode(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest[:_HASH_BYTES]).rstrip(b"=").decode()
 
 
-def _subkey(key: bytes, purpose: bytes) -> bytes:
-    return HKDF(SHA256(), length=32, salt=None, info=b"otpvoice " + purpose).derive(key)
+def _subkey(key: bytes, purpose: bytes, length: int = 32) -> bytes:
+    return HKDF(SHA256(), length=length, salt=None, info=b"otpvoice " + purpose).derive(key)

@@ -15,6 +15,7 @@ from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile
+from otpvoice.core.receipts import ReceiptAlgorithm
 from otpvoice.core.verification import RedialReason
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings
@@ -124,6 +125,12 @@ class Verification(Section, frozen=True, kw_only=True):
     retention: Annotated[Seconds, Meta(ge=600, le=365 * _DAY)] = 7 * _DAY
 
 
+class Receipts(Section, frozen=True, kw_only=True):
+    """``[receipts]``: the proof of an approval for other backends."""
+
+    algorithm: ReceiptAlgorithm = "ES256"
+
+
 class Dialer(Section, frozen=True, kw_only=True):
     """``[dialer]``: the process that places calls."""
 
@@ -181,6 +188,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     routes: Mapping[str, RouteSection]
     events: Events
     verification: Verification
+    receipts: Receipts
     dialer: Dialer
     limits: Limits
     console: Console

@@ -10,7 +10,9 @@ import pytest
 import requests
 from api.api_client import ApiClient, assert_problem
 from browser import BrowserSession
+from javascript.node import Node
 from playwright.sync_api import Page, expect
+from support.axe import violations
 from support.service import LOGIN_KEY
 from support.stack import ApiProcess
 from visual_checks import assert_fits_every_screen, assert_legible
@@ -34,10 +36,10 @@ def url_of(served: ApiProcess, path: str) -> str:
     return f"http://127.0.0.1:{served.port}{path}"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/errors"])
 def test_page_policy_allows_own_files_only(api: ApiClient, path: str) -> None:
     """No inline script or style, no other host, no frame."""
-    response = api.client.get(path)
+    response = api.client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
     assert response.content_type == "text/html; charset=utf-8"
     policy = dict(
         each.strip().partition(" ")[::2]
@@ -68,7 +70,24 @@ def test_page_files_are_served_with_type_and_etag(api: ApiClient, name: str, kin
     assert api.client.get(f"/docs/{name}", headers=has).status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/docs/errors", "/docs/docs.js"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/.well-known/jwks.json"])
+def test_public_documents_are_read_by_pages_of_every_origin(api: ApiClient, path: str) -> None:
+    """Also when they have not changed, and not the pages themselves."""
+    response = api.client.get(path, headers={"Origin": "https://tools.example"})
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+    has = {"If-None-Match": response.headers["ETag"]}
+    again = api.client.get(path, headers=has)
+    assert (again.status_code, again.text) == (304, "")
+    assert again.headers["Access-Control-Allow-Origin"] == "*"
+    for private in ("/", "/docs", "/readyz", "/v1/verifications"):
+        assert "Access-Control-Allow-Origin" not in api.client.get(private).headers
+
+
+PUBLIC = ["/", "/docs", "/openapi.json", "/docs/errors", "/docs/docs.js", "/.well-known/jwks.json"]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
 def test_if_match_is_evaluated_before_if_none_match(api: ApiClient, path: str) -> None:
     """RFC 9110, section 13.2.2. The comparison is strong (section 13.1.1)."""
     etag = api.client.get(path).headers["ETag"]
@@ -206,6 +225,15 @@ def test_front_page_leads_to_the_docs(page: Page, served: ApiProcess) -> None:
     assert_legible(page)
     page.get_by_role("link", name="API reference").click()
     expect(page.locator(CREATE)).to_be_visible()
+
+
+def test_front_page_has_no_fault_for_assistive_technology(
+    page: Page, served: ApiProcess, node: Node
+) -> None:
+    """As axe-core judges it."""
+    del node  # has axe-core
+    page.goto(url_of(served, "/"))
+    assert violations(page) == []
 
 
 def test_docs_page_follows_the_color_scheme(browsing: BrowserSession, served: ApiProcess) -> None:

@@ -9,13 +9,13 @@ from typing import Any, Final
 import jwt
 import pytest
 from api.api_client import ApiClient, settings_with
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from support.service import ASHA, RING_KEY
 from support.stack import ApiProcess
 
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.app import create_app
-from otpvoice.core.keys import derive_receipt_key
+from otpvoice.core.keys import derive_receipt_scalar
 from otpvoice.core.receipts import RECEIPT_LIFETIME_S, RECEIPT_TYPE
 from otpvoice.core.verification import CallStatus, NextReason, Status
 from otpvoice.store.redis_store import RedisStore
@@ -152,24 +152,25 @@ def test_python_sample_rejects_other_tokens_of_the_same_key(
     api: ApiClient, read_receipt: Reader
 ) -> None:
     """Another type, or missing claims."""
-    signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(base64.b64decode(RING_KEY)))
+    signer = derive_private_key(derive_receipt_scalar(base64.b64decode(RING_KEY)), SECP256R1())
     claims = read_receipt(receipt_of(api))
-    headers = {"kid": "k1", "typ": RECEIPT_TYPE}
-    assert read_receipt(jwt.encode(claims, signer, "EdDSA", headers)) == claims
+    headers = {"kid": "k1.es256", "typ": RECEIPT_TYPE}
+    assert read_receipt(jwt.encode(claims, signer, "ES256", headers)) == claims
     with pytest.raises(jwt.InvalidTokenError, match="not a receipt"):
-        read_receipt(jwt.encode(claims, signer, "EdDSA", headers | {"typ": "at+jwt"}))
+        read_receipt(jwt.encode(claims, signer, "ES256", headers | {"typ": "at+jwt"}))
     for missing in ("iss", "sub", "aud", "jti", "iat", "exp"):
         less = {name: value for name, value in claims.items() if name != missing}
         with pytest.raises(jwt.MissingRequiredClaimError):
-            read_receipt(jwt.encode(less, signer, "EdDSA", headers))
+            read_receipt(jwt.encode(less, signer, "ES256", headers))
 
 
-@pytest.mark.parametrize("language", ["python", "js", "go"])
+@pytest.mark.parametrize("language", ["python", "js", "mjs", "go"])
 def test_samples_of_all_languages_check_the_same(language: str) -> None:
-    """Keys, algorithm, type, issuer and client."""
+    """Keys, algorithms, type, issuer and client."""
     (sample,) = samples(language)
     quoted = set(re.findall(r"""["'](.+?)["']""", sample))
-    assert quoted >= {PUBLISHED_AT, ISSUER, "login-backend", "EdDSA", RECEIPT_TYPE}
+    assert quoted >= {PUBLISHED_AT, ISSUER, "login-backend", "ES256", RECEIPT_TYPE}
+    assert ("EdDSA" in quoted) == (language != "mjs")
 
 
 def test_guide_states_how_long_to_store_ids() -> None:

@@ -19,6 +19,7 @@ from api.api_client import (
     assert_problem,
     settings_with,
 )
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 from support.service import ASHA, RING_KEY
 from support.stack import ApiProcess
@@ -43,13 +44,13 @@ class Backend:
         """Return the claims; raise ``jwt.PyJWTError`` if the receipt is not valid."""
         key = self._keys.get_signing_key_from_jwt(receipt)
         claims: dict[str, Any] = jwt.decode(
-            receipt, key, ["EdDSA"], audience=audience, issuer=issuer, leeway=1
+            receipt, key, ["ES256", "EdDSA"], audience=audience, issuer=issuer, leeway=1
         )
         return claims
 
-    def public_key(self) -> jwt.PyJWK:
-        """Return the published key."""
-        return self._keys.get_signing_keys()[0]
+    def public_keys(self) -> list[jwt.PyJWK]:
+        """Return the published keys."""
+        return self._keys.get_signing_keys()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,11 @@ def forged(header: Mapping[str, Any], claims: Mapping[str, Any], secret: bytes =
     signed = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
     signature = hmac.digest(secret, signed.encode(), "sha256") if secret else b""
     return f"{signed}.{_base64(signature)}"
+
+
+def encoded_point(key: Any) -> bytes:
+    """Encode a P-256 key as text that a careless library takes for an HMAC secret."""
+    return bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _base64(raw: bytes) -> str:
@@ -171,28 +177,53 @@ def test_receipt_with_another_algorithm_is_rejected(
     genuine = receipt_of(api)
     header = jwt.get_unverified_header(genuine) | {"alg": algorithm}
     claims = backend.reads(genuine) | {"sub": "+919876543211"}
-    key = backend.public_key()
-    raw = key.key.public_bytes_raw()
-    for secret in (b"", raw, _base64(raw).encode()):
-        receipt = forged(header, claims, secret)
-        with pytest.raises(jwt.InvalidAlgorithmError):
-            backend.reads(receipt)
-        with pytest.raises(jwt.PyJWTError):
-            jwt.decode(receipt, key, audience="login")
+    of_p256, of_ed25519 = backend.public_keys()
+    raw, point = of_ed25519.key.public_bytes_raw(), encoded_point(of_p256.key)
+    for secret in (b"", raw, _base64(raw).encode(), point):
+        for key in (of_p256, of_ed25519):
+            receipt = forged(header | {"kid": key.key_id}, claims, secret)
+            with pytest.raises(jwt.InvalidAlgorithmError):
+                backend.reads(receipt)
+            with pytest.raises(jwt.PyJWTError):
+                jwt.decode(receipt, key, audience="login")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+def test_backend_accepts_both_algorithms(
+    environ: dict[str, str], api: ApiClient, backend: Backend, algorithm: str
+) -> None:
+    """From a process with the other algorithm than the one that serves the keys, too."""
+    app = create_app(settings_with(environ, receipts_algorithm=algorithm), api.store)
+    receipt = receipt_of(ApiClient(app, api.store))
+    assert jwt.get_unverified_header(receipt)["alg"] == algorithm
+    assert backend.reads(receipt)["aud"] == "login"
+
+
+def test_replay_of_a_check_returns_the_same_receipt(api: ApiClient) -> None:
+    """It is not stored, but signed again."""
+    path = f"{VERIFICATIONS}/{api.create(code=CODE)['id']}/checks"
+    raw = json.dumps({"code": CODE}).encode()
+    one, other = (api.post_raw(path, raw, idempotency_key="check-1") for _ in range(2))
+    assert other.headers["Idempotent-Replayed"] == "true"
+    assert one.get_json()["receipt"] == other.get_json()["receipt"]
 
 
 # Keys --------------------------------------------------------------------------------------------
 
 
 def test_keys_are_public_and_cacheable(served: ApiProcess) -> None:
-    """No credential and no cookie."""
+    """No credential and no cookie, and pages of every origin may read them."""
     response = requests.get(f"http://127.0.0.1:{served.port}{KEYS}", timeout=5)
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
     assert response.headers["Cache-Control"] == "public, max-age=300"
     assert "Set-Cookie" not in response.headers
-    (key,) = response.json()["keys"]
-    assert len(base64.urlsafe_b64decode(key.pop("x") + "=")) == 32
-    assert key == {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "alg": "EdDSA"}
+    of_p256, of_ed25519 = response.json()["keys"]
+    for encoded in (of_p256.pop("x"), of_p256.pop("y"), of_ed25519.pop("x")):
+        assert len(base64.urlsafe_b64decode(encoded + "=")) == 32
+    p256 = {"kty": "EC", "crv": "P-256", "kid": "k1.es256", "use": "sig", "alg": "ES256"}
+    ed25519 = {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "alg": "EdDSA"}
+    assert (of_p256, of_ed25519) == (p256, ed25519)
 
 
 def test_keys_without_store_return_200(environ: dict[str, str]) -> None:
@@ -200,7 +231,7 @@ def test_keys_without_store_return_200(environ: dict[str, str]) -> None:
     app = create_app(settings_with(environ, redis_url="redis://127.0.0.1:1/0"))
     assert app.test_client().get("/readyz").status_code == 503
     response = app.test_client().get(KEYS)
-    assert (response.status_code, len(response.get_json()["keys"])) == (200, 1)
+    assert (response.status_code, len(response.get_json()["keys"])) == (200, 2)
 
 
 def test_keys_are_read_only(api: ApiClient) -> None:
@@ -218,7 +249,7 @@ def test_key_rotation_keeps_receipts_valid(environ: dict[str, str], api: ApiClie
     }
     receipts = {ring: receipt_of(each) for ring, each in apis.items()}
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts.values()]
-    assert signed_by == ["k1", "k2", "k2"]
+    assert signed_by == ["k1.es256", "k2.es256", "k2.es256"]
     believed = []
     for each in apis.values():
         with serving(each.app) as url:

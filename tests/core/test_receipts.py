@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -15,14 +16,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.service import ASHA
 
-from otpvoice.core.keys import KeyRing, derive_receipt_key
-from otpvoice.core.receipts import ReceiptSigner
+from otpvoice.core.keys import KeyRing, derive_receipt_scalar, derive_receipt_seed
+from otpvoice.core.receipts import ReceiptAlgorithm, ReceiptSigner
 from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import EndReason, Status, Verification
 
 OLD, NEW = (bytes([n]) * 32 for n in (1, 2))
 ISSUER: Final = "https://otp.example.com"
 RECEIPTS: Final = ReceiptSigner({"k1": OLD}, ISSUER)
+SIGNERS: Final = (RECEIPTS, ReceiptSigner({"k1": OLD}, ISSUER, "EdDSA"))
+ALGORITHMS: Final[tuple[ReceiptAlgorithm, ...]] = ("ES256", "EdDSA")
 APPROVED_AT: Final = 1_767_225_600
 """Seconds since 1970."""
 APPROVED = Verification(
@@ -64,7 +67,7 @@ def is_verified(receipt: str, receipts: ReceiptSigner = RECEIPTS) -> bool:
 def _verifies(key: jwt.PyJWK, receipt: str) -> bool:
     options: Any = {"verify_exp": False}
     try:
-        jwt.decode(receipt, key, ["EdDSA"], options, audience="login", issuer=ISSUER)
+        jwt.decode(receipt, key, ALGORITHMS, options, audience="login", issuer=ISSUER)
     except jwt.InvalidTokenError:
         return False
     return True
@@ -79,7 +82,11 @@ def flip_bits(part: bytes) -> Iterator[bytes]:
 def test_receipt_has_the_claims_of_the_contract() -> None:
     """In its order and no others; whole seconds, rounded down."""
     header, claims, _ = parts(RECEIPTS.sign(APPROVED, ASHA))
-    assert json.loads(header) == {"alg": "EdDSA", "kid": "k1", "typ": "otpvoice-receipt+jwt"}
+    assert json.loads(header) == {
+        "alg": "ES256",
+        "kid": "k1.es256",
+        "typ": "otpvoice-receipt+jwt",
+    }
     assert list(json.loads(claims).items()) == list(CLAIMS.items())
     assert is_verified(RECEIPTS.sign(APPROVED, ASHA))
 
@@ -118,48 +125,86 @@ def test_receipt_for_own_code_does_not_claim_tel() -> None:
     assert json.loads(parts(receipt)[1]) == CLAIMS | {"amr": ["otp"]}
 
 
-def test_receipt_signed_again_is_identical() -> None:
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_receipt_signed_again_is_identical(algorithm: ReceiptAlgorithm) -> None:
     """By another process of the same ring, and after another read."""
     later = replace(APPROVED, now=APPROVED.now + 86_400_000, version=9, gap_until=1)
-    assert ReceiptSigner({"k1": OLD}, ISSUER).sign(later, ASHA) == RECEIPTS.sign(APPROVED, ASHA)
+    one, other = (ReceiptSigner({"k1": OLD}, ISSUER, algorithm) for _ in range(2))
+    assert one.sign(later, ASHA) == other.sign(APPROVED, ASHA)
+
+
+def hkdf(info: bytes, length: int) -> bytes:
+    """HKDF-SHA256 (RFC 5869) by hand: no salt."""
+    pseudorandom, blocks = hmac.digest(bytes(32), OLD, "sha256"), [b""]
+    for count in range(1, 1 + -(-length // 32)):
+        message = blocks[-1] + info + bytes([count])
+        blocks.append(hmac.digest(pseudorandom, message, "sha256"))
+    return b"".join(blocks)[:length]
+
+
+def base64url(raw: bytes) -> str:
+    """Encode as the members of a JWK are."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def test_receipt_and_keys_are_stable_across_releases() -> None:
-    """Old receipts must stay verifiable.
-
-    HKDF-SHA256 (RFC 5869) by hand: no salt, one block.
-    """
-    seed = hmac.digest(hmac.digest(bytes(32), OLD, "sha256"), b"otpvoice receipt\x01", "sha256")
-    signer = Ed25519PrivateKey.from_private_bytes(seed)
+    """Old receipts must stay verifiable, and both kinds of keys are published."""
+    signer = Ed25519PrivateKey.from_private_bytes(hkdf(b"otpvoice receipt", 32))
     raw = signer.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    assert RECEIPTS.jwk_set == {
-        "keys": [
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "x": base64.urlsafe_b64encode(raw).decode().rstrip("="),
-                "kid": "k1",
-                "use": "sig",
-                "alg": "EdDSA",
-            }
-        ]
+    order = 115792089210356248762697446949407573529996955224135760342422259061068512044369
+    scalar = int.from_bytes(hkdf(b"otpvoice receipt es256", 48)) % (order - 1) + 1
+    point = derive_private_key(scalar, SECP256R1()).public_key().public_numbers()
+    of_p256 = {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": base64url(point.x.to_bytes(32)),
+        "y": base64url(point.y.to_bytes(32)),
+        "kid": "k1.es256",
+        "use": "sig",
+        "alg": "ES256",
     }
+    of_ed25519 = {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": base64url(raw),
+        "kid": "k1",
+        "use": "sig",
+        "alg": "EdDSA",
+    }
+    assert [receipts.jwk_set["keys"] for receipts in SIGNERS] == [[of_p256, of_ed25519]] * 2
     header = b'{"alg":"EdDSA","kid":"k1","typ":"otpvoice-receipt+jwt"}'
     claims = json.dumps(CLAIMS, separators=(",", ":")).encode()
     signature = signer.sign(join(header, claims).encode())
-    assert RECEIPTS.sign(APPROVED, ASHA) == join(header, claims, signature)
+    assert SIGNERS[1].sign(APPROVED, ASHA) == join(header, claims, signature)
+
+
+def test_signers_of_both_algorithms_accept_each_other() -> None:
+    """While a deployment changes the algorithm, processes sign with either."""
+    receipts = [signer.sign(APPROVED, ASHA) for signer in SIGNERS]
+    assert [jwt.get_unverified_header(receipt)["alg"] for receipt in receipts] == [*ALGORITHMS]
+    assert [is_verified(receipt, of) for receipt in receipts for of in SIGNERS] == [True] * 4
+
+
+def test_key_ids_of_a_ring_are_unique() -> None:
+    """Also when ring ids resemble ids of published keys; a ring id has no dot."""
+    ring = {"k1": OLD, "k1-es256": NEW, "es256": bytes(32)}
+    ids = [key["kid"] for key in ReceiptSigner(ring, ISSUER).jwk_set["keys"]]
+    assert len(ids) == len(set(ids)) == 6
 
 
 def test_receipt_key_has_no_other_purpose() -> None:
     """It differs from the ring key and from those that encrypt and digest."""
-    assert derive_receipt_key(OLD) not in {OLD, NEW, derive_receipt_key(NEW)}
-    assert derive_receipt_key(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
+    assert derive_receipt_seed(OLD) not in {OLD, NEW, derive_receipt_seed(NEW)}
+    assert derive_receipt_seed(OLD)[:16] not in KeyRing([OLD]).digests("receipt")
+    others = {OLD, derive_receipt_seed(OLD), derive_receipt_scalar(NEW).to_bytes(32)}
+    assert derive_receipt_scalar(OLD).to_bytes(32) not in others
 
 
+@pytest.mark.parametrize("receipts", SIGNERS, ids=ALGORITHMS)
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_receipt_with_a_changed_bit_is_not_verified(part: int) -> None:
+def test_receipt_with_a_changed_bit_is_not_verified(part: int, receipts: ReceiptSigner) -> None:
     """In header, claims and signature."""
-    whole = parts(RECEIPTS.sign(APPROVED, ASHA))
+    whole = parts(receipts.sign(APPROVED, ASHA))
     forged = [join(*whole[:part], bad, *whole[part + 1 :]) for bad in flip_bits(whole[part])]
     assert len(forged) >= 50
     assert not [receipt for receipt in forged if is_verified(receipt)]
@@ -194,8 +239,9 @@ def test_first_key_signs_and_all_published_keys_verify() -> None:
     signed_by = [jwt.get_unverified_header(receipt)["kid"] for receipt in receipts]
     published = [[key["kid"] for key in age.jwk_set["keys"]] for age in ages]
     believed = [[is_verified(receipt, age) for receipt in receipts] for age in ages]
-    assert signed_by == ["k1", "k1", "k2", "k2"]
-    assert published == [["k1"], ["k1", "k2"], ["k2", "k1"], ["k2"]]
+    assert signed_by == ["k1.es256", "k1.es256", "k2.es256", "k2.es256"]
+    of_k1, of_k2 = ["k1.es256", "k1"], ["k2.es256", "k2"]
+    assert published == [of_k1, of_k1 + of_k2, of_k2 + of_k1, of_k2]
     assert believed == [
         [True, True, False, False],
         [True, True, True, True],
@@ -220,7 +266,8 @@ def test_sign_of_approval_by_the_client_raises() -> None:
 
 
 def test_jwk_set_has_public_members_only() -> None:
-    """RFC 8037 has the private key in ``d``."""
-    (key,) = RECEIPTS.jwk_set["keys"]
-    assert key.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
-    assert base64.urlsafe_b64decode(key["x"] + "=") != derive_receipt_key(OLD)
+    """RFC 7518 and RFC 8037 have the private key in ``d``."""
+    of_p256, of_ed25519 = RECEIPTS.jwk_set["keys"]
+    assert of_ed25519.keys() == {"kty", "crv", "x", "kid", "use", "alg"}
+    assert of_p256.keys() == of_ed25519.keys() | {"y"}
+    assert base64.urlsafe_b64decode(of_ed25519["x"] + "=") != derive_receipt_seed(OLD)

@@ -8,12 +8,16 @@ from typing import Any
 import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    derive_private_key,
+    generate_private_key,
+)
 from examples.browser_users import Phone
 from requests.cookies import RequestsCookieJar
 
 from login_backend import Settings, create_app
-from otpvoice.core.keys import derive_receipt_key
+from otpvoice.core.keys import derive_receipt_scalar
 from otpvoice.settings import load
 from otpvoice_client import Client
 from otpvoice_demo.settings import DEMO_CLIENT
@@ -102,12 +106,12 @@ def test_receipt_of_another_login_returns_403(
 def resigned(stack: Stack) -> Callable[..., str]:
     """Return a function that changes a receipt and signs it with the service's key."""
     (ring_key,) = load({"OTPVOICE_CONFIG": str(stack.config_path)}).settings.secrets.keys
-    signer = Ed25519PrivateKey.from_private_bytes(derive_receipt_key(ring_key.key))
+    signer = derive_private_key(derive_receipt_scalar(ring_key.key), SECP256R1())
 
     def resign(receipt: str, typ: str = "otpvoice-receipt+jwt", **changes: Any) -> str:
         claims = jwt.decode(receipt, options={"verify_signature": False})
-        headers = {"typ": typ, "kid": ring_key.id}
-        return jwt.encode({**claims, **changes}, signer, algorithm="EdDSA", headers=headers)
+        headers = {"typ": typ, "kid": f"{ring_key.id}.es256"}
+        return jwt.encode({**claims, **changes}, signer, algorithm="ES256", headers=headers)
 
     return resign
 
@@ -141,7 +145,8 @@ def test_receipt_without_valid_signature_returns_403(app: App, phone: Phone) -> 
     genuine = app.obtain_receipt(phone)
     claims = jwt.decode(genuine, options={"verify_signature": False})
     header = {"typ": "otpvoice-receipt+jwt", "kid": jwt.get_unverified_header(genuine)["kid"]}
-    forged = jwt.encode(claims, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers=header)
+    stranger = generate_private_key(SECP256R1())
+    forged = jwt.encode(claims, stranger, algorithm="ES256", headers=header)
     unsigned = jwt.encode(claims, "", algorithm="none", headers=header)
     for receipt in (forged, unsigned, genuine[:-8] + "AAAAAAAA", "receipt", ""):
         assert app.submit_receipt(receipt) == 403
