@@ -1,5 +1,6 @@
 """Two telephone companies in one service: regions, failover, and one live call for each number."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise
@@ -13,20 +14,19 @@ from system.two_companies import TwoCompanies, two_companies
 
 _numbers = count(919876510000)
 _american_numbers = count(12025550110)
-OTHER_CLIENTS_LINE = "918068280077"
+LINES_OF_BANK = ("918068280077", "918068280078")
 
 
 @pytest.fixture(scope="module")
 def running(
     environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TwoCompanies]:
-    """Run the service. Mobtexting calls India only; one of the clients has a line of its own."""
+    """Run the service. Mobtexting calls India only; one of the clients has lines of its own."""
     own = {
         "OTPVOICE_ROUTES_OBD_PROVIDER": "mobtexting",
         "OTPVOICE_ROUTES_OBD_MODE": "obd",
         "OTPVOICE_ROUTES_OBD_REGIONS": "IN",
-        "OTPVOICE_CLIENTS_BANK_BRIDGE": OTHER_CLIENTS_LINE,
-        "OTPVOICE_CLIENTS_BANK_CALLER_ID": f"+{OTHER_CLIENTS_LINE}",
+        "OTPVOICE_CLIENTS_BANK_BRIDGES": ",".join(LINES_OF_BANK),
         "OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5",
     }
     with two_companies(environ, tmp_path_factory.mktemp("service"), **own) as started:
@@ -145,6 +145,35 @@ def test_call_that_may_ring_is_requested_nowhere_else(companies: TwoCompanies) -
     requests = {way: len(companies.requests_for(number)) for way, number in numbers.items()}
     assert requests == dict.fromkeys(ways, 1)
     assert {way: rings(companies, number) for way, number in numbers.items()} == requests
+
+
+def test_client_calls_from_the_line_that_the_create_shows(companies: TwoCompanies) -> None:
+    """Its lines take turns, until people stop answering one of them."""
+
+    def call_many() -> Counter[str]:
+        begun = {}
+        for number in (f"+{next(_numbers)}" for _ in range(16)):
+            answer = companies.service.post("/v1/verifications", {"to": number}, BANK_KEY)
+            assert answer.status_code == 201, answer.text
+            begun[number] = answer.json()
+
+        def all_answered() -> bool:
+            paths = [f"/v1/verifications/{each['id']}" for each in begun.values()]
+            found = [companies.service.get(path, BANK_KEY).json() for path in paths]
+            return all(each["calls"][-1]["status"] == "answered" for each in found)
+
+        wait_until(all_answered, "the calls")
+        used: Counter[str] = Counter()
+        for number, each in begun.items():
+            (entry,) = companies.requests_for(number)
+            assert f"+{entry['bridge']}" == each["calls"][0]["caller_id"]
+            used[entry["bridge"]] += 1
+        return used
+
+    assert {*call_many()} == {*LINES_OF_BANK}
+    weak, other = LINES_OF_BANK
+    companies.set_line_rates({weak: "5.000 90.000", other: "60.000 90.000"})
+    assert call_many()[other] >= 10
 
 
 UNHEARD: dict[str, tuple[dict[str, Any], str]] = {

@@ -47,6 +47,12 @@ class TwoCompanies:
         calls = self.service.get_verification(begun)["calls"]
         return [(call["route"], call["status"]) for call in calls]
 
+    def set_line_rates(self, rates: Mapping[str, str]) -> None:
+        """Set how often people answered caller lines: calls answered, and calls that rang."""
+        with closing(connect(self.stack.variables["OTPVOICE_REDIS_URL"])) as redis:
+            for line, rate in rates.items():
+                redis.set(Keys().of("line", line), rate, ex=600)
+
     def open_routes(self) -> None:
         """Forget which routes refused calls."""
         with closing(connect(self.stack.variables["OTPVOICE_REDIS_URL"])) as redis:
