@@ -1,8 +1,10 @@
 """Transactions: what is taken, what is spoken, and when two are equal."""
 
+import re
 import unicodedata
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,15 @@ def test_what_is_taken_is_a_positive_decimal_of_13_ascii_digits(text: str) -> No
         assert text.isascii()
         assert Decimal(text) > 0
         assert sum(map(str.isdigit, text)) <= 13
+
+
+@given(st.from_regex(r"-?[0-9]{0,15}(\.[0-9]{0,4})?e?", fullmatch=True))
+def test_published_pattern_matches_the_accepted_amounts(text: str) -> None:
+    """A client that validates by the OpenAPI document refuses what the service refuses."""
+    schema = msgspec.json.schema(TransactionRequest)
+    amount = schema["$defs"]["TransactionRequest"]["properties"]["amount"]
+    matches = re.search(amount["pattern"], text) and len(text) <= amount["maxLength"]
+    assert bool(matches) == is_amount(text)
 
 
 @pytest.mark.parametrize("currency", ["INR", "USD", "EUR", "JPY", "KWD", "XCG", "ZWG", "SLE"])

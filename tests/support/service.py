@@ -170,9 +170,10 @@ class RunningService:
         begun: dict[str, Any] = answer.json()
         return begun
 
-    def check(self, verification: dict[str, Any], code: str) -> requests.Response:
+    def check(self, verification: dict[str, Any], code: str, **members: Any) -> requests.Response:
         """One code handed in."""
-        return self.post(f"/v1/verifications/{verification['id']}/checks", {"code": code})
+        path = f"/v1/verifications/{verification['id']}/checks"
+        return self.post(path, {"code": code, **members})
 
     def get_verification(self, verification: dict[str, Any]) -> dict[str, Any]:
         """Get the current verification."""

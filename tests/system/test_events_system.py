@@ -59,11 +59,15 @@ def of(client: EventReceiver, verification_id: str) -> list[ReceivedEvent]:
 
 
 def test_events_of_a_whole_verification_are_delivered(stack: Stack, client: EventReceiver) -> None:
-    """From the call to the approval. Each event shows the state at its time, and no code."""
+    """From the call of a payment to its approval. Each shows the state at its time, and no code."""
     service = stack.service
-    verification = service.create(ASHA, reference="login-81", code=CODE)
+    rent = {"amount": "2500.00", "currency": "INR", "payee": "ACME Stores"}
+    verification = service.create(ASHA, reference="login-81", code=CODE, transaction=rent)
     service.wait_for_call(verification, "answered")
-    assert service.check(verification, service.wait_for_code()).json()["valid"]
+    code = service.wait_for_code()
+    assert service.phones.calls(ASHA)[-1]["variables"]["payee"] == "ACME Stores"
+    assert not service.check(verification, code).json()["valid"]
+    assert service.check(verification, code, transaction=rent).json()["valid"]
     client.wait_for(lambda _: len(of(client, verification["id"])) == 3, "three events")
     received = of(client, verification["id"])
     assert [each.type for each in received] == [
@@ -72,6 +76,7 @@ def test_events_of_a_whole_verification_are_delivered(stack: Stack, client: Even
     assert [each.data["status"] for each in received] == ["pending", "pending", "approved"]
     assert [each.data["calls"][0]["status"] for each in received] == ["placed", *["answered"] * 2]
     assert all(each.data["version"] == each.sequence for each in received)
+    assert all(each.data["transaction"] == rent for each in received)
     assert received[-1].data == service.get_verification(verification) | {"to": "+91******3210"}
 
 
