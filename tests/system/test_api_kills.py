@@ -15,6 +15,7 @@ import pytest
 from support.processes import TIMEOUT_S, free_port, otpvoice_process, wait_until
 from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
+from system.two_companies import two_companies
 
 KILLS = int(os.environ.get("OTPVOICE_TEST_API_KILLS", "3"))
 NEWS_SOON = {"OTPVOICE_VERIFICATION_CALLBACK_TIMEOUT": "5"}
@@ -69,6 +70,52 @@ def test_create_acknowledged_by_killed_worker_is_called_once(
             f"{broken} requests without an answer, {rang - len(acknowledged)} of which rang"
         )
         assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
+
+
+@pytest.mark.timeout(600 + 3 * KILLS)
+def test_call_whose_document_a_killed_worker_served_is_spoken(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The company fetches what each call speaks. If a worker dies meanwhile, a redial speaks it."""
+    changes = {
+        "SERVER_WORKERS": "2",
+        "DIALER_ROUTES": "signalwire",
+        "VERIFICATION_MAX_REDIALS": "2",
+    }
+    own = {f"OTPVOICE_{name}": value for name, value in changes.items()} | NEWS_SOON
+    with two_companies(environ, tmp_path, **own) as companies:
+        line, acknowledged = RecordingClient(companies.service.url), {}
+        phones = companies.phones_of("signalwire")
+
+        def create(n: int) -> None:
+            answer = line.create(nth_number(n), code=f"{n:06}")
+            if answer.status == 201:
+                acknowledged[n] = answer.body["id"]
+
+        with concurrently(create, threads=4, pause=0.05):
+            for kill in range(KILLS):
+                before = len(acknowledged)
+                wait_until(lambda before=before: len(acknowledged) >= before + 10, "10 answers")  # type: ignore[misc]
+                workers = companies.stack.api.child_pids()
+                os.kill(random.Random(kill).choice(workers), signal.SIGKILL)
+
+        def calls_of(n: int) -> list[dict[str, Any]]:
+            calls: list[dict[str, Any]] = line.get_verification(acknowledged[n]).body["calls"]
+            return calls
+
+        def is_over(n: int) -> bool:
+            return calls_of(n)[-1]["heard"] is True
+
+        wait_until(lambda: all(is_over(n) for n in acknowledged), "the last calls")
+        calls = {n: calls_of(n) for n in acknowledged}
+        ledger = Counter(entry["person"].removeprefix("+") for entry in phones.ledger())
+        assert {n: ledger[nth_number(n)[1:]] for n in calls} == {n: len(calls[n]) for n in calls}
+        for n, listed in calls.items():
+            spoken = [each["spoken"] for each in phones.calls(nth_number(n))]
+            assert [bool(text) for text in spoken] == [each["heard"] is True for each in listed]
+            assert "".join(filter(str.isdigit, spoken[-1])) == f"{n:06}" * 3
+        redialed = sum(len(listed) > 1 for listed in calls.values())
+        print(f"{KILLS} workers killed: {len(calls)} calls spoken, {redialed} at the second try")
 
 
 def was_refused(answer: TimedResponse) -> bool:
