@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS := clients/javascript
 NODE_MODULES := $(JS)/node_modules/.installed
 
-.PHONY: demo example-login example-sms test bench lint map alerts site pictures types javascript lock clean
+.PHONY: demo example-login example-sms test bench lint map alerts site pictures stills types javascript lock clean
 
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
@@ -45,6 +45,10 @@ site: $(VENV)/.test  ## build the documentation as a site, .site/html
 pictures: $(VENV)/.test  ## draw the diagrams of the pages with Chromium and Mermaid
 	@npm ci --prefix scripts/mermaid --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/python scripts/pictures.py
+
+stills: $(VENV)/.test  ## take the pages' stills for the documentation, with the browser tests
+	OTPVOICE_STILLS=1 $(BIN)/pytest -q --numprocesses 0 tests/sandbox/test_page_in_browser.py::test_call_rings_is_answered_and_speaks \
+	  tests/examples/test_demo_page.py::test_visitor_is_called_and_logged_in tests/system/test_console.py
 
 types: $(VENV)/.test $(NODE_MODULES)  ## generate the JavaScript client's types from the OpenAPI document
 	$(BIN)/python scripts/javascript_types.py

@@ -12,6 +12,7 @@ import requests
 from browser import BrowserSession
 from examples.browser_users import Phone
 from playwright.sync_api import Locator, Page, expect
+from support.stills import take_still
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from launcher import VISITOR_NUMBER, start_pages
@@ -146,7 +147,9 @@ def test_visitor_is_called_and_logged_in(visit: Visit, stack: Stack) -> None:
         visit.request_call()
     visit.expect_text("Please answer the call and listen for your code.")
     visit.press("Answer")
-    visit.enter_code(visit.wait_for_code())
+    code = visit.wait_for_code()
+    take_still(visit.page, "demo")
+    visit.enter_code(code)
     visit.expect_text("You are logged in", f"Your number {VISITOR_NUMBER} is verified.")
     claims = visit.receipt()
     assert (claims["iss"], claims["sub"]) == (stack.url, VISITOR_NUMBER)

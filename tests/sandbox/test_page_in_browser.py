@@ -9,6 +9,7 @@ import requests
 from browser import BrowserSession
 from playwright.sync_api import Locator, Page, expect
 from sandbox.vendor import OBD, PERSON, place_call
+from support.stills import take_still
 from visual_checks import assert_fits_every_screen, assert_legible
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
@@ -77,6 +78,7 @@ def test_call_rings_is_answered_and_speaks(by_hand: RunningSandbox, page: Page) 
     expect(desk.locator(".spoken-text")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
     assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
     expect(desk.locator('.digits .word[data-said="now"]')).to_have_text(re.compile("^[1-6]$"))
+    take_still(page, "phone")
     playback = desk.locator(".speech").get_attribute("data-playback")
     press(desk, "Declines")
     expect(desk).to_contain_text("Next call: The person declines")

@@ -18,6 +18,7 @@ from browser import BrowserSession
 from playwright.sync_api import Page, expect
 from support.processes import wait_until
 from support.stack import FLOWS, Stack, running_service
+from support.stills import take_still
 from system.concurrency import RecordingClient, nth_number
 from system.leaks import Scanner, everything_in
 from visual_checks import assert_fits_every_screen, assert_legible
@@ -249,6 +250,7 @@ def test_console_without_javascript_shows_everything(
 
 def test_console_is_legible_on_every_screen(desk: Page) -> None:
     """Statistics, tables and search results, in light and dark mode."""
+    take_still(desk, "console")
     for table in desk.get_by_text("As a table").all():
         table.click()
     assert_fits_every_screen(desk)
