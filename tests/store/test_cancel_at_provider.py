@@ -135,6 +135,16 @@ def test_answered_call_is_not_canceled(driver: StoreDriver, gate: Gate | None) -
     assert due(driver) == []
 
 
+def test_denied_call_is_not_canceled(driver: StoreDriver) -> None:
+    """Its prompt was part of the request, so nothing was fetched; the key shows that it is over."""
+    begun, claim = driver.create(), driver.claim()
+    mark(driver, claim, gate=Gate.DOOR)
+    driver.record(claim, ACCEPTED)
+    assert driver.store.press_key(claim.call_id, "9").outcome == "denied"
+    assert driver.get(begun).reason is EndReason.DENIED
+    assert due(driver) == []
+
+
 def test_unconfirmed_cancellation_is_repeated_twice(driver: StoreDriver) -> None:
     """By any dialer, as the first may have died; then the call is queried as ever."""
     begun, call = placed(driver)

@@ -76,7 +76,8 @@ end
 -- ended, and nobody is known to have answered.
 function Calls.should_cancel(call)
   if not (call.can_cancel and call.provider_id) or call.status == 'dialing' or not Calls.is_live(call)
-    or call.speech_fetched_at or call.prompt_fetched_at or tonumber(call.cancels or '0') >= POLICY.max_cancels then
+    or call.speech_fetched_at or call.prompt_fetched_at or call.key
+    or tonumber(call.cancels or '0') >= POLICY.max_cancels then
     return false
   end
   local verification = Records.load('verification', call.verification)
