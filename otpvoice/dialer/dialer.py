@@ -57,6 +57,7 @@ _RECORD_RETRY_AT_STOP_S: Final = 5.0
 """The same after the stop, so that the dialer ends within 20 seconds. Then the lease decides."""
 _LOG_LEVELS: Final = {
     PlacementOutcome.ACCEPTED: logging.INFO,
+    PlacementOutcome.LINE_REFUSED: logging.ERROR,
     PlacementOutcome.MISCONFIGURED: logging.ERROR,
 }
 

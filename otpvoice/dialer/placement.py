@@ -36,6 +36,7 @@ _MAX_RETRY_AFTER_S: Final = 30
 _TEMPORARY: Final = frozenset({PlacementOutcome.UNSENT, PlacementOutcome.BACK_OFF})
 _FAILURE_REASONS: Final = {
     PlacementOutcome.REFUSED: CallReason.REFUSED,
+    PlacementOutcome.LINE_REFUSED: CallReason.REFUSED,
     PlacementOutcome.MISCONFIGURED: CallReason.ROUTE_DOWN,
 }
 """For every other outcome: the provider's error."""
@@ -45,6 +46,7 @@ _ROUTE_HEALTH: Final = {
     PlacementOutcome.BACK_OFF: RouteHealth.BAD,
     PlacementOutcome.UNSENT: RouteHealth.UNREACHED,
     PlacementOutcome.AMBIGUOUS: RouteHealth.BAD,
+    PlacementOutcome.LINE_REFUSED: RouteHealth.LINE_DOWN,
     PlacementOutcome.MISCONFIGURED: RouteHealth.DOWN,
 }
 

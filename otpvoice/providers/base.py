@@ -126,6 +126,8 @@ class PlacementOutcome(StrEnum):
     """Too many requests: retry later."""
     REFUSED = "refused"
     """The provider refuses this call for good."""
+    LINE_REFUSED = "line_refused"
+    """The provider refuses every call from this caller line."""
     MISCONFIGURED = "misconfigured"
     """The provider refuses every call until an operator corrects token, balance or address."""
     AMBIGUOUS = "ambiguous"

@@ -165,6 +165,8 @@ class RouteHealth(StrEnum):
     route. A number counts once, because it may be the reason."""
     UNREACHED = "unreached"
     """Nothing was sent, so no number is the reason: each request counts."""
+    LINE_DOWN = "line_down"
+    """Closes the route at once for calls from this caller line."""
     DOWN = "down"
     """Closes the route at once."""
 

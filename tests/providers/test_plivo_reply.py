@@ -74,7 +74,7 @@ def test_http_status_decides(status: int, outcome: PlacementOutcome, body: Any) 
     "error",
     [
         *("insufficient balance", "Not enough credits", "account is suspended", "KYC is pending"),
-        *("from number is not owned by the account", "invalid caller id", "from is not valid"),
+        "KYC of the from number is pending",
         *("answer_url parameter is not valid", "call violates_media_anchoring"),
         *("India calling is not enabled", "trial account"),
     ],
@@ -83,6 +83,16 @@ def test_http_status_decides(status: int, outcome: PlacementOutcome, body: Any) 
 def test_refusal_of_the_account_is_misconfigured(status: int, error: str) -> None:
     """Each call fails until an operator acts."""
     assert parse(status, {"error": error}).outcome is MISCONFIGURED
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["from number is not in your pool", "invalid caller id", "from is not valid"],
+)
+def test_refusal_of_the_line_concerns_this_line_only(error: str) -> None:
+    """Calls from another line go on. A status that names the account decides first."""
+    assert parse(400, {"error": error}).outcome is PlacementOutcome.LINE_REFUSED
+    assert parse(403, {"error": error}).outcome is MISCONFIGURED
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def test_status_decides_without_a_known_code(
     ("code", "outcome"),
     [
         *((code, REFUSED) for code in (21211, 21214, 21215, 21217, 21219, 13227, 99999)),
-        *((code, MISCONFIGURED) for code in (10001, 20003, 20005, 21205, 21210, 21212, 21609)),
+        *((code, MISCONFIGURED) for code in (10001, 20003, 20005, 21205, 21609)),
+        *((code, PlacementOutcome.LINE_REFUSED) for code in (21210, 21212, 21213)),
         (20429, BACK_OFF),
     ],
 )

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from redis import Redis
 from store.builders import process
 from store.driver import PLACED, StoreDriver
-from store.many_numbers import ANSWERED_NO, DOWN, ManyNumbers
+from store.many_numbers import ANSWERED_NO, DOWN, GOOD, ManyNumbers
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store import Keys
-from otpvoice.store.models import ReportOutcome
+from otpvoice.store.models import ReportOutcome, RouteHealth
 from otpvoice.store.policy import LINE_PROBE_PERCENT, StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
@@ -276,6 +276,20 @@ def test_route_that_is_down_is_not_tried_from_another_line(driver: StoreDriver) 
     assert driver.mark_sent(claim)
     driver.record(claim, DOWN)
     assert len(driver.get(begun).calls) == 1
+
+
+def test_refusal_that_names_the_line_closes_the_route_for_it_at_once(redis: Redis) -> None:
+    """Calls from the other lines go on, and the refused one follows from one of them."""
+    driver = driver_with_lines(redis, *LINES[:2], routes=("obd",))
+    begun = driver.create()
+    claim = driver.claim()
+    assert driver.mark_sent(claim)
+    line_down = replace(ANSWERED_NO, route_health=RouteHealth.LINE_DOWN)
+    assert driver.record(claim, line_down).route_change == "closed"
+    (other,) = {*LINES[:2]} - {claim.bridge}
+    assert driver.dial(GOOD).bridge == other == line_of(driver.get(begun))
+    assert {line_of(driver.create(to)) for to in numbers(12)} == {other}
+    assert driver.store.health().closed_routes == ("obd",)
 
 
 def test_new_and_queued_calls_leave_a_line_that_the_route_refuses(redis: Redis) -> None:

@@ -35,10 +35,11 @@ _DESTINATION_WORDS: Final = re.compile(
 """A refusal for such a reason concerns one number, and must not close the route for others."""
 _ACCOUNT_WORDS: Final = re.compile(
     r"balance|credit|insufficient|\bfunds?\b|recharge|auth|\bkyc\b|compliance|media anchoring"
-    r"|suspended|on hold|\bnot verified|\bnot enabled|\btrial\b"
-    r"|caller ?id|\bfrom (?:number|parameter|is)\b|answer url|hangup url"
+    r"|suspended|on hold|\bnot verified|\bnot enabled|\btrial\b|answer url|hangup url"
 )
 """A refusal for such a reason concerns every call."""
+_LINE_WORDS: Final = re.compile(r"caller ?id|\bfrom (?:number|parameter|is)\b")
+"""A refusal for such a reason concerns every call from this caller line."""
 
 
 def parse_placement(reply: HttpResponse, secrets: tuple[str, ...]) -> PlacementResult:
@@ -63,10 +64,11 @@ def _outcome(status: int, provider_id: str | None, text: str) -> PlacementOutcom
     plain = re.sub(r"[\s_-]+", " ", text).casefold()
     if status == 403 and _DESTINATION_WORDS.search(plain):
         return PlacementOutcome.REFUSED
-    is_account_error = _ACCOUNT_WORDS.search(plain) and not _DESTINATION_WORDS.search(plain)
-    if outcome is PlacementOutcome.REFUSED and is_account_error:
+    if outcome is not PlacementOutcome.REFUSED or _DESTINATION_WORDS.search(plain):
+        return outcome
+    if _ACCOUNT_WORDS.search(plain):
         return PlacementOutcome.MISCONFIGURED
-    return outcome
+    return PlacementOutcome.LINE_REFUSED if _LINE_WORDS.search(plain) else outcome
 
 
 def parse_request_id(value: object) -> str | None:

@@ -32,12 +32,12 @@ _BY_CODE: Final[Mapping[str, PlacementOutcome]] = {
     **dict.fromkeys(
         (
             *("10001", "20003", "20005", "20006"),  # the account or its token
-            *("21210", "21212", "21213"),  # the caller line
             *("21205", "21609"),  # the address of callbacks
             "21218",  # the application
         ),
         PlacementOutcome.MISCONFIGURED,
     ),
+    **dict.fromkeys(("21210", "21212", "21213"), PlacementOutcome.LINE_REFUSED),
     "20429": PlacementOutcome.BACK_OFF,
 }
 """Of a refusal: Twilio's codes, which the other vendors share as far as they have codes."""

@@ -151,7 +151,8 @@ end
 -- Update the health of a call's route. Return "closed", "opened" or "".
 --
 -- An open route closes after enough consecutive failures; a route that one call probes, at its first failure. A
--- refusal counts for its sender alone: the settings of one client must not stop the calls of the others.
+-- refusal counts for its sender alone: the settings of one client must not stop the calls of the others. One that names
+-- the caller line closes the route for this sender at once.
 -- `result`: {route_health, unsent}, see record_result.lua
 function Routes.update_health(call, result)
   local health, key, sender = result.route_health, Routes.key(call.route), Routes.sender(call)
@@ -159,9 +160,11 @@ function Routes.update_health(call, result)
   if health == 'good' then return open(key, state) end
   if not health and result.unsent == 'unsent' then release_probe(key, call) end
   if not health or Routes.is_closed(call.route, sender) then return '' end
-  local closes, refused = health == 'down', nil
+  local closes = health == 'down' or health == 'line_down'
+  local is_of_sender = health == 'line_down' or health == 'bad' and result.unsent == 'refused'
+  local refused = (closes or state.closed_until) and is_of_sender and { [sender] = true }
   if state.closed_until then
-    closes, refused = true, health == 'bad' and result.unsent == 'refused' and { [sender] = true }
+    closes = true
   elseif not closes then
     local failures
     failures, refused = add_failure(key, call, result)

@@ -5,7 +5,7 @@
 --            reason, raw, provider_id
 --            is_unsent: it provably did not ring; is_refused: the provider replied and took no call
 --            route_health: "" for none; good; bad: consecutive ones over different numbers close the route;
---            unreached: likewise, over any numbers; down: closes it at once
+--            unreached: likewise, over any numbers; down: closes it at once; line_down: likewise, for calls from this line
 --            next_call_id, next_route, tried: the call after a failed one, if it has a route; the routes tried so far.
 --            One that the provider refused is followed by a call from another line, if its client has one
 -- Returns    status: the call's, or false if this holder no longer has it; route_change: "closed", "opened" or ""
