@@ -30,6 +30,7 @@ DEMO_CLIENT: Final = "demo"
 APP_CLIENT: Final = "login"
 """The client of an application that is started with the stack."""
 
+_BRAND: Final = 'spoken_brand = "ACME Pay"\n'
 _SETTINGS: Final = """\
 [server]
 bind = "127.0.0.1:{port}"
@@ -45,8 +46,8 @@ url = "unix://{socket}"
 base_url = "{sandbox_url}/api/v2/"
 token = "{token}"
 bridge = "918068280000"
-flows.default = {{ id = "24", text = "Hello {{Name}}, your otp for login is {{otp}}" }}
-flows.hi = {{ id = "25", text = "नमस्ते {{Name}}, लॉगिन के लिए आपका कोड है {{otp}}" }}
+flows.default = {{ id = "24", text = "{{brand}}. Your login code, for {{Name}}, is {{otp}}" }}
+flows.hi = {{ id = "25", text = "{{brand}} से {{Name}} का लॉगिन कोड: {{otp}}" }}
 webhook_secret = "{webhook_secret}"
 
 [provider.flows.en-x-gate]
@@ -181,10 +182,10 @@ def render_settings(
 def _client_tables(options: StackOptions, app_origin: str) -> Iterator[str]:
     keys = options.keys
     table = client_table(DEMO_CLIENT, keys.api_key)
-    yield table + _event_settings(options.event_url, keys.event_secret)
+    yield table + _BRAND + _event_settings(options.event_url, keys.event_secret)
     if app_origin:
         table = client_table(APP_CLIENT, keys.app_api_key)
-        yield table + _event_settings(f"{app_origin}/otpvoice-events", keys.event_secret)
+        yield table + _BRAND + _event_settings(f"{app_origin}/otpvoice-events", keys.event_secret)
 
 
 def _event_settings(url: str, secret: str) -> str:

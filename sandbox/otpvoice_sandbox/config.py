@@ -13,7 +13,7 @@ _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5}
 
 ENGLISH_TEXT: Final = "Hello {Name}, your otp for login is {otp}"
 """The flow of the vendor's own example."""
-HINDI_TEXT: Final = "नमस्ते {Name}, आपका कोड {otp} है, {otp}"
+HINDI_TEXT: Final = "एक्मे पे से आपका लॉगिन कोड, {Name} के लिए। {otp}। फिर से: {otp}। एक बार और: {otp}।"
 PROMPT: Final = "Your login code. To hear it, press 1. If you did not ask for it, press 9."
 """The default prompt of a flow that asks for a key."""
 _DEFAULT_FLOWS: Final[Mapping[str, str]] = {

@@ -82,7 +82,7 @@ def test_demo_once_runs_scenario_to_callback(start: Start, temporary: Path) -> N
     assert '"verification_closed"' in repeated
     assert '"heard": true' in called_back
     assert '"locale": "hi"' in hindi
-    assert '"spoken": "नमस्ते आशा' in hindi
+    assert '"spoken": "ACME Pay से आशा' in hindi
     assert '"valid": true' in hindi
     assert all("curl -sS http://127.0.0.1:" in section for section in sections)
     assert "\x1b" not in output

@@ -121,7 +121,7 @@ def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
         created = json.loads(shell.run(create))
         wait_until(lambda: len(phones.calls(NUMBER)) > calls, "the call")
         wait_until(lambda: bool(phones.calls(NUMBER)[-1]["spoken"]), "the code")
-        assert '"spoken":"Hello Asha, your otp for login is ' in shell.run(listen)
+        assert '"spoken":"ACME Pay. Your login code, for Asha, is ' in shell.run(listen)
         checked = json.loads(shell.run(check))
     assert (created["status"], created["reference"]) == ("pending", "login-81")
     assert (checked["valid"], checked["status"]) == (True, "approved")

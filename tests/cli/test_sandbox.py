@@ -125,7 +125,7 @@ def test_sandbox_flow_without_text_speaks_default_text_in_its_language(
     configured: Simulator,
 ) -> None:
     """Hindi for ``hi-IN``, English for languages without a default text."""
-    assert configured.spoken("34").startswith("नमस्ते Asha")
+    assert configured.spoken("34").startswith("एक्मे पे से")
     assert configured.spoken("35").startswith("Hello Asha")
 
 

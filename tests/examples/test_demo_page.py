@@ -213,7 +213,7 @@ def test_hindi_login_is_called_in_hindi(visit: Visit, another: Phone) -> None:
     number = another.number.removeprefix("+")
     speech = visit.page.frame_locator("#phone iframe").locator(f"#phone-{number} .speech")
     expect(speech).to_have_attribute("lang", "hi")
-    expect(speech.locator(".spoken-text")).to_contain_text("नमस्ते आशा")
+    expect(speech.locator(".spoken-text")).to_contain_text("ACME Pay से आशा")
     visit.press("Hang up", another.number)
     visit.expect_state("^Answered", another.number)
 
