@@ -65,6 +65,17 @@ ABROAD = {
 }
 
 
+def test_preview_shows_the_lines_that_take_turns(environ: dict[str, str]) -> None:
+    """Those of the region of the example's number; the request has the first."""
+    lines = {"clients_login_bridges": "12025550100,918068280001,918068280002"}
+    request = preview(environ, **lines)["requests"]["obd"]
+    assert request["lines"] == ["918068280001", "918068280002"]
+    assert request["body"]["bridge"] == "918068280001"
+    changes = {f"OTPVOICE_{name.upper()}": value for name, value in lines.items()}
+    done = run_command("preview", "--client", "login", **environ | changes)
+    assert "  In turns with this line: 918068280002" in done.stdout.splitlines()
+
+
 TEXT = "{brand}, for {Name}. {pause 3} {otp}"
 
 

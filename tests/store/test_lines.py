@@ -368,6 +368,22 @@ def test_route_that_refuses_its_own_line_is_closed(redis: Redis) -> None:
     assert (claim.bridge, call.bridge, call.caller_id) == (ABROAD, ABROAD, "+12025550199")
 
 
+def test_route_of_the_same_company_keeps_its_line_after_a_refusal(redis: Redis) -> None:
+    """The client's own line is with another company."""
+    own = CallerLines((ABROAD,))
+    rules = StorePolicy(routes=("abroad", "far", "obd"), route_lines={"abroad": own, "far": own})
+    driver = StoreDriver(RedisStore(redis, policy=rules), gaps=(0,))
+    begun = driver.create(route="abroad")
+    used = []
+    for following in ("far", "obd", None):
+        claim = driver.claim()
+        assert driver.mark_sent(claim)
+        used.append((claim.route, claim.bridge))
+        driver.record(claim, replace(ANSWERED_NO, next_route=following))
+    assert used == [("abroad", ABROAD), ("far", ABROAD), ("obd", BRIDGE)]
+    assert len(driver.get(begun).calls) == 3
+
+
 def test_report_without_an_id_finds_the_call_by_the_line_that_placed_it(
     driver: StoreDriver,
 ) -> None:

@@ -108,23 +108,28 @@ function Lines.of_client(of, spec, region)
   return reorder(first, sorted)
 end
 
--- Return the lines from which a route can still place a call, the one to use first; none if every line refused it.
+-- Return the lines from which a route can still place a call, the one to use first; none if every line refused it. Also
+-- return the line whose turn it is, whether it refused the call or not.
 local function untried(call, route)
   local of_route = POLICY.route_lines[route]
   local lines = of_route or POLICY.client_lines[call.client]
-  if not lines then return reorder(Calls.own_line(call), {}, call.tried_lines) end
-  local first, sorted = order(serving(lines, Numbers.region(call.number)), call.number, call.id)
-  if not of_route then first = Calls.own_line(call) end -- the client was shown this one
-  return reorder(first, sorted, call.tried_lines)
+  local first, sorted = (Calls.own_line(call)), {} -- the client was shown this one
+  if lines then
+    local turn
+    turn, sorted = order(serving(lines, Numbers.region(call.number)), call.number, call.id)
+    if of_route then first = turn end
+  end
+  return reorder(first, sorted, call.tried_lines), first
 end
 
--- The same for a call that is dialed. `is_open`: the route is, so that other lines than the first do not matter.
+-- The same for a call that is dialed: at least one. `is_open`: the route is, so that other lines than the first do not
+-- matter.
 function Lines.of_call(call, route, is_open)
   if not POLICY.route_lines[route] and (is_open or not POLICY.client_lines[call.client]) then
     return { (Calls.own_line(call)) }
   end
-  local lines = untried(call, route)
-  return lines[1] and lines or { (Calls.own_line(call)) }
+  local lines, first = untried(call, route)
+  return lines[1] and lines or { first }
 end
 
 -- Set what the call after a refused one needs to come from another line: {bridge, caller_id, tried_lines} of `spec`, and
