@@ -67,7 +67,13 @@ class Company:
         """Request what an answered call speaks."""
         return self.post(self.document_url(call_id), self.form("in-progress"), token)
 
-    def post(self, url: str, form: Mapping[str, str], token: str = TOKEN) -> TestResponse:
+    def post(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        token: str = TOKEN,
+        content_type: str | None = "application/x-www-form-urlencoded",
+    ) -> TestResponse:
         """Send a signed form."""
         encoded = urlencode(form)
         path = url.removeprefix(self.settings.server.public_url)
@@ -75,7 +81,7 @@ class Company:
             path,
             data=encoded,
             headers=dict(self.sign(url, encoded, form, token)),
-            content_type="application/x-www-form-urlencoded",
+            content_type=content_type,
         )
 
     def sign(

@@ -10,9 +10,11 @@ from api.api_client import ApiClient, ManualDialer, assert_problem
 from api.callback_samples import is_received, last_call
 from api.company_requests import COMPANIES, Company, settings_of_companies
 from msgspec.structs import replace
+from providers.plivo_samples import hangup_form
+from providers.twiml_samples import CALLBACK
 from redis import Redis
 from structlog.testing import capture_logs
-from support.service import ASHA, BRIDGE
+from support.service import ASHA
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
@@ -63,6 +65,29 @@ def api(company_of: AnyCompany) -> ApiClient:
 def dialer(api: ApiClient) -> ManualDialer:
     """Return a dialer of the same store."""
     return ManualDialer(api.store)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded; charset=utf-8",
+        "application/json",
+        None,
+    ],
+)
+def test_documented_callback_ends_its_call(
+    api: ApiClient, dialer: ManualDialer, company: Company, content_type: str | None
+) -> None:
+    """Each member as the company documents it. Neither the type nor another number matters."""
+    created = api.create(route=company.name)
+    claim = dialer.place()
+    form, duration = (hangup_form(), 19) if company.name == "plivo" else (CALLBACK, 17)
+    url = company.callback_url(claim.call_id)
+    assert is_received(company.post(url, form, content_type=content_type))
+    call = last_call(api, created)
+    assert (call["status"], call["reason"], call["duration"]) == ("answered", None, duration)
+    assert api.get_verification(created)["status"] == "pending"
 
 
 def test_first_final_status_wins(api: ApiClient, dialer: ManualDialer, company: Company) -> None:
@@ -133,15 +158,14 @@ def test_callback_of_plivo_without_our_id(
     url = plivo.callback_url("").partition("?")[0] + "?source=application"
 
     def report(**members: str) -> None:
+        form = plivo.form("busy", To=ASHA[1:], From=claim.bridge, **members)
         with capture_logs() as lines:
-            assert is_received(
-                plivo.post(url, plivo.form("busy", To=ASHA[1:], From=BRIDGE, **members))
-            )
+            assert is_received(plivo.post(url, form))
         seen.append([each["outcome"] for each in lines if each["event"].startswith("callback.")])
 
     seen: list[list[str]] = []
     created = api.create(route="plivo")
-    dialer.place("the-request")
+    claim = dialer.place("the-request")
     report(RequestUUID="another-request", CallUUID="another-request")
     report(RequestUUID="", CallUUID="")
     report(RequestUUID="", CallUUID="", StartTime="2021-04-09 16:27:39")

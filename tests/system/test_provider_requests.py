@@ -79,7 +79,8 @@ def companies(
 def company_call(companies: TwoCompanies, number: str) -> Call:
     """Return the only call to a number, as the company sees it."""
     digits = number.removeprefix("+")
-    (call,) = [each for each in companies.abroad.state.calls if each.request.callee == digits]
+    calls = companies.abroad.state.calls
+    (call,) = wait_until(lambda: [c for c in calls if c.request.callee == digits], "the call")
     return call
 
 
@@ -104,7 +105,6 @@ def placed(companies: TwoCompanies, route: str) -> tuple[dict[str, Any], Call]:
     number = f"+{next(_numbers)}"
     companies.phones_of(route).set_behaviour(number, "answer", copies=0)
     begun = companies.service.create(number, route=route, code=CODE)
-    wait_until(lambda: companies.requests_for(number), "the request")
     call = company_call(companies, number)
     wait_until(lambda: call.ended_at, "the end of the call")
     wait_until(lambda: companies.call_statuses(begun) == [(route, "placed")], "the reply")
