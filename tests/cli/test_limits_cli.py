@@ -13,6 +13,7 @@ from cli.cli_runner import (
     call_number,
     report_answered,
     run_as_operator,
+    run_command,
 )
 from redis import Redis
 from support.service import ASHA
@@ -327,3 +328,19 @@ def test_changes_are_logged_by_a_dialer_with_the_operator_s_name(stack: Stack) -
     times = [datetime.fromisoformat(line["happened_at"]) for line in lines]
     assert all(abs((time - now).total_seconds()) < 60 for time in times)
     assert number.removeprefix("+") not in stack.log_path("dialer").read_text()
+
+
+def test_limits_warn_of_a_weak_line(redis: Redis, environ: dict[str, str]) -> None:
+    """With what to do. Nothing is refused. A line is the operator's own number."""
+    lines = {"clients_login_bridges": "918068280000,918068280001"}
+    _, chosen = service_with(redis, environ, **lines)
+    assert run_json(chosen, "limits")["weak_lines"] == []
+    for line, rate in (("918068280000", "60.000 90.000"), ("918068280001", "9.000 90.000")):
+        redis.set(f"{{otpvoice}}:line:{line}", rate, ex=60)
+    document = json.loads(run_command("limits", "--json", **chosen).stdout)
+    assert document["weak_lines"] == ["918068280001"]
+    shown = run_command("limits", **chosen).output
+    assert "Nothing is refused." in shown
+    assert "Caller line +918068280001 is weak" in shown
+    assert "labeled it as spam" in shown
+    assert re.search(r"weak caller lines +\+918068280001\n", shown)
