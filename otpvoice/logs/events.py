@@ -107,6 +107,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "number.unblocked": Event(_DIALER, "info", "happened_at operator number to", "An operator unblocked a number."),
         "number.erased": Event(_DIALER, "info", "happened_at operator number to verifications", "An operator erased a number's verifications."),
         "operator.searched": Event(_DIALER, "info", "happened_at operator query results", "An operator searched: `query` is the masked number, the id, or `a reference`."),
+        "operator.listed": Event(_DIALER, "info", "happened_at operator results", "An operator listed the newest verifications; numbers are masked."),
         "operator.exported": Event(_DIALER, "info", "happened_at operator created_from created_before number to whole_numbers", "An operator exported the verifications that were created in this time, of one number if there is a `number`."),
         # Processes
         "settings.warning": Event(_ANY, "warning", "warning", "A setting is valid but probably unintended."),

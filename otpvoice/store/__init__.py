@@ -13,6 +13,7 @@ This module has every key there is. All carry one tag, so that a cluster keeps t
 | breakers                        | zset | open breakers by when they close      | with the last   |
 | stats:<bucket>                  | hash | statistics of five minutes            | 26 hours        |
 | area_stats:<bucket>             | hash | the same by area                      | 26 hours        |
+| newest                          | list | ids of the newest verifications ¹     | 7 days          |
 | refusals:<number_hash>          | list | the newest refusals of a number       | a day           |
 | reference:<reference_hash>      | text | verifications of a reference          | ttl + retention |
 | audit_log                       | list | entries for the log                   | 7 days          |

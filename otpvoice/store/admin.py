@@ -25,6 +25,7 @@ from otpvoice.core.verification import MAX_DECLINES, Verification
 from otpvoice.store.export import ExportStore
 from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
 from otpvoice.store.models import Quarantine
+from otpvoice.store.newest import NewestStore
 from otpvoice.store.replies import is_wrong_type
 from otpvoice.store.verifications import convert, decode_result, decoding
 
@@ -162,7 +163,7 @@ class Overview(Struct, frozen=True, rename={"now": "now_ms"}):
     quarantine: Quarantine
 
 
-class AdminStore(ExportStore):
+class AdminStore(ExportStore, NewestStore):
     """The operator's side of the store. All methods raise ``StoreUnavailable``."""
 
     def overview(self) -> Overview:

@@ -43,6 +43,8 @@ CAPTURE_TTL_MS: Final = 15 * _MINUTE_MS
 LINE_PROBE_PERCENT: Final = 5
 """The share of calls that all weak caller lines of a client get together."""
 STATS_BUCKET_MS: Final = 5 * _MINUTE_MS
+NEWEST_MAX: Final = 10_000
+"""How many of the newest verifications operators can list."""
 ANSWER_BOUNDS_S: Final = (5, 10, 15, 20, 30, 45, 60)
 """Upper bounds of the slots for the time from sending a call to its answer."""
 APPROVAL_BOUNDS_S: Final = (15, 30, 45, 60, 90, 120, 180, 300)
@@ -144,6 +146,9 @@ _CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
         # Statistics
         "stats_bucket_ms": STATS_BUCKET_MS,
         "stats_ttl_ms": 26 * _HOUR_MS,
+        # The list of the newest verifications, for operators: 34 bytes for each.
+        "newest_max": NEWEST_MAX,
+        "newest_ttl_ms": 7 * DAY_MS,
         # 64 areas with all their fields; further areas count as "other".
         "stats_max_area_fields": 256,
         "answer_bounds_s": ANSWER_BOUNDS_S,

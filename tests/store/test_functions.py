@@ -16,6 +16,7 @@ from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore, SelfTest
 from otpvoice.store.export import ExportSelection
 from otpvoice.store.models import CallSpeech
+from otpvoice.store.newest import ListFilter
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
@@ -69,6 +70,7 @@ def test_every_function_runs(redis: Redis) -> None:
     assert admin.block(number, 60, "root") == 0
     exported = ExportSelection(0, 10**14)
     admin.log_export(exported, "root", whole_numbers=False)
+    assert admin.list_newest(ListFilter(), "", 10).verifications
     assert [*admin.export(exported)]
     admin.clear(number, "root")
     assert admin.forget(number, "root") == 2

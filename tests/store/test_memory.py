@@ -90,6 +90,7 @@ def test_ended_verification_leaves_only_records(driver: StoreDriver, redis: Redi
             "callback_seen",
             "clock",
             "dialers",
+            "newest",
             "number",
             "stats",
             "verification",

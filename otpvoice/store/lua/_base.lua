@@ -31,6 +31,7 @@ local DIALERS        -- zset  dialer id -> its last heartbeat (ms)
 local STATUS_QUERIES -- zset  call id -> time at which to query its status (ms)
 local BREAKERS       -- zset  open breaker -> time at which it closes (ms)
 local AUDIT_LOG      -- list  entries for the log (JSON)
+local NEWEST         -- list  bare ids of the newest verifications: see list_newest.lua
 local CLOCK          -- text  see below
 
 local MINUTE_MS, HOUR_MS = 60000, 3600000
@@ -178,6 +179,7 @@ local function name_keys(prefix)
   QUEUE, DIALING, LIVE, EXPIRING = prefix .. 'queue', prefix .. 'dialing', prefix .. 'live', prefix .. 'expiring'
   WAKE, DIALERS, STATUS_QUERIES = prefix .. 'wake', prefix .. 'dialers', prefix .. 'status_queries'
   BREAKERS, AUDIT_LOG, CLOCK = prefix .. 'breakers', prefix .. 'audit_log', prefix .. 'clock'
+  NEWEST = prefix .. 'newest'
 end
 
 -- Start a run. Every function begins with this.

@@ -19,6 +19,13 @@ function Calls.of(verification)
   return calls
 end
 
+-- Return a call's status, as operators count it: "open" if the provider has it and has not reported its end, "refused"
+-- if the provider did not accept it.
+function Calls.outcome(call)
+  if call.status == 'placed' or call.status == 'unknown' then return 'open' end
+  return call.status == 'failed' and not call.placed_at and 'refused' or call.status
+end
+
 -- Find the call that a provider knows by this id.
 function Calls.by_provider_id(provider_id)
   local id = redis.call('GET', Calls.provider_key(provider_id))

@@ -88,6 +88,16 @@ function Verifications.load_owned_by(client, id)
   return Verifications.load(id)
 end
 
+-- List a new verification for operators. A sweep bounds the list and prolongs its life.
+function Verifications.add_newest(id)
+  if redis.call('LPUSH', NEWEST, bare(id)) == 1 then redis.call('PEXPIRE', NEWEST, POLICY.newest_ttl_ms) end
+end
+
+function Verifications.trim_newest()
+  redis.call('LTRIM', NEWEST, 0, POLICY.newest_max - 1)
+  redis.call('PEXPIRE', NEWEST, POLICY.newest_ttl_ms)
+end
+
 -- Return the ids of a reference, the newest first.
 function Verifications.of_reference(reference_hash)
   local ids = {}

@@ -116,5 +116,8 @@ if reference_hash then
 end
 spec.kept_ms = kept_ms
 Calls.queue(verification, spec, due)
-if not is_test then Stats.verification_created() end
+if not is_test then
+  Stats.verification_created()
+  Verifications.add_newest(ARGS.id)
+end
 return Idempotency.result('created', verification)

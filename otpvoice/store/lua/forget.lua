@@ -20,6 +20,7 @@ local function erase(verification)
   end
   for id in Calls.ids(verification) do erase_call(id) end
   redis.call('DEL', Verifications.key(verification.id))
+  redis.call('LREM', NEWEST, 1, bare(verification.id))
   Numbers.remove(number, verification.id)
   erased = erased + 1
 end
@@ -28,7 +29,9 @@ local function erase_quarantined(key)
   local calls = redis.pcall('HGET', key, 'calls') -- an error if it is not a hash
   for id in Calls.ids({ calls = type(calls) == 'string' and calls }) do erase_call(id) end
   local existed = redis.call('DEL', key)
-  if key:find(':verification:', 1, true) then erased = erased + existed end
+  if not key:find(':verification:', 1, true) then return end
+  erased = erased + existed
+  redis.call('LREM', NEWEST, 1, bare(key:match('[^:]*$')))
 end
 
 for _, id in ipairs(list_argument('id')) do

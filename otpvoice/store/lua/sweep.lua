@@ -48,6 +48,7 @@ record_heartbeat()
 each_due(EXPIRING, expire_verification)
 each_due(DIALING, recover_expired_lease)
 each_due(LIVE, end_live_call)
+Verifications.trim_newest()
 
 return { 'has_more', swept >= most and 1 or 0,
   'audit_entries', redis.call('LPOP', AUDIT_LOG, POLICY.audit_batch) or {} }
