@@ -22,8 +22,9 @@ from otpvoice.core.limits import (
 )
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import MAX_DECLINES, Verification
+from otpvoice.store.connections import Connections
 from otpvoice.store.export import ExportStore
-from otpvoice.store.functions import BaseStore, Connections, Fields, to_fields
+from otpvoice.store.functions import BaseStore, Fields, to_fields
 from otpvoice.store.models import Quarantine
 from otpvoice.store.newest import NewestStore
 from otpvoice.store.replies import is_wrong_type

@@ -10,7 +10,8 @@ from msgspec import structs
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.speech import Gate
-from otpvoice.store.functions import Connections, Fields, to_fields
+from otpvoice.store.connections import Connections
+from otpvoice.store.functions import Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,

@@ -10,8 +10,8 @@ from redis import Redis
 
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.store import TAG
+from otpvoice.store.connections import Connections
 from otpvoice.store.discovery import connect
-from otpvoice.store.functions import Connections
 from otpvoice.store.replies import FunctionMissing
 
 AT_ONCE = 150
