@@ -21,11 +21,12 @@ import structlog
 from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
+from otpvoice import tracing
 from otpvoice.api.error_responses import ErrorFormat, ErrorResponses
 from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
-from otpvoice.logs.context import start_request
+from otpvoice.logs.context import bound_fields, start_request
 from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
 
 _LOG = structlog.get_logger(__name__)
@@ -134,6 +135,13 @@ class Api(flask.Flask):
         """Serve a request."""
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
         request = environ[_REQUEST] = ApiRequest(environ)
+        received = environ.get("HTTP_TRACEPARENT")
+        with tracing.serve_request(request.method, request.path, received):
+            return self._serve(request, environ, start_response)
+
+    def _serve(
+        self, request: ApiRequest, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         if request.is_spelled_plainly:
             for route in self._routes.get(request.method, ()):
                 if found := route.pattern.fullmatch(request.path):
@@ -224,6 +232,7 @@ class Api(flask.Flask):
             duration_ms=round(seconds * 1000, 1),
             **request.log_details,
         )
+        tracing.finish_request(request.method, rule, status, bound_fields())
         return {**self._cors_headers(request), "Request-Id": request.id}
 
     def _cors_headers(self, request: ApiRequest) -> Mapping[str, str]:

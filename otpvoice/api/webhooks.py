@@ -10,6 +10,7 @@ import structlog
 from msgspec import structs
 from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
+from otpvoice import tracing
 from otpvoice.api import schemas
 from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
@@ -202,6 +203,16 @@ class WebhookViews:
             status=result.call_status,
             provider_status=report.raw,
             declines=result.declines,
+        )
+        tracing.add_to_trace(
+            "callback",
+            result.traceparent,
+            {
+                "otpvoice.call": result.call_id,
+                "otpvoice.provider": self.name,
+                "otpvoice.outcome": result.outcome,
+                "otpvoice.status": result.call_status,
+            },
         )
         if not report.is_known_status:
             _LOG.warning(

@@ -11,14 +11,14 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from otpvoice import logs
+from otpvoice import logs, tracing
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
 from otpvoice.core.profiles import serving_routes
@@ -181,10 +181,11 @@ class Dialer:
 
     def _run_call(self, claim: Claim, began: float) -> None:
         try:
-            if self._stopping.is_set():  # claimed before the stop
-                self._return_to_queue(claim)
-            else:
-                self.dial(claim, Deadlines(began + SEND_WITHIN_S, began + END_WITHIN_S))
+            with _span_of(claim):
+                if self._stopping.is_set():  # claimed before the stop
+                    self._return_to_queue(claim)
+                else:
+                    self.dial(claim, Deadlines(began + SEND_WITHIN_S, began + END_WITHIN_S))
         except StoreUnavailable:
             _log(claim).warning("call.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - an error in one call must not end the others
@@ -224,6 +225,11 @@ class Dialer:
             return
         with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
             placement = self._place(call, deadlines)
+        tracing.describe(
+            {"otpvoice.provider": route.provider_name, "otpvoice.outcome": placement.outcome}
+        )
+        if placement.outcome is not PlacementOutcome.ACCEPTED:
+            tracing.fail(placement.outcome)
         recorded = self._record(
             claim, placement_result(placement, claim, self._rules.routes_for(claim))
         )
@@ -277,6 +283,16 @@ def _log(claim: Claim) -> FilteringBoundLogger:
         number=LogId.from_hash(claim.number_hash),
         route=claim.route,
     )
+
+
+def _span_of(claim: Claim) -> AbstractContextManager[None]:
+    attributes = {
+        "otpvoice.call": claim.call_id,
+        "otpvoice.verification": claim.verification_id,
+        "otpvoice.client": claim.client,
+        "otpvoice.route": claim.route,
+    }
+    return tracing.continue_trace(f"dial {claim.route}", "CONSUMER", claim.traceparent, attributes)
 
 
 def _log_placement(

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,7 +22,7 @@ import structlog
 from standardwebhooks import Webhook
 from structlog.typing import FilteringBoundLogger
 
-from otpvoice import logs
+from otpvoice import logs, tracing
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError
 from otpvoice.core.verification import Verification, format_utc
@@ -116,10 +117,11 @@ class EventDispatcher:
 
     def _run_delivery(self, event: Event, stopping: threading.Event) -> None:
         try:
-            if stopping.is_set():  # claimed before the stop
-                self._store.ack_event(event, 0, was_sent=False)
-            else:
-                self.deliver(event)
+            with _span_of(event):
+                if stopping.is_set():  # claimed before the stop
+                    self._store.ack_event(event, 0, was_sent=False)
+                else:
+                    self.deliver(event)
         except StoreUnavailable:
             _log(event).warning("event.lease_abandoned")
         except Exception as error:  # noqa: BLE001 - an error in one event must not end the others
@@ -177,6 +179,8 @@ class EventDispatcher:
             "webhook-timestamp": str(int(sent_at.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
+        if traceparent := tracing.traceparent():
+            headers["traceparent"] = traceparent
         deadlines = Deadlines(now + CONNECT_TIMEOUT_S, now + self._total_timeout_s)
         return self._http.post(endpoint.url, headers, body, deadlines)
 
@@ -203,6 +207,19 @@ def _retry_delay_ms(attempts: int) -> int | None:
     if attempts > len(RETRY_DELAYS_S):
         return None
     return int(RETRY_DELAYS_S[attempts - 1] * random.uniform(1, _JITTER) * 1000)
+
+
+def _span_of(event: Event) -> AbstractContextManager[None]:
+    attributes: tracing.Attributes = {
+        "otpvoice.client": event.client,
+        "otpvoice.verification": event.verification.id,
+        "otpvoice.type": event.type,
+        "otpvoice.sequence": event.verification.version,
+        "otpvoice.attempts": event.attempts,
+    }
+    return tracing.continue_trace(
+        f"deliver {event.type}", "PRODUCER", event.traceparent, attributes
+    )
 
 
 def _log(event: Event) -> FilteringBoundLogger:

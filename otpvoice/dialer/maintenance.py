@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from otpvoice import logs
+from otpvoice import logs, tracing
 from otpvoice.core.encrypted_fields import decrypt_number
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
@@ -111,9 +111,13 @@ class MaintenanceLoop:
         report = route.provider.fetch_status(call, deadlines)
         if report is None:
             self._metrics.status_queries(query.route, _NO_RESULT).inc()
+            tracing.describe({"otpvoice.outcome": _NO_RESULT})
             return
         applied = self._store.apply_report(_call_update(query, report))
         self._metrics.status_queries(query.route, applied.outcome).inc()
+        tracing.describe(
+            {"otpvoice.outcome": applied.outcome, "otpvoice.status": applied.call_status}
+        )
         _log(query).info(
             "call.status_queried",
             to=mask_number(number),
@@ -144,8 +148,14 @@ class MaintenanceLoop:
         return is_canceled
 
     def _run_status_query(self, query: StatusQuery) -> None:
+        span = {
+            "otpvoice.call": query.call_id,
+            "otpvoice.verification": query.verification_id,
+            "otpvoice.route": query.route,
+        }
         try:
-            self.query_status(query)
+            with tracing.continue_trace("query status", "CONSUMER", query.traceparent, span):
+                self.query_status(query)
         except (StoreUnavailable, DecryptionError) as error:
             _log(query).warning("call.status_query_failed", **logs.describe(error))
         except Exception as error:  # noqa: BLE001 - errors in the pool's threads are raised nowhere

@@ -26,6 +26,7 @@ import msgspec
 from requests import PreparedRequest, Request
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from otpvoice import tracing
 from otpvoice.http_client.connection import CURRENT_EXCHANGE, Adapter, ResponseTooLargeError
 from otpvoice.http_client.exchange import Deadlines, Exchange, Proxy, ProxyError, parse_proxy
 
@@ -160,12 +161,17 @@ class HttpClient:
         token = CURRENT_EXCHANGE.set(exchange)
         started_at = self._clock()
         result: HttpResponse | RequestFailed
-        try:
-            result = self._exchange(exchange, _prepare(method, url, tuple(headers.items())), body)
-        except Exception as error:  # noqa: BLE001 - any failure only raises the question: was it sent?
-            result = RequestFailed(exchange.sent, _failure_reason(error), exchange.status)
-        finally:
-            CURRENT_EXCHANGE.reset(token)
+        with tracing.send_request(method, url):
+            try:
+                prepared = _prepare(method, url, tuple(headers.items()))
+                result = self._exchange(exchange, prepared, body)
+            except Exception as error:  # noqa: BLE001 - any failure only raises the question: was it sent?
+                result = RequestFailed(exchange.sent, _failure_reason(error), exchange.status)
+            finally:
+                CURRENT_EXCHANGE.reset(token)
+            tracing.finish_sending(
+                result.status, result.reason if isinstance(result, RequestFailed) else ""
+            )
         if (captured := _CAPTURE.get()) is not None:
             received = result.body if isinstance(result, HttpResponse) else b""
             error_name = result.reason if isinstance(result, RequestFailed) else ""

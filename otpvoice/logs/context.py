@@ -1,9 +1,12 @@
 """The fields that every further line of the same request carries, in the order of their binding."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
 from structlog.typing import EventDict
+
+from otpvoice import tracing
 
 _FIELDS: Final[ContextVar[dict[str, Any]]] = ContextVar("log_fields")
 """One variable for all of them: setting one costs as much as binding all fields of a request."""
@@ -29,8 +32,15 @@ def unbind_fields(*names: str) -> None:
         fields.pop(name, None)
 
 
+def bound_fields() -> Mapping[str, Any]:
+    """Return the fields of this request."""
+    return _FIELDS.get({})
+
+
 def merge_fields(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Add the bound fields that the event does not have itself. A processor of structlog."""
+    """Add the bound fields that the event does not have itself, and the trace. For structlog."""
     for name, value in _FIELDS.get({}).items():
         event.setdefault(name, value)
+    if trace_id := tracing.trace_id():
+        event.setdefault("trace_id", trace_id)
     return event

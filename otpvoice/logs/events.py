@@ -12,7 +12,7 @@ from typing import Final
 
 from otpvoice.logs import field_types as types
 
-COMMON_FIELDS: Final = ("request_id", "client", "app", "verification", "to", "number")
+COMMON_FIELDS: Final = ("request_id", "trace_id", "client", "app", "verification", "to", "number")
 """Fields that any line may carry: they are bound to the request during which it is logged."""
 EXCEPTION_FIELDS: Final = ("error", "traceback", "reason", "function", "reply", "line")
 """Fields of an exception, which any line may carry. The last three describe a store function."""
@@ -192,6 +192,7 @@ FIELDS: Final[Mapping[str, types.FieldType]] = MappingProxyType(
         "status": types.one_of(types.WORD, types.HTTP_STATUS),
         "threads": types.COUNT,
         "to": types.MASKED_NUMBER,
+        "trace_id": types.TRACE_ID,
         "traceback": types.FRAMES,
         "type": types.WORD,
         "valid": types.BOOLEAN,

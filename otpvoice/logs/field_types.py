@@ -163,6 +163,7 @@ REQUEST_ID: Final = _text_or(
     _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}"),
     "the caller's own `Request-Id`, redacted",
 )
+TRACE_ID: Final = _pattern("32 hex digits", r"(?=\d*[a-f])[0-9a-f]{32}")
 MASKED_NUMBER: Final = _pattern("as in `+91******3210`", _MASKED_NUMBER)
 LOG_ID: Final = FieldType("eight letters that stand for a number (`limits explain`)", _log_id)
 CLIENT: Final = FieldType("a client's name in the settings", _client, is_cacheable=True)

@@ -94,6 +94,7 @@ _FORMS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "types": {"forbidden": "[^a-z_.]", "max_length": 40},
         "times": {"forbidden": "[^%d+]", "max_length": 15},
         "keys": {"forbidden": "[^%d*#]", "max_length": 1},
+        "traceparents": {"forbidden": "[^%x-]", "max_length": 55},
         "gates": {"words": {*Gate}},
         "blockers": {"words": {"denial"}},
         "call_statuses": {"words": {*CallStatus}},
@@ -168,6 +169,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             integers="created_at expires_at ended_at version code_length checks_left queue_margin"
             " redials stored_responses",
             flags="own_code test live_test counted events deliver_only",
+            traceparents="traceparent",
         )
         | {"defaults": DEFAULTS["verification"]},
         "number": _schema(

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from redis import Redis
 
+from otpvoice import tracing
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import TAG, Keys, UnreadableRecord
@@ -78,15 +79,19 @@ class BaseStore:
         """
         began = time.perf_counter()
         try:
-            reply, *changes = self.circuit_breaker.run(
-                function, self._run, function, _flatten(arguments)
-            )
+            with tracing.call_store(function):
+                reply, *changes = self.circuit_breaker.run(
+                    function, self._run, function, _flatten(arguments)
+                )
         except (StoreUnavailable, FunctionError):
             self.metrics.failures(function).inc()
             raise
         took = time.perf_counter() - began
         self.metrics.observe_function(function, took, changes[0] if changes else ())
-        return to_fields(reply)
+        fields = to_fields(reply)
+        if traceparent := fields.get(b"traceparent"):  # of the verification that the reply is about
+            tracing.link(traceparent.decode())
+        return fields
 
     def _run(
         self, connections: Connections, function: str, arguments: list[Argument]

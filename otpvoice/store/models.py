@@ -39,6 +39,8 @@ class Claim(Struct, frozen=True):
     """Of the number, if routes are limited to regions."""
     encrypted_transaction: bytes = b""
     """Empty if the code authorises no payment."""
+    traceparent: str | None = None
+    """Of the request that created the verification, if it was traced."""
 
 
 class CallSpeech(Struct, frozen=True):
@@ -152,6 +154,8 @@ class ReportResult(Struct, frozen=True):
     is_live_test: bool = False
     declines: int | None = None
     """If the call was declined: how many of the number's calls were, within an hour."""
+    traceparent: str | None = None
+    """Of the request that created the verification, if it was traced."""
 
 
 class RouteHealth(StrEnum):
@@ -211,6 +215,8 @@ class StatusQuery(Struct, frozen=True, kw_only=True):
     number_hash: str
     should_cancel: bool = False
     """The verification has ended, so the provider is to cancel the call first."""
+    traceparent: str | None = None
+    """Of the request that created the verification, if it was traced."""
 
 
 @dataclass(frozen=True, slots=True)  # a Struct would show the verification in its repr
@@ -227,6 +233,8 @@ class Event:
     attempts: int
     """Includes this one, and those that were started and never finished."""
     holder: str
+    traceparent: str | None = None
+    """Of the request that created the verification, if it was traced."""
 
 
 class EventBatch(Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import structs
 
+from otpvoice import tracing
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.speech import Gate
 from otpvoice.store.connections import Connections
@@ -152,7 +153,12 @@ class RedisStore(VerificationStore):
     def apply_report(self, report: CallUpdate) -> ReportResult:
         """Apply a report to its call, if the call is known and its status may change."""
         arguments = structs.asdict(report)
-        reply = self._call("apply_report", **arguments, next_call_id=_new_call_id())
+        reply = self._call(
+            "apply_report",
+            **arguments,
+            next_call_id=_new_call_id(),
+            is_traced=tracing.is_on(),
+        )
         return convert(reply, ReportResult)
 
     def speech_of_live_call(self, call_id: str) -> CallSpeech | SpeechRefusal:
@@ -272,6 +278,7 @@ def _decode_event(holder: str, flat: Sequence[Any]) -> Event:
             verification=to_verification(snapshot, encrypted, calls),
             attempts=int(event[b"attempts"]),
             holder=holder,
+            traceparent=claimed.get(b"traceparent", b"").decode() or None,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import structs
 
+from otpvoice import tracing
 from otpvoice.core.store_port import (
     Idempotency,
     NewCall,
@@ -98,6 +99,7 @@ class VerificationStore(BaseStore):
         # Stored for processes whose settings lack the client.
         arguments["events"] = new.client in self.policy.clients_with_events
         arguments["deliver_only"] = client is not None and client.deliver_only
+        arguments["traceparent"] = tracing.traceparent()
         arguments |= _call_arguments(arguments.pop("call"))
         return self._call_step("create", new.id, new.client, new.idempotency, **arguments)
 

@@ -22,6 +22,7 @@ from otpvoice.http_client import HttpClient
 from otpvoice.settings import load
 from otpvoice.store.discovery import connect
 
+RAVI = "+919812345678"
 LONGEST = 1.2
 """A pause is at most so many times as long as it says."""
 
@@ -67,6 +68,23 @@ def test_event_is_signed_and_has_the_contract_format(
     assert canceled.timestamp == canceled.data["ended_at"]
     assert canceled.headers["content-type"] == "application/json"
     assert receiver.faults == []
+
+
+def test_event_carries_the_traceparent_of_the_create(
+    harness: EventHarness, receiver: EventReceiver
+) -> None:
+    """Of a process without spans it is the client's own. Without one there is no header."""
+    sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with running(harness):
+        harness.http.environ_base["HTTP_TRACEPARENT"] = sent
+        traced = begins_and_ends(harness)
+        del harness.http.environ_base["HTTP_TRACEPARENT"]
+        begins_and_ends(harness, RAVI)
+        events = receiver.wait_for_events(4)
+    assert {(event.data["id"] == traced, event.headers.get("traceparent")) for event in events} == {
+        (True, sent),
+        (False, None),
+    }
 
 
 @pytest.mark.parametrize("secret", [NEW_SECRET, OLD_SECRET])

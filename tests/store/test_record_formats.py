@@ -51,6 +51,7 @@ VERIFICATION_FIELDS: Mapping[str, str | bytes | None] = {
     "checks_left": "many",
     "queue_margin": "",
     "locale": b"\xff",
+    "traceparent": "00-my trace",
 }
 NUMBER_FIELDS: Mapping[str, str] = {
     "gap_until": "tomorrow",

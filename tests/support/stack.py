@@ -1,7 +1,7 @@
 """Whole services of the tests: an API, and a stack of API, dialer and sandbox."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +74,28 @@ class Stack:
     folder: Path
 
 
-@contextmanager
-def running_service(environ: Mapping[str, str], folder: Path, **changes: str) -> Iterator[Stack]:
+def running_service(
+    environ: Mapping[str, str], folder: Path, **changes: str
+) -> AbstractContextManager[Stack]:
     """Run a service on an emptied store during the block. ``changes``: further variables."""
+    return service_started_by(otpvoice_process, environ, folder, **changes)
+
+
+@contextmanager
+def service_started_by(
+    start: Callable[[str, Mapping[str, str], Path], Process],
+    environ: Mapping[str, str],
+    folder: Path,
+    **changes: str,
+) -> Iterator[Stack]:
+    """Run a service on an emptied store during the block.
+
+    Args:
+        start: starts one of its commands, with variables and the folder of its log.
+        environ: the variables of its processes.
+        folder: of their logs.
+        changes: further variables.
+    """
     with closing(connect(environ["OTPVOICE_REDIS_URL"])) as redis:
         redis.flushdb()
     url = f"http://{changes.get('OTPVOICE_SERVER_BIND') or f'127.0.0.1:{free_port()}'}"
@@ -88,8 +107,8 @@ def running_service(environ: Mapping[str, str], folder: Path, **changes: str) ->
             **WIDE_LIMITS,
             **changes,
         }
-        api = processes.enter_context(otpvoice_process("api", variables, folder))
-        dialer = processes.enter_context(otpvoice_process("dialer", variables, folder))
+        api = processes.enter_context(start("api", variables, folder))
+        dialer = processes.enter_context(start("dialer", variables, folder))
         api.wait_until_ready(lambda: is_ready(url), "the service")
         service = RunningService(url, SandboxPhones(sandbox.url), sandbox, folder)
         yield Stack(service, api, dialer, variables, folder)

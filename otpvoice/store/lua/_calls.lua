@@ -217,11 +217,12 @@ function Calls.queue_after(call, verification, spec, due)
 end
 
 -- Return the reply about what a call speaks: outcome, verification_id, client, encrypted_speech, route, locale, and
--- those of gate, is_live_test and encrypted_transaction that apply.
+-- those of gate, is_live_test, encrypted_transaction and traceparent that apply.
 function Calls.speech_reply(outcome, call, verification)
   local reply = { 'outcome', outcome, 'verification_id', verification.id, 'client', verification.client,
     'encrypted_speech', Verifications.speech(verification) }
   Verifications.append_transaction(reply, verification)
+  append_fields(reply, verification, { traceparent = 'traceparent' })
   return append_fields(reply, call, { route = 'route', locale = 'locale', gate = 'gate', is_live_test = 'live_test' })
 end
 

@@ -32,12 +32,13 @@ function Verifications.append_transaction(reply, verification)
   return reply
 end
 
--- Return the encrypted number and transaction of a record that is not read; each is empty if there is none.
-function Verifications.encrypted_fields(id)
-  local fields = redis.call('HMGET', Verifications.key(id), 'encrypted_number', 'transaction1', 'transaction2',
-    'transaction3')
+-- Return the encrypted number and transaction of a record that is not read, each empty if there is none, and the
+-- traceparent or nil.
+function Verifications.fields_for_events(id)
+  local fields = redis.call('HMGET', Verifications.key(id), 'encrypted_number', 'traceparent', 'transaction1',
+    'transaction2', 'transaction3')
   for i = 1, #fields do fields[i] = fields[i] or '' end
-  return fields[1], table.concat(fields, '', 2)
+  return fields[1], table.concat(fields, '', 3), fields[2] ~= '' and fields[2] or nil
 end
 
 -- Return the status of a call that was not sent when its verification ended.
@@ -200,7 +201,7 @@ end
 --   now, gap_until, limit, limit_until, wrong_codes_until
 --   verification  the values of POLICY.shown_fields
 --   calls         {{value, ...}, ...}: of each those of POLICY.shown_call_fields
---   encrypted_transaction, if it has one
+--   encrypted_transaction and traceparent, if it has one
 function Verifications.result(outcome, verification, retry_after_ms)
   if not verification then return { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0 } end
   local _, wrong_codes_until = Limits.refusing_codes(verification.number)
@@ -211,5 +212,6 @@ function Verifications.result(outcome, verification, retry_after_ms)
   local reply = { 'outcome', outcome, 'retry_after_ms', retry_after_ms or 0, 'verification', values, 'calls', rows,
     'now', NOW, 'gap_until', Limits.gap_until(verification), 'limit', limit or '',
     'limit_until', limit and limit_until or 0, 'wrong_codes_until', wrong_codes_until }
+  append_fields(reply, verification, { traceparent = 'traceparent' })
   return Verifications.append_transaction(reply, verification)
 end

@@ -10,10 +10,11 @@
 --            other_routes1, ...: those by which the call was not placed, unless the message has its id; started_at
 --            status, reason, raw, duration_s, next_call_id; key: the first that was pressed, "" for none
 --            closes_route: every call of the route ends so
+--            is_traced: return the traceparent of the verification, if it has one
 -- Returns    outcome: applied, late: the status can no longer change, seen: the same message was applied before,
 --            early: kept for a call that is being placed, no_call, several: it may be about several calls,
 --            clock: the only possible call started at another time
---            and of the call, if one was found: call_id, call_status, verification_id, is_live_test;
+--            and of the call, if one was found: call_id, call_status, verification_id, is_live_test, traceparent;
 --            declines: if it was declined, how many calls the number declined within an hour
 
 local seen_key = ARGS.fingerprint and PREFIX .. 'callback_seen:' .. ARGS.fingerprint
@@ -73,6 +74,8 @@ end
 local function result(outcome, call)
   if not call then return { 'outcome', outcome } end
   local reply = { 'outcome', outcome, 'call_id', call.id, 'call_status', call.status }
+  local traceparent = ARGS.is_traced and redis.call('HGET', Verifications.key(call.verification), 'traceparent')
+  append_fields(reply, { traceparent = traceparent }, { traceparent = 'traceparent' })
   return append_fields(reply, call, { verification_id = 'verification', is_live_test = 'live_test' })
 end
 

@@ -4,7 +4,8 @@
 -- Returns    wait_ms: until the queue is worth reading again, or -1 when it is empty; or
 --            holder, call_id, verification_id, client, number_hash, encrypted_number, encrypted_speech, route, locale,
 --            bridge, and those of flow_id, tried_routes, requests, is_test and is_live_test that apply;
---            region: of the number, if routes are limited to regions; encrypted_transaction, if there is one
+--            region: of the number, if routes are limited to regions; encrypted_transaction and traceparent, if there
+--            is one
 
 -- Postpone a call, or expire it when that time is too late for it. Its capacity moves with it.
 local function postpone(call, verification, until_ms, dial_by)
@@ -153,7 +154,7 @@ local function lease_to_holder(call, verification, route, line)
   end
   Verifications.append_transaction(reply, verification)
   append_fields(reply, verification, { client = 'client', number_hash = 'number', encrypted_number = 'encrypted_number',
-    is_test = 'test', is_live_test = 'live_test' })
+    is_test = 'test', is_live_test = 'live_test', traceparent = 'traceparent' })
   return append_fields(reply, call, { route = 'route', locale = 'locale', bridge = 'bridge', flow_id = 'flow',
     tried_routes = 'tried', requests = 'requests' })
 end

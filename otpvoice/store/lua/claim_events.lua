@@ -2,7 +2,7 @@
 --
 -- Arguments  holder: new for each claim; client1, max_events1, client2, max_events2, ...
 -- Returns    events: {{id, client, event {field, value, ...}, encrypted_number, encrypted_transaction: of its
---            verification, "" when that is erased}, ...} as names and values
+--            verification, "" when that is erased; traceparent, if it has one}, ...} as names and values
 --            dropped: {client, how many were dropped since the last claim, ...}
 
 local events, dropped = {}, {}
@@ -12,9 +12,10 @@ local function claim(id, client)
   redis.call('HINCRBY', key, 'attempts', 1)
   redis.call('HSET', key, 'holder', ARGS.holder)
   redis.call('ZADD', Events.queue_key(client), NOW + POLICY.event_lease_ms, id)
-  local number, transaction = Verifications.encrypted_fields(redis.call('HGET', key, 'verification'))
+  local number, transaction, traceparent = Verifications.fields_for_events(redis.call('HGET', key, 'verification'))
   events[#events + 1] = { 'id', id, 'client', client, 'event', redis.call('HGETALL', key),
-    'encrypted_number', number, 'encrypted_transaction', transaction }
+    'encrypted_number', number, 'encrypted_transaction', transaction, traceparent and 'traceparent' or nil,
+    traceparent }
 end
 
 local most = list_argument('max_events')

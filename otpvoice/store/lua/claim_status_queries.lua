@@ -3,12 +3,17 @@
 --
 -- Arguments  max_calls
 -- Returns    queries: {{call_id, verification_id, encrypted_number, number_hash, route, bridge, sent_at, and
---            provider_id if it is known; should_cancel if it is to be canceled first}, ...} as names and values
+--            provider_id and traceparent if there is one; should_cancel if it is to be canceled first}, ...} as names
+--            and values
 
 local queries = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LIMIT', 0, ARGS.max_calls)) do
   local call = Calls.load(id)
-  local encrypted_number = call and redis.call('HGET', Verifications.key(call.verification), 'encrypted_number')
+  local encrypted_number, traceparent
+  if call then
+    local key = Verifications.key(call.verification)
+    encrypted_number, traceparent = unpack(redis.call('HMGET', key, 'encrypted_number', 'traceparent'))
+  end
   if not encrypted_number or not (Calls.is_live(call) or Gate.awaits_key(call)) then
     redis.call('ZREM', STATUS_QUERIES, id)
   else
@@ -18,6 +23,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', STATUS_QUERIES, '-inf', NOW, 'LI
       Records.increment(Calls.key(id), 'cancels')
       query[#query + 1], query[#query + 2] = 'should_cancel', 1
     end
+    append_fields(query, { traceparent = traceparent }, { traceparent = 'traceparent' })
     queries[#queries + 1] = append_fields(query, call, { number_hash = 'number', route = 'route',
       bridge = 'bridge', provider_id = 'provider_id', sent_at = 'sent_at' })
   end

@@ -6,13 +6,15 @@
 --            prefix_hash, area, region: the number's limit keys; reference_hash, which may be empty
 --            request_digests1, ...: one for each key of the ring; with a transaction also encrypted_transaction and
 --            transaction_digests1, ...
+--            traceparent: of the request, if it is traced
 --            call_id, bridge, caller_id, call_route, call_locale: of the call; see Calls.queue()
 --            idempotency_key, body_hash
 -- Outcomes   created, existing, either after "replayed "; idempotency_mismatch, over_capacity, calls_unavailable;
 --            call_gap and "rate_limited <limit>" with retry_after_ms
 
 local FIELDS = { 'client', 'number_hash', 'address_hash', 'encrypted_number', 'code_digest', 'route', 'locale', 'flow',
-  'code_length', 'max_checks', 'own_code', 'is_test_number', 'is_live_test', 'events', 'deliver_only', 'reference' }
+  'code_length', 'max_checks', 'own_code', 'is_test_number', 'is_live_test', 'events', 'deliver_only', 'reference',
+  'traceparent' }
 local STORED_AS = { number_hash = 'number', address_hash = 'ip', code_digest = 'digest', max_checks = 'checks_left',
   is_test_number = 'test', is_live_test = 'live_test' }
 
