@@ -225,6 +225,18 @@ def test_denial_of_a_block_of_no_length_only_ends_the_verification(redis: Redis)
     assert driver.try_create().outcome == "created"
 
 
+def test_denial_without_a_block_leaves_the_calls_of_others(redis: Redis) -> None:
+    """Nobody denied those of another client."""
+    driver = driver_with_limits(redis, gaps=NO_GAP, policy={"denial_block_ms": 0})
+    driver.create()
+    denied = driver.dial(gate=Gate.DOOR)
+    other = driver.create(client="bank")
+    assert deny_by_door(driver, denied) == DENIED
+    assert driver.last_call(other).status is CallStatus.QUEUED
+    driver.apply_callback(call_id=denied.call_id)
+    assert driver.dial().verification_id == other.id
+
+
 def test_denial_keeps_an_operators_longer_block(driver: StoreDriver) -> None:
     """And an operator's block replaces that of a denial."""
     driver.create()

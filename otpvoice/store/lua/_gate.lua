@@ -18,14 +18,17 @@ function Gate.awaits_key(call)
 end
 
 -- The person did not ask for this call: end its verification, and block the number for all clients. Return whether it
--- has an effect: a number whose code was accepted stays as it is.
+-- has an effect: a number whose code was accepted stays as it is. Where a denial blocks for no time, the calls of other
+-- verifications stay as well.
 -- `verification`: nil if its record is gone
 function Gate.deny(call, verification)
   local status = verification and verification.status
   if status == 'approved' then return false end
   if status == 'pending' then Verifications.close(verification, 'canceled', 'denied', NOW) end
   local length_ms = POLICY.denial_block_ms
-  if NOW + length_ms > Numbers.blocked_until(call.number) then Numbers.block(call.number, length_ms, 'denial') end
+  if length_ms > 0 and NOW + length_ms > Numbers.blocked_until(call.number) then
+    Numbers.block(call.number, length_ms, 'denial')
+  end
   count('denial', call.client)
   append_audit('call.denied', { number = call.number, client = call.client, verification = call.verification,
     call = call.id, seconds = length_ms / 1000 })
