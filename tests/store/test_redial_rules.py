@@ -9,6 +9,7 @@ from support.service import ASHA
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, RedialReason, Verification
+from otpvoice.store.models import CallResult
 
 BUSY, NO_ANSWER = CallStatus.BUSY, CallStatus.NO_ANSWER
 HOUR = 3_600
@@ -136,3 +137,14 @@ def test_repeated_report_counts_one_decline(driver: StoreDriver) -> None:
     for _ in range(3):
         driver.apply_callback(BUSY, call_id=claim.call_id, duration_s=None)
     assert driver.explain().declines == 1
+
+
+def test_call_is_heard_by_the_length_of_the_speech_that_it_had(driver: StoreDriver) -> None:
+    """Not by that of a route which provably did not ring before it: this one's is not known."""
+    begun = driver.create()
+    again = CallResult(CallStatus.QUEUED, retry_in_ms=0, is_unsent=True)
+    driver.dial(again, heard_after_s=60)
+    claim = driver.dial()
+    driver.apply_callback(call_id=claim.call_id, duration_s=30)
+    assert driver.get(begun).calls[0].heard is None
+    assert calls(driver, begun) == 1
