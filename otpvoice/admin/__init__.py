@@ -216,11 +216,22 @@ class AdminService:
         return SearchResult(
             searched=[*found],
             number_error=number_error,
-            verifications=[FoundVerification(each, self._mask(each)) for each in newest_first],
+            verifications=[FoundVerification(each, self.mask(each)) for each in newest_first],
             limits=self.store.explain(identity) if identity else None,
         )
 
-    def _mask(self, verification: Verification) -> str | None:
+    def search_number(self, identity: NumberIdentity, by: str) -> SearchResult:
+        """Return the verifications of a number and its limits."""
+        found = self.store.find_by_number(identity, by)
+        return SearchResult(
+            searched=["number"],
+            number_error="",
+            verifications=[FoundVerification(each, self.mask(each)) for each in found],
+            limits=self.store.explain(identity),
+        )
+
+    def mask(self, verification: Verification) -> str | None:
+        """Return the masked number. None if the key that encrypted it is not in the ring."""
         try:
             number = decrypt_number(self.ring, verification.id, verification.encrypted_number)
         except DecryptionError:

@@ -1,6 +1,5 @@
 """``otpvoice export``: verifications with their calls as lines of JSON, for auditors."""
 
-import json
 import os
 import secrets
 import sys
@@ -9,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import click
-import msgspec
 
 from otpvoice.admin import AdminService
 from otpvoice.admin.export import SkippedRecord, export_verifications
-from otpvoice.api import schemas
+from otpvoice.api.export_lines import json_line
 from otpvoice.cli.admin import open_admin_service, report_store_errors
 from otpvoice.cli.operator import MAX_DURATION_S, report_invalid_number
 from otpvoice.core.keys import mask_number
@@ -26,12 +24,6 @@ from otpvoice.store.export import ExportSelection
 
 _PROGRESS_S: Final = 0.25
 _PROGRESS_WITHOUT_TERMINAL_S: Final = 10.0
-
-
-class ExportedVerification(schemas.Verification, frozen=True):
-    """One line of an export: the object of the API, and its client."""
-
-    client: str
 
 
 def parse_time(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -127,13 +119,7 @@ def export(
                 if isinstance(each, SkippedRecord):
                     progress.skip(each)
                     continue
-                line = ExportedVerification.of(
-                    each.verification,
-                    each.number,
-                    admin.public_url,
-                    client=each.verification.client,
-                )
-                file.write(_encode(line))
+                file.write(json_line(each.verification, each.number, admin.public_url))
                 progress.advance()
     progress.end(selection)
     context.exit(1 if progress.skipped else 0)
@@ -152,12 +138,6 @@ def _select(
     with report_invalid_number("--number"):
         identity = admin.parse_number(number)
     return ExportSelection(since_ms, until_ms, identity.hash, identity.masked)
-
-
-def _encode(line: ExportedVerification) -> bytes:
-    """Return a line in ASCII: foreign text must not control the terminal."""
-    members: dict[str, Any] = msgspec.to_builtins(line)
-    return json.dumps(members, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 class _Progress:

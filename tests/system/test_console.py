@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import requests
 from browser import BrowserSession
+from javascript.node import Node
 from playwright.sync_api import Page, expect
+from support.axe import violations
 from support.processes import wait_until
 from support.stack import FLOWS, Stack, running_service
 from support.stills import take_still
@@ -73,7 +75,8 @@ class Played:
         answer = requests.get(self.url, auth=("asha", KEY), timeout=5)
         assert answer.ok, answer.text
         return {
-            what: int(many) for what, many in re.findall(r'data-stat="([^"]+)">(\d+)<', answer.text)
+            what: int(many)
+            for what, many in re.findall(r'data-stat="([^"]+)">(?:<a [^>]*>)?(\d+)<', answer.text)
         }
 
 
@@ -260,6 +263,52 @@ def test_console_is_legible_on_every_screen(desk: Page) -> None:
     expect(desk.locator(".timeline li").first).to_be_visible()
     assert_fits_every_screen(desk)
     assert_legible(desk)
+
+
+def test_list_is_reached_from_a_chart_and_blocks_a_number(played: Played, desk: Page) -> None:
+    """With the pointer from a column of the chart; the rest by keyboard."""
+    desk.locator("figure", has=desk.locator("#hour-title")).locator(".stripe").last.click()
+    expect(desk.get_by_label("From (UTC)")).not_to_have_value("")
+    desk.get_by_role("link", name="Show all").press("Enter")
+    expect(desk.locator("tbody tr")).to_have_count(50)
+    assert_fits_every_screen(desk)
+    assert_legible(desk)
+    desk.get_by_label("A call is").select_option("busy")
+    desk.keyboard.press("Enter")
+    desk.get_by_role("button", name="Show").press("Enter")
+    expect(desk.get_by_label("A call is")).to_have_value("busy")
+    expect(desk.locator("tbody tr").first).to_contain_text("busy (")
+    desk.get_by_role("link", name="Block").first.press("Enter")
+    desk.get_by_label("I mean").press("Space")
+    desk.get_by_role("button", name="Block calls to").press("Enter")
+    expect(desk.get_by_role("heading", name="is blocked until")).to_be_visible()
+    log = played.stack.folder / "dialer.log"
+    wait_until(lambda: b"number.blocked" in log.read_bytes(), "the log line")
+
+
+def test_console_has_no_fault_for_assistive_technology(
+    played: Played, desk: Page, node: Node
+) -> None:
+    """As axe-core judges it."""
+    del node  # has axe-core
+    one = f"/verifications/{played.ids[0]}"
+    for path in ("", "/verifications", one, f"{one}/number"):
+        desk.goto(f"{played.url}{path}")
+        assert violations(desk) == [], path
+
+
+def test_list_without_javascript_is_exported(played: Played, browsing: BrowserSession) -> None:
+    """Every verification of the list, over a real connection."""
+    credentials = {"username": "asha", "password": KEY}
+    page = browsing.open(
+        f"{played.url}/verifications", http_credentials=credentials, java_script_enabled=False
+    )
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("heading", name="Older verifications")).to_be_visible()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="All as lines of JSON").click()
+    lines = downloaded.value.path().read_text("ascii").splitlines()
+    assert {json.loads(line)["id"] for line in lines} >= {*played.ids.values()}
 
 
 def test_console_updates_every_half_minute(played: Played, browsing: BrowserSession) -> None:

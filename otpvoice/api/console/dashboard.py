@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from otpvoice.api.console.list_filter import OUTCOMES
 from otpvoice.core.phone import region_of_area
 from otpvoice.store.policy import ANSWER_BOUNDS_S, APPROVAL_BOUNDS_S
 from otpvoice.store.stats import Bucket
@@ -18,17 +19,6 @@ from otpvoice.store.stats import Bucket
 _BUCKETS_PER_HOUR: Final = 12
 _BUCKETS_PER_HALF_HOUR: Final = 6
 _FINAL_STATUSES: Final = ("answered", "busy", "no_answer", "failed")
-OUTCOMES: Final = {
-    "answered": "answered",
-    "busy": "busy",
-    "no_answer": "not answered",
-    "failed": "failed",
-    "open": "no result yet",
-    "refused": "refused by the provider",
-    "canceled": "canceled, not answered",
-    "expired": "expired, never dialed",
-}
-"""A call's outcomes with their names on the page."""
 _NICE_STEPS: Final = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
 """Maxima of a scale, times a power of ten. Half of each is a short number."""
 
@@ -158,6 +148,8 @@ class Chart:
     description: str
     """One sentence for screen readers."""
     times: Sequence[int]
+    step_ms: int
+    """The length of each."""
     series: Sequence[Series]
     top: float
     """The value at the upper edge."""
@@ -228,6 +220,7 @@ def _calls_chart(chart_id: str, title: str, periods: Sequence[Stats]) -> Chart:
         title=title,
         description=f"Calls by outcome: {summary or 'none'}.",
         times=[each.since_ms for each in periods],
+        step_ms=periods[1].since_ms - periods[0].since_ms,
         series=used,
         top=top,
         bars=[
@@ -250,6 +243,7 @@ def _rates_chart(periods: Sequence[Stats]) -> Chart:
         title="Answered and approved in the last day, by half hours",
         description="Answered calls and approved verifications, in percent.",
         times=[each.since_ms for each in periods],
+        step_ms=periods[1].since_ms - periods[0].since_ms,
         series=series,
         top=100,
         unit=" %",

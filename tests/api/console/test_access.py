@@ -18,6 +18,9 @@ ENDPOINTS = [
     ("GET", "/console/static/console.js"),
     ("POST", "/console/search"),
     ("POST", "/console/limits/clear"),
+    ("POST", "/console/block"),
+    ("GET", "/console/verifications"),
+    ("GET", "/console/verifications.csv"),
 ]
 
 
@@ -132,7 +135,7 @@ def test_console_refuses_other_hosts(browser: ConsoleBrowser, host: str) -> None
         {"Referer": f"{HOME}/console"},
     ],
 )
-@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
+@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search", "/console/block"])
 def test_console_refuses_forms_of_other_sites(
     api: ApiClient, browser: ConsoleBrowser, dialer: ManualDialer, path: str, origin: dict[str, str]
 ) -> None:
@@ -145,7 +148,7 @@ def test_console_refuses_forms_of_other_sites(
     assert not audit_entries(api.store, "limits.cleared")
 
 
-@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search"])
+@pytest.mark.parametrize("path", ["/console/limits/clear", "/console/search", "/console/block"])
 def test_actions_refuse_get(browser: ConsoleBrowser, path: str) -> None:
     """A link cannot trigger them, and no access log contains a number."""
     assert browser.request("GET", f"{path}?number=%2B919876543210").status_code == 405
