@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from otpvoice.core.errors import InvalidRequest
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow
+
+ReceiptAlgorithm = Literal["ES256", "EdDSA"]
+"""ECDSA with P-256 and SHA-256 (RFC 7518, section 3.4), or Ed25519 (RFC 8037)."""
 
 
 @dataclass(frozen=True, slots=True)

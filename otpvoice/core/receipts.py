@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -19,13 +19,12 @@ from jwt.utils import der_to_raw_signature
 from msgspec import to_builtins
 
 from otpvoice.core.keys import derive_receipt_scalar, derive_receipt_seed
+from otpvoice.core.profiles import ReceiptAlgorithm
 from otpvoice.core.verification import Status, Verification
 
 RECEIPT_TYPE: Final = "otpvoice-receipt+jwt"
 """Distinguishes receipts from other JWTs (RFC 8725, section 3.11)."""
 RECEIPT_LIFETIME_S: Final = 300
-ReceiptAlgorithm = Literal["ES256", "EdDSA"]
-"""ECDSA with P-256 and SHA-256 (RFC 7518, section 3.4), or Ed25519 (RFC 8037)."""
 _AMR_VOICE: Final = ("otp", "tel")
 _AMR_OWN_CODE: Final = ("otp",)
 """RFC 8176. A client's own code may have been sent by SMS too, so no call is claimed for it."""

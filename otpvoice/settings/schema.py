@@ -14,8 +14,7 @@ from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
-from otpvoice.core.profiles import ClientProfile
-from otpvoice.core.receipts import ReceiptAlgorithm
+from otpvoice.core.profiles import ClientProfile, ReceiptAlgorithm
 from otpvoice.core.verification import RedialReason
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing, derive_receipt_scalar, derive_receipt_seed
-from otpvoice.core.receipts import ReceiptAlgorithm, ReceiptSigner
+from otpvoice.core.profiles import ReceiptAlgorithm
+from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import EndReason, Status, Verification
 

@@ -215,14 +215,15 @@ def _report(verification: Mapping[str, Any]) -> dict[str, Any]:
 
 # Many lives --------------------------------------------------------------------------------------
 
-_LONGEST = 26 * 3_600_000
-"""Milliseconds: the console looks back a day, in steps that may have begun before it."""
+_LONGEST = 7 * 86_400_000
+"""Milliseconds: the health of a caller line, and the list of the newest verifications."""
 _TTL = 8.0
 """Longer than a life takes on a loaded machine."""
 _KEEP = 2.0
 _LIVE_FOR = 0.5
 _LASTING = {
-    *("number", "counter", "callback_seen", "dialers", "wake", "stats", "area_stats", "clock")
+    *("number", "counter", "callback_seen", "dialers", "wake", "stats", "area_stats", "clock"),
+    *("newest", "line"),
 }
 """What ends later than a verification's record."""
 
