@@ -107,6 +107,7 @@ class Api(flask.Flask):
             headers["Strict-Transport-Security"] = f"max-age={_YEAR_S}"
         self._default_headers = {name.lower(): (name, value) for name, value in headers.items()}
         self._defaults_without = lru_cache(maxsize=64)(self._find_defaults_without)
+        self.public_url = public_url
         self._origins = frozenset(origins)
         self._metrics = metrics
         self._endpoints: dict[str | None, ApiEndpoint] = {}

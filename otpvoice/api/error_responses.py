@@ -69,7 +69,7 @@ class ErrorResponses:
         # The place is logged without the message, which may quote a secret.
         cause = getattr(error, "original_exception", None) or error
         _LOG.error("request.failed", **logs.describe(cause))
-        return self._format(request, internal_problem(request.id))
+        return self._format(request, internal_problem(request.id, self._public_url))
 
     def _format(
         self, request: ApiRequest, problem: schemas.ProblemDocument, limit: str = ""
@@ -91,7 +91,7 @@ class ErrorResponses:
             number = error.number or ""
             visible = number if is_client else mask_number(number)
             verification = schemas.Verification.of(error.verification, visible, self._public_url)
-        problem = problem_for(error, request.id, verification)
+        problem = problem_for(error, request.id, self._public_url, verification)
         limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
         return self._format(request, problem if is_client else without_limit(problem), limit)
 
@@ -105,7 +105,8 @@ class ErrorResponses:
             useful = [each for each in methods if each not in {"HEAD", "OPTIONS"}]
             detail = f"This path does not accept the method. Use {' or '.join(useful)}."
             headers["Allow"] = ", ".join(methods)
-        response = self._format(request, problem_for_http(error, request.id, detail))
+        problem = problem_for_http(error, request.id, self._public_url, detail)
+        response = self._format(request, problem)
         response.headers |= headers
         return response
 

@@ -126,7 +126,10 @@ _HTTP_DETAILS: Final[Mapping[type[HTTPException], str]] = {
 
 
 def problem_for(
-    error: OtpvoiceError, request_id: str, verification: schemas.Verification | None = None
+    error: OtpvoiceError,
+    request_id: str,
+    public_url: str,
+    verification: schemas.Verification | None = None,
 ) -> schemas.ProblemDocument:
     """Return the problem document of an error in ``PROBLEM_TYPES``, with all its evidence."""
     evidence: dict[str, Any] = {}
@@ -138,21 +141,22 @@ def problem_for(
         evidence["retry_after"] = error.retry_after
     if verification is not None:
         evidence["verification"] = verification
-    return build_problem(PROBLEM_TYPES[type(error)], str(error), request_id, **evidence)
+    problem_type = PROBLEM_TYPES[type(error)]
+    return build_problem(problem_type, str(error), request_id, public_url, **evidence)
 
 
 def problem_for_http(
-    error: HTTPException, request_id: str, detail: str = ""
+    error: HTTPException, request_id: str, public_url: str, detail: str = ""
 ) -> schemas.ProblemDocument:
     """Return the problem document of an error that Flask or Werkzeug raised."""
     problem_type = PROBLEM_TYPES.get(type(error), BAD_REQUEST)
     detail = detail or _HTTP_DETAILS.get(type(error), _UNREADABLE_REQUEST)
-    return build_problem(problem_type, detail, request_id)
+    return build_problem(problem_type, detail, request_id, public_url)
 
 
-def internal_problem(request_id: str) -> schemas.ProblemDocument:
+def internal_problem(request_id: str, public_url: str) -> schemas.ProblemDocument:
     """Return the problem document of an unexpected error; it reveals nothing about the cause."""
-    return build_problem(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
+    return build_problem(INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id, public_url)
 
 
 def without_limit(problem: schemas.ProblemDocument) -> schemas.ProblemDocument:
@@ -163,11 +167,15 @@ def without_limit(problem: schemas.ProblemDocument) -> schemas.ProblemDocument:
 
 
 def build_problem(
-    problem_type: ProblemType, detail: str, request_id: str, **evidence: Any
+    problem_type: ProblemType, detail: str, request_id: str, public_url: str, **evidence: Any
 ) -> schemas.ProblemDocument:
-    """Build the problem document of a request."""
+    """Build the problem document of a request.
+
+    Its ``type`` is absolute, as RFC 9457, section 3.1.1, recommends: it leads to the explanation
+    from a stored or forwarded document, too.
+    """
     return schemas.ProblemDocument(
-        type=f"/docs/errors#{problem_type.code}",
+        type=f"{public_url}/docs/errors#{problem_type.code}",
         title=problem_type.title,
         status=problem_type.status,
         detail=detail,

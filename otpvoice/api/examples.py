@@ -100,7 +100,7 @@ def _refused(outcome: str, verification: Verification | None = None) -> errors.O
 
 def _problem(error: errors.OtpvoiceError) -> schemas.ProblemDocument:
     verification = _example(error.verification) if error.verification else None
-    return problem_for(error, _REQUEST_ID, verification)
+    return problem_for(error, _REQUEST_ID, _PUBLIC_URL, verification)
 
 
 VERIFICATION: Final = _example(_PENDING)
@@ -166,7 +166,7 @@ _HTTP_ERRORS: Final = (
 )
 PROBLEM_EXAMPLES: Final[Mapping[type[Exception], schemas.ProblemDocument]] = {
     **{type(error): _problem(error) for error in _DOMAIN_ERRORS},
-    **{type(error): problem_for_http(error, _REQUEST_ID) for error in _HTTP_ERRORS},
-    Exception: internal_problem(_REQUEST_ID),
+    **{type(error): problem_for_http(error, _REQUEST_ID, _PUBLIC_URL) for error in _HTTP_ERRORS},
+    Exception: internal_problem(_REQUEST_ID, _PUBLIC_URL),
 }
 """One problem document for each error; ``Exception`` is an internal error."""

@@ -203,7 +203,7 @@ class ProblemDocument(ResponseSchema, frozen=True):
 
     type: Annotated[
         str,
-        Meta(description="Documentation.", extra_json_schema={"format": "uri-reference"}),
+        Meta(description="Documentation.", extra_json_schema={"format": "uri"}),
     ]
     title: str
     status: Annotated[int, Meta(ge=400, le=599, description="The HTTP status.")]

@@ -125,24 +125,27 @@ class ThreadedWorker(ThreadWorker):  # type: ignore[misc] # gunicorn ships no ty
         request_id, kind = uuid.uuid4().hex, type(exc).__name__
         if not isinstance(exc, ParseException):
             _LOG.error("request.failed", error=kind, request_id=request_id)
-            _send_problem(client, INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
+            self._send_problem(client, INTERNAL_ERROR, INTERNAL_ERROR_DETAIL, request_id)
         elif req is None:
             status = _STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
             _LOG.warning("request.malformed", error=kind, http_status=status, request_id=request_id)
             detail = _TIMEOUT_DETAIL if isinstance(exc, RequestTimeout) else _DETAIL
-            _send_problem(client, replace(BAD_REQUEST, status=status), detail, request_id)
+            problem = replace(BAD_REQUEST, status=status)
+            self._send_problem(client, problem, detail, request_id)
 
-
-def _send_problem(client: Any, problem: ProblemType, detail: str, request_id: str) -> None:
-    body = msgspec.json.encode(build_problem(problem, detail, request_id))
-    headers = {
-        "Connection": "close",
-        "Content-Type": "application/problem+json",
-        "Content-Length": str(len(body)),
-        "Request-Id": request_id,
-        **SECURITY_HEADERS,
-    }
-    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    with contextlib.suppress(OSError):  # the client has disconnected
-        write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)
+    def _send_problem(
+        self, client: Any, problem: ProblemType, detail: str, request_id: str
+    ) -> None:
+        document = build_problem(problem, detail, request_id, self.wsgi.public_url)
+        body = msgspec.json.encode(document)
+        headers = {
+            "Connection": "close",
+            "Content-Type": "application/problem+json",
+            "Content-Length": str(len(body)),
+            "Request-Id": request_id,
+            **SECURITY_HEADERS,
+        }
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        with contextlib.suppress(OSError):  # the client has disconnected
+            write_nonblock(client, "\r\n".join([*lines, "", ""]).encode() + body)

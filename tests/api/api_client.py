@@ -48,7 +48,7 @@ def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, 
     assert body.keys() >= PROBLEM_MEMBERS
     assert body.keys() - PROBLEM_MEMBERS <= EVIDENCE
     assert (body["status"], body["code"]) == (status, code)
-    assert body["type"] == f"/docs/errors#{code}"
+    assert body["type"] == f"https://otp.example.com/docs/errors#{code}"
     assert body["instance"] == f"urn:request:{response.headers['Request-Id']}"
     assert all(isinstance(body[text], str) and body[text] for text in ("title", "detail"))
     assert ("retry_after" in body) == (status in {429, 503})

@@ -78,7 +78,9 @@ def test_half_request_is_refused_after_the_read_timeout(api: ApiProcess, beginni
         connection.send(beginning)
         time.sleep(2)
         connection.send(b" ")
-        assert connection.read_response().is_problem(408, "invalid_request")
+        response = connection.read_response()
+        assert response.is_problem(408, "invalid_request")
+        assert response.document["type"] == "https://otp.example.com/docs/errors#invalid_request"
         assert connection.is_closed()
     assert 9 < time.monotonic() - began < 15
 

@@ -310,7 +310,7 @@ export interface components {
          */
         ProblemDocument: {
             /**
-             * Format: uri-reference
+             * Format: uri
              * @description Documentation.
              */
             type: string;

@@ -210,12 +210,13 @@ def _address(ip: Any) -> str | None:
 
 def _refusal(request: ApiRequest, error: OtpvoiceError | RequestEntityTooLarge) -> ProblemDocument:
     """Record a refusal. Return its problem document without what the end user must not learn."""
+    public_url = ""  # an identity server gets its own words, and not the document
     if isinstance(error, RequestEntityTooLarge):
-        problem = problem_for_http(error, request.id)
+        problem = problem_for_http(error, request.id, public_url)
     else:
         if isinstance(error, UnreadableBody):
             error = InvalidRequest(str(error))
-        problem = without_limit(problem_for(error, request.id))
+        problem = without_limit(problem_for(error, request.id, public_url))
         if error.verification is not None:
             bind_fields(verification=error.verification.id)
     limit = setting_name(error.limit) if isinstance(error, RateLimited) else ""
