@@ -236,3 +236,16 @@ def test_report_of_another_provider_never_applies(driver: StoreDriver) -> None:
     assert driver.get(begun).calls[0].status is CallStatus.PLACED
     own = driver.apply_callback(CallStatus.BUSY, foreign_routes=("c2c",), provider_ids=("p-1",))
     assert own.outcome is ReportOutcome.APPLIED
+
+
+def test_report_applies_although_two_providers_use_its_id(driver: StoreDriver) -> None:
+    """The other one's call has the id later; the number leads to this one's."""
+    begun, claim, sent_at = driver.place("p-1")
+    driver.create(RAVI, route="c2c")
+    assert driver.dial(CallResult(CallStatus.PLACED, provider_id="p-1")).route == "c2c"
+    members: dict[str, Any] = {"foreign_routes": ("c2c",), "started_at": sent_at}
+    other = driver.apply_callback(CallStatus.BUSY, provider_ids=("p-2",), **members)
+    assert other.outcome is ReportOutcome.NO_CALL
+    own = driver.apply_callback(CallStatus.BUSY, provider_ids=("p-1",), **members)
+    assert (own.outcome, own.call_id) == (ReportOutcome.APPLIED, claim.call_id)
+    assert driver.last_call(begun).status is CallStatus.BUSY

@@ -73,6 +73,19 @@ def test_record_after_early_answer_too_short_redials(redis: Redis) -> None:
     assert second.status is CallStatus.QUEUED
 
 
+def test_early_report_of_another_provider_is_left_for_its_own_call(driver: StoreDriver) -> None:
+    """Two providers may count their calls alike, and none of them ends a call of the other."""
+    begun, claim = driver.send()
+    report = driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), foreign_routes=("obd",))
+    assert report.outcome is ReportOutcome.NO_CALL
+    assert driver.record(claim, PLACED).status is CallStatus.PLACED
+    assert driver.last_call(begun).status is CallStatus.PLACED
+
+    own = driver.create(RAVI, route="c2c")
+    assert driver.dial(PLACED).route == "c2c"
+    assert driver.last_call(own).status is CallStatus.BUSY
+
+
 @pytest.mark.parametrize("ids", [(ID,), (OTHER_ID, ID), (ID, OTHER_ID)])
 def test_early_report_matches_by_any_of_its_ids(driver: StoreDriver, ids: tuple[str, ...]) -> None:
     """A message may carry several."""

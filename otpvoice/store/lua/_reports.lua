@@ -1,6 +1,7 @@
 -- Call reports: what the provider reports about a call. They are applied at once, or kept until their call is known.
 --
--- hash early_report:<provider's id>   a report whose id belonged to no call yet
+-- hash early_report:<provider's id>   a report whose id belonged to no call yet, and `foreign_routes`: those whose calls
+--                                     it is not about
 --
 -- A report is {status, reason, raw: the provider's own word, duration: seconds of conversation, key: the first that was
 -- pressed, "" for none and nil if it does not say, closes_route: every call of the route ends so, next_id: the id for a
@@ -79,12 +80,14 @@ function Reports.apply(call, report)
 end
 
 -- Keep a report for the call that will have this id. The first report is kept.
-function Reports.keep_early(provider_id, report)
+-- `foreign_routes`: those of other providers, whose calls may get the same id
+function Reports.keep_early(provider_id, report, foreign_routes)
   local key = Reports.early_key(provider_id)
   if report.status == 'unknown' or redis.call('EXISTS', key) == 1 then return end
   for _, field in ipairs(FIELDS) do
     if report[field] then redis.call('HSET', key, field, report[field]) end
   end
+  if foreign_routes[1] then redis.call('HSET', key, 'foreign_routes', table.concat(foreign_routes, ' ')) end
   redis.call('PEXPIRE', key, POLICY.early_report_ttl_ms)
 end
 
@@ -92,7 +95,7 @@ end
 function Reports.apply_early(call, provider_id)
   local key = Reports.early_key(provider_id)
   local report = load_hash(key)
-  if not report then return end
+  if not report or (' ' .. (report.foreign_routes or '') .. ' '):find(' ' .. call.route .. ' ', 1, true) then return end
   redis.call('DEL', key)
   Reports.apply(call, report)
 end

@@ -40,11 +40,13 @@ local function find_by_id()
   return call
 end
 
--- Return whether a message without a known id may be about this call. If the message carries an id, a call with
--- another id is not meant.
+-- Return whether a message without a known id may be about this call. If the message carries ids, a call with another
+-- one is not meant. A call with one of them is found here if a call of another provider has the same id.
 local function could_match(call)
-  return of_provider(call) and call.sent_at and Calls.is_live(call) and (#provider_ids == 0 or not call.provider_id)
-    and not is_other[call.route]
+  if not (of_provider(call) and call.sent_at and Calls.is_live(call)) or is_other[call.route] then return false end
+  local has_id = #provider_ids == 0 or not call.provider_id
+  for _, id in ipairs(provider_ids) do has_id = has_id or id == call.provider_id end
+  return has_id
 end
 
 -- Return the live calls of the route, caller line and number that the message names.
@@ -84,7 +86,8 @@ end
 local function keep_unmatched(found)
   local awaits_reply = false
   for _, call in ipairs(found) do awaits_reply = awaits_reply or call.status == 'dialing' end
-  for _, provider_id in ipairs(provider_ids) do Reports.keep_early(provider_id, report) end
+  local foreign_routes = list_argument('foreign_routes')
+  for _, provider_id in ipairs(provider_ids) do Reports.keep_early(provider_id, report, foreign_routes) end
   if #found == 0 then return result('no_call') end
   local outcome = #provider_ids > 0 and awaits_reply and 'early' or #found > 1 and 'several' or 'clock'
   return result(outcome, #found == 1 and found[1])
