@@ -204,11 +204,11 @@ class Dialer:
             return
         try:
             call = self._calls.build(claim)
+            code_spoken_after_s = self._calls.seconds_until_code(call)
         except (DecryptionError, Undialable) as error:
             self._fail_call(claim, error)
             return
         log = log.bind(to=mask_number(call.number))
-        code_spoken_after_s = self._calls.seconds_until_code(call)
         route = self._routes[call.route]
         if not self._store.mark_sent(
             claim,
@@ -240,12 +240,13 @@ class Dialer:
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call as ``failed``, because the settings of this process do not allow dialing it.
 
-        The call does not return to the queue. If this process does not know the route, a new call
-        on the next route follows.
+        The call does not return to the queue. If it is undialable by its route, a new call on the
+        next one follows.
         """
         _log(claim).error("call.undialable", reason=str(error))
-        is_known = claim.route in self._routes
-        next_route = None if is_known else next_untried_route(claim, self._rules.routes_for(claim))
+        is_of_route = isinstance(error, Undialable)
+        routes = self._rules.routes_for(claim) if is_of_route else ()
+        next_route = next_untried_route(claim, routes)
         failed = CallResult(CallStatus.FAILED, CallReason.PROVIDER_ERROR, next_route=next_route)
         self._record(claim, failed)
         self._store.report_undialable(claim, str(error))

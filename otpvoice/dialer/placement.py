@@ -52,7 +52,7 @@ _ROUTE_HEALTH: Final = {
 
 
 class Undialable(Exception):
-    """A call that this process cannot place, because its settings lack what the call needs."""
+    """A call that this process cannot place by its route: its settings lack what the call needs."""
 
 
 class CallBuilder:
@@ -108,11 +108,16 @@ class CallBuilder:
         )
 
     def seconds_until_code(self, call: OutboundCall) -> int | None:
-        """Return after how many seconds the code has been spoken, or None if it is not known."""
+        """Return after how many seconds the code has been spoken, or None if it is not known.
+
+        Raises:
+            Undialable: the provider cannot speak the text, which may be of one client only.
+        """
         try:
             return self._routes[call.route].provider.plan_speech(call.speech).code_after_s
-        except UnspeakableError:  # the call will not be sent
-            return None
+        except UnspeakableError as error:
+            detail = f"the route {call.route} cannot speak the text {call.locale}: {error}"
+            raise Undialable(detail) from error
 
     def _flow(self, route: Route, claim: Claim) -> tuple[str, Flow]:
         """Return key and flow of a call: the record's if it names one of the provider."""

@@ -85,7 +85,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         "call.status_queried": Event(_DIALER, "info", "call verification number route outcome status provider_status declines", "The dialer queried the call's status at the provider."),
         "call.cancel_requested": Event(_DIALER, "info", "call verification number route outcome", "The dialer asked the provider to cancel the call, because its verification has ended. `outcome` is `applied` (it rings no more), `late` (its end was reported before) or `unconfirmed` (it was answered, has ended, or the provider gave no clear reply)."),
         "call.status_query_failed": Event(_DIALER, "warning", "call verification number route", "The call's status could not be queried."),
-        "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack something that the call needs. `reason` names it: a key that decrypts the record, an adapter for the route, or a flow."),
+        "call.undialable": Event(_DIALER, "error", _CALL, "The settings of this dialer lack something that the call needs. `reason` names it: a key that decrypts the record, an adapter for the route, a flow, or a text that the company can speak."),
         "call.returned_to_queue": Event(_DIALER, "info", _CALL, "The dialer stopped before it sent this call. The call is due again at once."),
         "provider.reply_mismatch": Event(_DIALER, "error", "call route", "The provider's reply was about another number. The call is `unknown`, and all idle connections were closed."),
         "call.lease_abandoned": Event(_DIALER, "warning", _CALL, "The store became unavailable while the call was placed. The call's state is settled when its lease expires."),

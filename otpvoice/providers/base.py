@@ -2,8 +2,8 @@
 
 A provider's adapter turns an ``OutboundCall`` into one request and the reply into a
 ``PlacementResult``, a ``Callback`` into ``CallReport`` objects or a ``Challenge``, and a
-``CallQuery`` into a ``CallReport``. The provider's own words pass this line only as ``detail`` and
-``raw``: operators read them, and no rule decides by them.
+``CallQuery`` into a ``CallReport``. The provider's own words pass only as ``detail`` and ``raw``:
+operators read them, and no rule decides by them.
 """
 
 import json
@@ -254,7 +254,7 @@ class Provider(Protocol):
         """Return how an answered call speaks this; sends nothing.
 
         Raises:
-            UnspeakableError: the provider cannot speak the text.
+            UnspeakableError: the provider cannot speak the text or the prompt.
         """
         ...
 

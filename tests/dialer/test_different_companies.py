@@ -1,5 +1,6 @@
 """An API and a dialer with different companies and regions: a call is placed, or has a reason."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -178,3 +179,31 @@ def test_call_is_queried_by_a_dialer_that_has_its_company(
         assert [call.status for call in harness.calls_of(begun)] == [status]
         failed = [each["reason"] for each in logged if each["event"] == "call.status_query_failed"]
         assert failed == (["no adapter for the route"] if keeper is without else [])
+
+
+TOO_LONG = "x" * 4_000
+UNSPEAKABLE = {
+    "text": {"text": f"{TOO_LONG} {{otp}}"},
+    "prompt": {"text": "{otp}", "gate": True, "prompt": TOO_LONG},
+}
+
+
+@pytest.mark.parametrize("text", UNSPEAKABLE.values(), ids=[*UNSPEAKABLE])
+def test_text_that_a_company_cannot_speak_costs_its_own_client_the_route_only(
+    start: Start, phones: SandboxPhones, abroad: RunningSandbox, text: dict[str, Any]
+) -> None:
+    """Its call follows on the next route, and the calls of others are placed by this one."""
+    own = {"CLIENTS_BANK_TEXTS": json.dumps({"default": text})}
+    settings = {**NO_REGIONS, "DIALER_ROUTES": "abroad,home", **own}
+    harness = start(settings, settings)
+    begun = harness.create(ASHA, client="bank")
+    with capture_logs() as logged:
+        assert dial_all(harness, begun) == [
+            ("abroad", CallStatus.FAILED),
+            ("home", CallStatus.PLACED),
+        ]
+    other = harness.create(AMERICAN)
+    assert dial_all(harness, other) == [("abroad", CallStatus.PLACED)]
+    assert requests(phones, abroad) == ["obd", "twiml"]
+    (line,) = [each for each in logged if each["event"] == "call.undialable"]
+    assert "more than 4000 characters" in line["reason"]

@@ -106,6 +106,8 @@ class Plivo:
 
     def plan_speech(self, speech: Speech) -> SpeechPlan:
         """Return how the text is spoken; see ``Provider.plan_speech``."""
+        if speech.prompt:
+            self.build_prompt("", speech)
         return plan_speech(speech, choose_voice(speech.locale, self.voices))
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:

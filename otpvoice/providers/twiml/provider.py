@@ -37,6 +37,8 @@ from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
 
 _HIDDEN: Final = "..."
 """Instead of a path token."""
+_ANY_CALL: Final = f"call_{'0' * 32}"
+"""As long as every id, because the length of a document is limited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ class Twiml:
 
     def plan_speech(self, speech: Speech) -> SpeechPlan:
         """Return how the text is spoken; see ``Provider.plan_speech``."""
+        if speech.prompt:
+            self._ask(_ANY_CALL, speech)
         return plan_speech(speech, self._voice(speech.locale))
 
     def fetch_status(self, query: CallQuery, deadlines: Deadlines) -> CallReport | None:
