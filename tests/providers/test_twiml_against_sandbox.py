@@ -137,7 +137,7 @@ def adapter(sandbox: RunningSandbox, webhook: str, vendor: str, token: str = TOK
         "account": Account(
             vendor=chosen,
             id="AC1",
-            token=token,
+            tokens=(token,),
             base_url=f"{sandbox.url}{PATHS[vendor]}",
             webhook_url=webhook,
             path_tokens=("s3cret-path",),

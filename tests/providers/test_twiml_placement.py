@@ -154,7 +154,7 @@ def test_callback_address_cannot_be_made_for_another_call() -> None:
     chosen = account()
     macs = {
         parse_qs(urlsplit(url).query)["mac"][0]
-        for made_by in (chosen, account(token="other"))
+        for made_by in (chosen, account(tokens=("other",)))
         for call in (CALL_ID, OTHER_CALL_ID)
         for url in made_by.callback_urls(call)
     }

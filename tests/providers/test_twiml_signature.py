@@ -110,6 +110,20 @@ def test_keys_can_be_rotated() -> None:
         assert receive(URL, BODY, headers, verify=both).ids == (CALL_ID, SID)
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_token_can_be_rotated_while_a_call_is_live(vendor: str) -> None:
+    """Its callback comes to the address that was made with the token before."""
+    before = account(vendor, tokens=("old",))
+    after = account(vendor, tokens=("new", "old"))
+    (new_url,) = account(vendor, tokens=("new",)).callback_urls(CALL_ID)
+    assert after.callback_urls(CALL_ID)[0] == new_url
+    (url,) = before.callback_urls(CALL_ID)
+    for headers in signed_headers(vendor, url, BODY):
+        assert receive(url, BODY, headers, vendor, after).ids == (CALL_ID, SID)
+        with pytest.raises(CallbackAuthError):
+            receive(url, BODY, headers, vendor, account(vendor, tokens=("new",)))
+
+
 def test_header_of_another_vendor_is_ignored() -> None:
     """Twilio's account accepts Twilio's header only."""
     headers = {"x-signalwire-signature": sign_form(URL, BODY)}

@@ -78,7 +78,7 @@ def account(vendor: str = "twilio", **changes: Any) -> Account:
     members: dict[str, Any] = {
         "vendor": VENDORS[vendor],
         "id": ACCOUNT_ID,
-        "token": TOKEN,
+        "tokens": (TOKEN,),
         "webhook_url": "https://otp.example.com/webhooks/voice",
         "path_tokens": (PATH_TOKEN,),
     }

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from otpvoice.container import Container
 from otpvoice.providers.twiml.provider import CancelableTwiml, FetchedTwiml, Twiml
+from otpvoice.providers.twiml.signature import HmacVerifier
 from otpvoice.settings import LoadedSettings
 from otpvoice.settings.routing import planned_routes, providers_by_name
 
@@ -49,6 +51,25 @@ def test_complete_account_has_an_adapter(
     assert type(adapter) is kind
     assert isinstance(adapter, Twiml)
     assert adapter.account.webhook_url == f"{settings.server.public_url}/webhooks/x"
+
+
+@pytest.mark.parametrize("vendor", ["twilio", "somleng"])
+def test_tokens_verify_callbacks_while_they_are_rotated(start: Start, vendor: str) -> None:
+    """The first one authenticates requests."""
+    text = toml(vendor).replace('"t0ken-of-it"', '["t0ken-new", "t0ken-old"]')
+    adapter = Container(start(text).settings).providers["x"]
+    assert isinstance(adapter, Twiml)
+    assert isinstance(adapter.verifier, HmacVerifier)
+    assert adapter.verifier.keys == ("t0ken-new", "t0ken-old")
+    pair = b64decode(adapter.account.headers()["Authorization"].removeprefix("Basic "))
+    assert pair == b"A1:t0ken-new"
+
+
+def test_account_without_a_token_is_an_error(errors_of: ErrorsOf) -> None:
+    """Also as an empty list."""
+    for written in ('""', "[]"):
+        errors = errors_of(toml("telnyx", TELNYX, KEY).replace('"t0ken-of-it"', written))
+        assert "is missing" in errors["providers.x.token"]
 
 
 def test_vendor_talks_at_least_for_its_minimum(start: Start) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -22,8 +23,9 @@ class Account:
     vendor: Vendor
     id: str
     """The account's id in paths."""
-    token: str = field(repr=False)
-    """The auth token, the secret of an API key, or Telnyx's API key."""
+    tokens: tuple[str, ...] = field(repr=False)
+    """Auth tokens, secrets of API keys, or Telnyx's API keys. The first one authenticates requests
+    and makes addresses; addresses made with any of them are known."""
     user: str = ""
     """The name of an API key; empty: the account itself."""
     base_url: str = ""
@@ -35,9 +37,10 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that authenticate a request."""
-        pair = f"{self.user or self.id}:{self.token}"
+        token = self.tokens[0]
+        pair = f"{self.user or self.id}:{token}"
         basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        bearer = f"Bearer {self.token}"
+        bearer = f"Bearer {token}"
         authorization = bearer if self.vendor.has_bearer_token else basic
         return {"Accept": "application/json", "Authorization": authorization}
 
@@ -57,26 +60,26 @@ class Account:
         return (self.base_url or self.vendor.base_url).rstrip("/")
 
     def callback_urls(self, call_id: str) -> tuple[str, ...]:
-        """Return the addresses for a call's callback, one for each path token.
+        """Return the addresses for a call's callback, for each token and path token.
 
         The vendor gets the first one. The address names the call, so that every callback finds it,
         and proves that this service made it: not every vendor's signature covers the address.
         """
-        query = urlencode({"call": call_id, "mac": self._mac(call_id)})
+        queries = [urlencode({"call": call_id, "mac": mac}) for mac in self._macs(call_id)]
         bases = [f"{self.webhook_url}/{quote(token, safe='')}" for token in self.path_tokens]
-        return tuple(f"{base}?{query}" for base in bases or [self.webhook_url])
+        return tuple(f"{base}?{query}" for base in bases or [self.webhook_url] for query in queries)
 
     def is_own_address(self, call_id: str, mac: str, path_token: str) -> bool:
         """Return whether the parts of a callback's address are those of :meth:`callback_urls`."""
         if not is_call_id(call_id):
             return False
-        is_made_here = _equals(mac, self._mac(call_id))
-        tokens = self.path_tokens or ("",)
-        return is_made_here and sum(_equals(path_token, token) for token in tokens) > 0
+        is_made_here = _equals_one(mac, self._macs(call_id))
+        return is_made_here and _equals_one(path_token, self.path_tokens or ("",))
 
-    def _mac(self, call_id: str) -> str:
+    def _macs(self, call_id: str) -> tuple[str, ...]:
         message = f"otpvoice callback of {call_id}".encode()
-        return hmac.new(self.token.encode(), message, sha256).hexdigest()[:_MAC_DIGITS]
+        digests = (hmac.new(token.encode(), message, sha256) for token in self.tokens)
+        return tuple(digest.hexdigest()[:_MAC_DIGITS] for digest in digests)
 
 
 def is_call_id(text: str) -> bool:
@@ -89,7 +92,7 @@ def parse_sid(value: object) -> str | None:
     return value if isinstance(value, str) and _SID.fullmatch(value) else None
 
 
-def _equals(value: str, expected: str) -> bool:
-    """Compare in constant time."""
+def _equals_one(value: str, expected: Iterable[str]) -> bool:
+    """Compare in a time that does not depend on which one is equal."""
     encoded = value.encode(errors="surrogatepass")
-    return hmac.compare_digest(encoded, expected.encode())
+    return sum(hmac.compare_digest(encoded, each.encode()) for each in expected) > 0

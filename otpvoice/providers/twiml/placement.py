@@ -76,7 +76,7 @@ def send_request(
         outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
         return PlacementResult(outcome, response.reason)
     try:
-        return parse_placement(call.number, response, (account.token, *call.personal_texts))
+        return parse_placement(call.number, response, (*account.tokens, *call.personal_texts))
     except MismatchedReplyError:
         # Replies on other connections may be mixed up as well.
         http.close_idle()

@@ -18,8 +18,9 @@ class TwimlSettings(TextProviderSection, frozen=True, kw_only=True):
     """The account's id in addresses."""
     user: str = ""
     """The name of an API key; empty: the account itself."""
-    token: Annotated[str, types.SECRET]
-    """The auth token, the secret of an API key, or Telnyx's API key."""
+    token: tuple[Annotated[str, types.SECRET], ...]
+    """The auth token, the secret of an API key, or Telnyx's API key. The first one authenticates
+    requests; any of them verifies callbacks."""
     base_url: Annotated[str, types.OPTIONAL_BASE_URL] = ""
     """Empty: the vendor's."""
     webhook_key: tuple[Annotated[str, types.SECRET], ...] = ()
@@ -35,7 +36,7 @@ class TwimlSettings(TextProviderSection, frozen=True, kw_only=True):
     def verification_keys(self) -> tuple[str, ...]:
         """Return the keys of signatures: without own ones, the auth token if it can be one."""
         has_own_scheme = VENDORS[self.vendor].signature_scheme is not SignatureScheme.TWILIO
-        return self.webhook_key or (() if has_own_scheme or self.user else (self.token,))
+        return self.webhook_key or (() if has_own_scheme or self.user else self.token)
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield what contradicts another field."""
@@ -44,6 +45,8 @@ class TwimlSettings(TextProviderSection, frozen=True, kw_only=True):
         if self.vendor == "telnyx" and not self.application_id:
             yield "application_id", "is missing: telnyx places calls of a TeXML application only"
         yield from super().problems()
+        if not self.token:
+            yield "token", "is missing: requests are authenticated with it"
         if not self.verification_keys():
             yield "webhook_key", "is missing: callbacks are verified with it"
         try:
@@ -63,7 +66,7 @@ def account_of(settings: TwimlSettings, webhook_url: str) -> Account:
     return Account(
         vendor=VENDORS[settings.vendor],
         id=settings.account,
-        token=settings.token,
+        tokens=settings.token,
         user=settings.user,
         base_url=settings.base_url,
         webhook_url=webhook_url,
