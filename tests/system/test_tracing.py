@@ -295,6 +295,28 @@ def test_request_without_a_trace_begins_one(
     assert {name for name in roots if not name.startswith(("POST /", "GET /v1/"))} == set()
 
 
+def test_refused_call_fails_its_span(stack: Stack, traces: tuple[Traces, int]) -> None:
+    """With the outcome, and with the status of the provider's response."""
+    number = "+919876543212"
+    stack.service.phones.set_behaviour(number, "error_401")
+    created = stack.service.create(number, code=CODE, route="c2c")
+    dial = traces[0].wait_for(
+        lambda spans: [
+            span
+            for span in spans
+            if span.attributes.get("otpvoice.verification") == created["id"]
+            and span.name == "dial c2c"
+        ],
+        "the dial of the refused call",
+    )[0]
+    assert dial.failed
+    assert dial.attributes["error.type"] == dial.attributes["otpvoice.outcome"] == "misconfigured"
+    (placement,) = [
+        span for span in traces[0].spans if (span.name, span.parent_id) == ("POST", dial.id)
+    ]
+    assert (placement.failed, placement.attributes["error.type"]) == (True, "401")
+
+
 def test_spans_hold_no_secret(traces: tuple[Traces, int], verification: dict[str, Any]) -> None:
     """Neither a code nor a number nor a key, in any form, in all that was sent to the receiver."""
     assert verification["status"] == "pending"
