@@ -94,6 +94,13 @@ def test_recipients_name_in_a_message_is_ignored() -> None:
     assert parse_reply(Mode.OBD, message, name="Low Balance Token").outcome is REFUSED
 
 
+@pytest.mark.parametrize("name", ["Number", "number is", "um"])
+def test_recipients_name_does_not_hide_the_number(name: str) -> None:
+    """Nor must a person whose name is a word of the reason."""
+    message = {"status": "ERROR", "message": "Number is not authorized"}
+    assert parse_reply(Mode.OBD, message, name=name).outcome is REFUSED
+
+
 @pytest.mark.parametrize("route", Mode)
 @pytest.mark.parametrize(
     "message", ["1 numbers accepted, balance 12.5", "Queued. Your balance is low", "1 credit used"]

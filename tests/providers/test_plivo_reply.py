@@ -15,10 +15,12 @@ AMBIGUOUS, BACK_OFF = PlacementOutcome.AMBIGUOUS, PlacementOutcome.BACK_OFF
 MISCONFIGURED = PlacementOutcome.MISCONFIGURED
 
 
-def parse(status: int, body: Any, retry_after_s: float | None = None) -> PlacementResult:
+def parse(
+    status: int, body: Any, retry_after_s: float | None = None, name: str = "Asha Rao"
+) -> PlacementResult:
     """Parse a reply with this body: bytes or JSON members."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return parse_placement(HttpResponse(status, content, retry_after_s), (TOKEN, "Asha Rao"))
+    return parse_placement(HttpResponse(status, content, retry_after_s), (TOKEN, name))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -105,8 +107,10 @@ def test_refusal_of_the_line_concerns_this_line_only(error: str) -> None:
 )
 @pytest.mark.parametrize("status", [400, 403])
 def test_refusal_of_one_number_is_refused(status: int, error: str) -> None:
-    """Otherwise one number could close the route for all others."""
+    """Otherwise one number could close the route for all others, whatever name goes with it."""
     assert parse(status, {"error": error}).outcome is REFUSED
+    for name in {*error.split(), error}:
+        assert parse(status, {"error": error}, name=name).outcome is REFUSED, name
 
 
 def test_back_off_has_retry_after() -> None:

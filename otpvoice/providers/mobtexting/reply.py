@@ -8,7 +8,7 @@ Every other word refuses.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
@@ -95,6 +95,32 @@ class MismatchedReplyError(Exception):
     """The reply is about another number, so it is not the reply to this request."""
 
 
+class _Words(NamedTuple):
+    """What a reply says about a refusal."""
+
+    plain: str
+    """Without the recipient's name, which a stranger may choose: it is no reason."""
+    names_number: bool
+    """Whether it is about one number. The name cannot hide this."""
+
+    @classmethod
+    def of(cls, text: str, secrets: tuple[str, ...]) -> Self:
+        """Return the words of a text, without the secrets."""
+        names_number = _NUMBER_WORDS.search(_normalize(text)) is not None
+        return cls(_normalize(redact_text(text, secrets)), names_number)
+
+    @property
+    def are_about_account(self) -> bool:
+        """Whether a refusal is about the account, so that it affects every call.
+
+        A refusal that names one number is not, unless it is about money. Otherwise one number could
+        close the route for all others.
+        """
+        if _BALANCE_WORDS.search(self.plain):
+            return True
+        return bool(_ACCESS_WORDS.search(self.plain)) and not self.names_number
+
+
 def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> PlacementResult:
     """Return the result that a reply means; the API token is kept out of its ``detail``.
 
@@ -104,8 +130,8 @@ def parse_placement(call: OutboundCall, reply: HttpResponse, token: str) -> Plac
     members = decode_object(reply.body)
     entries = _entries(call, members) if reply.status in _STATUSES_WITH_RESULT else []
     secrets = (token, *call.personal_texts)
-    text = redact_text(_text(members, entries), secrets)
-    outcome = _outcome(call.mode, reply, members, entries, text)
+    words = _Words.of(_text(members, entries), secrets)
+    outcome = _outcome(call.mode, reply, members, entries, words)
     return PlacementResult(
         outcome,
         _detail(reply.status, members, entries, secrets),
@@ -123,10 +149,10 @@ def parse_reply_id(body: bytes) -> str | None:
 
 
 def _outcome(
-    mode: str, reply: HttpResponse, members: Members, entries: Sequence[Any], text: str
+    mode: str, reply: HttpResponse, members: Members, entries: Sequence[Any], words: _Words
 ) -> PlacementOutcome:
     if reply.status not in _STATUSES_WITH_RESULT:
-        return _refine_refusal(_outcome_of_status(reply.status, _BY_HTTP_STATUS), text)
+        return _refine_refusal(_outcome_of_status(reply.status, _BY_HTTP_STATUS), words)
     if not members and _LOGIN_PAGE.search(reply.body):  # the API did not recognise the token
         return PlacementOutcome.MISCONFIGURED
     outcome = _outcome_of_status_word(members.get("status"), _ACCEPTED_REPLY_WORDS)
@@ -135,18 +161,18 @@ def _outcome(
     may_ring = outcome in {PlacementOutcome.ACCEPTED, PlacementOutcome.AMBIGUOUS}
     names_call = _provider_id(members, entries) is not None or any(map(_entry_status, entries))
     if not may_ring or names_call:
-        return _refine_refusal(outcome, text)
-    if not _ERROR_WORDS.search(_normalize(text)):
+        return _refine_refusal(outcome, words)
+    if not _ERROR_WORDS.search(words.plain):
         return outcome
     # The status accepts, no call is named, and the text refuses: the reply contradicts itself.
-    is_account_error = _is_account_error(text)
+    is_account_error = words.are_about_account
     return PlacementOutcome.MISCONFIGURED if is_account_error else PlacementOutcome.AMBIGUOUS
 
 
-def _refine_refusal(outcome: PlacementOutcome, text: str) -> PlacementOutcome:
+def _refine_refusal(outcome: PlacementOutcome, words: _Words) -> PlacementOutcome:
     """Distinguish a refusal of the account from a refusal of this call."""
     is_refusal = outcome in {PlacementOutcome.REFUSED, PlacementOutcome.BACK_OFF}
-    return PlacementOutcome.MISCONFIGURED if is_refusal and _is_account_error(text) else outcome
+    return PlacementOutcome.MISCONFIGURED if is_refusal and words.are_about_account else outcome
 
 
 def _entries(call: OutboundCall, members: Members) -> list[Any]:
@@ -253,18 +279,6 @@ def _outcome_of_status_word(status: object, accepted: Collection[str]) -> Placem
         return PlacementOutcome.ACCEPTED
     is_ambiguous = not folded[:1].isalpha() or folded.startswith(_AMBIGUOUS_BEGINNINGS)
     return PlacementOutcome.AMBIGUOUS if is_ambiguous else PlacementOutcome.REFUSED
-
-
-def _is_account_error(text: str) -> bool:
-    """Whether a refusal is about the account, so that it affects every call.
-
-    A refusal that names one number is not, unless it is about money. Otherwise one number could
-    close the route for all others.
-    """
-    plain = _normalize(text)
-    if _BALANCE_WORDS.search(plain):
-        return True
-    return bool(_ACCESS_WORDS.search(plain)) and not _NUMBER_WORDS.search(plain)
 
 
 def _normalize(text: str) -> str:

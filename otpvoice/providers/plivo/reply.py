@@ -45,9 +45,14 @@ _LINE_WORDS: Final = re.compile(r"caller ?id|\bfrom (?:number|parameter|is)\b")
 def parse_placement(reply: HttpResponse, secrets: tuple[str, ...]) -> PlacementResult:
     """Return the result that a reply means; the secrets are kept out of its ``detail``."""
     members = decode_object(reply.body)
-    text = redact_text(_text(members), secrets)
+    received = _text(members)
+    text = redact_text(received, secrets)
     provider_id = parse_request_id(members.get("request_uuid"))
-    outcome = _outcome(reply.status, provider_id, text)
+    # A name, which a stranger may choose, must not redact what a refusal is about.
+    names_destination = _DESTINATION_WORDS.search(_normalize(received)) is not None
+    outcome = _outcome(
+        reply.status, provider_id, _normalize(text), names_destination=names_destination
+    )
     return PlacementResult(
         outcome,
         f"HTTP {reply.status}{': ' if text else ''}{text}"[:_MAX_DETAIL_LENGTH],
@@ -56,15 +61,16 @@ def parse_placement(reply: HttpResponse, secrets: tuple[str, ...]) -> PlacementR
     )
 
 
-def _outcome(status: int, provider_id: str | None, text: str) -> PlacementOutcome:
+def _outcome(
+    status: int, provider_id: str | None, plain: str, *, names_destination: bool
+) -> PlacementOutcome:
     if status in SUCCESS:
         # Without an id, or without readable JSON, the phone may ring all the same.
         return PlacementOutcome.ACCEPTED if provider_id else PlacementOutcome.AMBIGUOUS
     outcome = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
-    plain = re.sub(r"[\s_-]+", " ", text).casefold()
-    if status == 403 and _DESTINATION_WORDS.search(plain):
+    if status == 403 and names_destination:
         return PlacementOutcome.REFUSED
-    if outcome is not PlacementOutcome.REFUSED or _DESTINATION_WORDS.search(plain):
+    if outcome is not PlacementOutcome.REFUSED or names_destination:
         return outcome
     if _ACCOUNT_WORDS.search(plain):
         return PlacementOutcome.MISCONFIGURED
@@ -76,6 +82,10 @@ def parse_request_id(value: object) -> str | None:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, str) and REQUEST_ID.fullmatch(value) else None
+
+
+def _normalize(text: str) -> str:
+    return re.sub(r"[\s_-]+", " ", text).casefold()
 
 
 def _text(members: Mapping[str, Any]) -> str:
