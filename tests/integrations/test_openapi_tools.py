@@ -14,6 +14,8 @@ STRICT = {
     "lib": ["ES2022", "DOM"],
     "module": "NodeNext",
     "moduleResolution": "NodeNext",
+    "skipLibCheck": True,
+    "types": [],
 }
 CREATE = """
 import createClient from 'openapi-fetch'
