@@ -20,7 +20,8 @@ from visual_checks import assert_fits_every_screen, assert_legible
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.store.redis_store import RedisStore
 
-SIZES = [{"width": 1280, "height": 900}, {"width": 390, "height": 844}]
+PHONE = {"width": 390, "height": 844}
+SIZES = [{"width": 1280, "height": 900}, PHONE]
 FILES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
@@ -109,23 +110,37 @@ def test_unknown_page_file_returns_404(api: ApiClient, name: str) -> None:
     assert api.client.get(f"/docs/{name}").status_code == 404
 
 
-def test_docs_page_shows_all_operations(page: Page, served: ApiProcess) -> None:
-    """On a screen of any width."""
+def test_docs_page_shows_all_operations_and_finds_them(page: Page, served: ApiProcess) -> None:
+    """On a screen of any width; by method, path and words of the description."""
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
     listed = [*document["paths"].values(), *document["webhooks"].values()]
     page.goto(url_of(served, "/docs"))
     expect(page.locator(".opblock")).to_have_count(sum(map(len, listed)))
     expect(page.locator("body")).not_to_contain_text("Errors")
     assert_fits_every_screen(page)
+    for phrase, found in (
+        ("cancel", ["cancel_verification"]),
+        ("POST checks", ["check_code", "check_code_by_number"]),
+        ("receipts verify", ["get_receipt_keys"]),
+        ("nothing of the kind", []),
+    ):
+        page.get_by_placeholder("Search operations").fill("")
+        expect(page.locator(CREATE)).to_be_visible()
+        page.get_by_placeholder("Search operations").fill(phrase)
+        expect(page.locator(CREATE)).to_have_count(0)
+        shown = [each.get_attribute("id") or "" for each in page.locator(".opblock").all()]
+        assert [each.rpartition("-")[2] for each in shown] == found
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_docs_authorize_takes_typed_api_key(
-    browsing: BrowserSession, served: ApiProcess, store: RedisStore, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess, store: RedisStore
 ) -> None:
-    """By keyboard: the API key's field has the focus, and Enter submits. Nothing is stored."""
+    """On the narrowest screen, by keyboard: the API key's field has the focus, and Enter submits.
+
+    Nothing is stored.
+    """
     store.sweep("a dialer")
-    page = browsing.open(url_of(served, "/docs"), viewport=size)
+    page = browsing.open(url_of(served, "/docs"), viewport=PHONE)
     page.locator("button.authorize").first.click()
     expect(page.locator(".auth-container input").first).to_be_focused()
     expect(page.locator(".auth-container").first).to_contain_text("api_key")
@@ -143,12 +158,11 @@ def test_docs_authorize_takes_typed_api_key(
     assert stored == [0, 0, ""]
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_docs_open_operation_is_short_and_has_sample(
-    browsing: BrowserSession, served: ApiProcess, size: dict[str, int]
+    browsing: BrowserSession, served: ApiProcess
 ) -> None:
-    """It takes a few screens; each error opens on request."""
-    page = browsing.open(url_of(served, "/docs"), viewport=size)
+    """It takes a few screens, even of a phone; each error opens on request."""
+    page = browsing.open(url_of(served, "/docs"), viewport=PHONE)
     create = page.locator(CREATE)
     create.locator(".opblock-summary-control").click()
     expect(create.locator(".sample")).to_contain_text('curl "$OTPVOICE_URL/v1/verifications"')
@@ -161,23 +175,6 @@ def test_docs_open_operation_is_short_and_has_sample(
     refusal.get_by_role("button", name="Show response 429").click()
     expect(create.locator("tr.response", has_text="rate_limited")).to_contain_text("retry_after")
     assert_fits_every_screen(page)
-
-
-def test_docs_search_finds_operations(page: Page, served: ApiProcess) -> None:
-    """By method, path and words of the description."""
-    page.goto(url_of(served, "/docs"))
-    for phrase, found in (
-        ("cancel", ["cancel_verification"]),
-        ("POST checks", ["check_code", "check_code_by_number"]),
-        ("receipts verify", ["get_receipt_keys"]),
-        ("nothing of the kind", []),
-    ):
-        page.get_by_placeholder("Search operations").fill("")
-        expect(page.locator(CREATE)).to_be_visible()
-        page.get_by_placeholder("Search operations").fill(phrase)
-        expect(page.locator(CREATE)).to_have_count(0)
-        shown = [each.get_attribute("id") or "" for each in page.locator(".opblock").all()]
-        assert [each.rpartition("-")[2] for each in shown] == found
 
 
 def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> None:
