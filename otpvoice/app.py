@@ -29,7 +29,7 @@ from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.lines import all_bridges
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics import ApiMetrics, start_series
-from otpvoice.providers.base import AnsweringProvider, GatingProvider
+from otpvoice.providers.answering import AnsweringProvider, GatingProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.settings import Settings
 from otpvoice.store.redis_store import RedisStore

@@ -19,7 +19,8 @@ from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.core.errors import NotFound, StoreUnavailable
-from otpvoice.providers.base import AnsweringProvider, CallbackAuthError
+from otpvoice.providers.answering import AnsweringProvider
+from otpvoice.providers.base import CallbackAuthError
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore

@@ -13,13 +13,8 @@ from otpvoice import logs
 from otpvoice.core.encrypted_fields import decrypt_speech, decrypt_transaction
 from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.transactions import spoken_variables
-from otpvoice.providers.base import (
-    AnsweringProvider,
-    Callback,
-    GatingProvider,
-    Speech,
-    UnspeakableError,
-)
+from otpvoice.providers.answering import AnsweringProvider, GatingProvider
+from otpvoice.providers.base import Callback, Speech, UnspeakableError
 from otpvoice.providers.exchange_capture import CapturedAnswer
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallSpeech

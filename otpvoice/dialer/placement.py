@@ -14,8 +14,8 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.speech import Flow, Gate
 from otpvoice.core.transactions import spoken_variables
 from otpvoice.core.verification import CallReason, CallStatus
+from otpvoice.providers.answering import GatingProvider
 from otpvoice.providers.base import (
-    GatingProvider,
     OutboundCall,
     PlacementOutcome,
     PlacementResult,

@@ -22,7 +22,7 @@ from otpvoice.core.keys import CallTokens
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow, Gate
 from otpvoice.metrics import ApiMetrics
-from otpvoice.providers.base import AnsweringProvider, GatingProvider
+from otpvoice.providers.answering import AnsweringProvider, GatingProvider
 from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import ProviderFlows, Route

@@ -36,8 +36,8 @@ from structlog.testing import capture_logs
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines
+from otpvoice.providers.answering import AnsweringProvider
 from otpvoice.providers.base import (
-    AnsweringProvider,
     CallbackAuthError,
     CallbackParseError,
     CallReport,

@@ -18,8 +18,8 @@ from providers.twiml_samples import (
 
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.http_client import Deadlines
+from otpvoice.providers.answering import AnsweringProvider
 from otpvoice.providers.base import (
-    AnsweringProvider,
     Callback,
     CallbackAuthError,
     PlacementOutcome,

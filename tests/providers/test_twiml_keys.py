@@ -21,10 +21,10 @@ from providers.twiml_samples import (
 )
 
 from otpvoice.http_client import Deadlines
+from otpvoice.providers.answering import GatingProvider
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
-    GatingProvider,
     PlacementOutcome,
     Speech,
     UnspeakableError,
