@@ -79,15 +79,31 @@ def dialer(api: ApiClient) -> ManualDialer:
 def test_documented_callback_ends_its_call(
     api: ApiClient, dialer: ManualDialer, company: Company, content_type: str | None
 ) -> None:
-    """Each member as the company documents it. Neither the type nor another number matters."""
-    created = api.create(route=company.name)
-    claim = dialer.place()
+    """Each member as the company documents it. The type does not matter."""
     form, duration = (hangup_form(), 19) if company.name == "plivo" else (CALLBACK, 17)
+    created = api.create(f"+{form['To'].removeprefix('+')}", route=company.name)
+    claim = dialer.place()
     url = company.callback_url(claim.call_id)
     assert is_received(company.post(url, form, content_type=content_type))
     call = last_call(api, created)
     assert (call["status"], call["reason"], call["duration"]) == ("answered", None, duration)
     assert api.get_verification(created)["status"] == "pending"
+
+
+def test_signed_callback_sent_to_the_address_of_another_call_is_unmatched(
+    api: ApiClient, dialer: ManualDialer, company_of: AnyCompany
+) -> None:
+    """Telnyx signs the body and not the address; the number in the body is another one."""
+    telnyx = company_of("telnyx")
+    created = api.create(route="telnyx")
+    claim = dialer.place()
+    with capture_logs() as lines:
+        assert is_received(telnyx.report(claim.call_id, "busy", To=RAVI))
+    (line,) = [line for line in lines if line["event"] == "callback.unmatched"]
+    assert line["outcome"] == "no_call"
+    assert last_call(api, created)["status"] == "placed"
+    assert is_received(telnyx.report(claim.call_id, "busy", To=ASHA))
+    assert last_call(api, created)["status"] == "busy"
 
 
 def test_first_final_status_wins(api: ApiClient, dialer: ManualDialer, company: Company) -> None:

@@ -39,7 +39,7 @@ def test_report_with_any_provider_id_finds_the_call(driver: StoreDriver) -> None
 
 
 def test_report_with_id_ignores_number_bridge_route_and_start(driver: StoreDriver) -> None:
-    """The id decides."""
+    """The provider's id decides."""
     _, claim, _ = driver.place("70fa87e0")
     settled = driver.apply_callback(
         CallStatus.BUSY,
@@ -50,6 +50,23 @@ def test_report_with_id_ignores_number_bridge_route_and_start(driver: StoreDrive
         started_at=1,
     )
     assert (settled.outcome, settled.call_id) == (ReportOutcome.APPLIED, claim.call_id)
+
+
+def test_report_of_another_number_is_not_about_the_call_of_its_address(driver: StoreDriver) -> None:
+    """A provider's id in it still leads to the call that it is about."""
+    begun, claim, _ = driver.place()
+    ravis = driver.create(RAVI)
+    driver.dial(CallResult(CallStatus.PLACED, provider_id="p-2"))
+    other = driver.apply_callback(CallStatus.BUSY, to=RAVI, call_id=claim.call_id)
+    assert other.outcome is ReportOutcome.NO_CALL
+    assert driver.last_call(begun).status is CallStatus.PLACED
+    driver.apply_callback(CallStatus.BUSY, to=RAVI, provider_ids=("p-2",), call_id=claim.call_id)
+    assert driver.last_call(begun).status is CallStatus.PLACED
+    assert driver.last_call(ravis).status is CallStatus.BUSY
+    assert (
+        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id).outcome
+        is ReportOutcome.APPLIED
+    )
 
 
 def test_report_stores_reason(driver: StoreDriver) -> None:

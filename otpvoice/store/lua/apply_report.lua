@@ -34,8 +34,15 @@ local is_foreign, is_other = set_argument('foreign_routes'), set_argument('other
 -- Return the call if it was placed by the provider that sent the message.
 local function of_provider(call) return call and not is_foreign[call.route] and call or nil end
 
-local function find_by_id()
+-- A message that names another number is not about the call that its address names: not every provider's signature
+-- covers the address, so it may have been sent again to the address of another call.
+local function find_by_own_id()
   local call = of_provider(ARGS.call_id and Calls.load(ARGS.call_id))
+  return call and (not ARGS.number_hash or ARGS.number_hash == call.number) and call or nil
+end
+
+local function find_by_id()
+  local call = find_by_own_id()
   for _, id in ipairs(provider_ids) do call = call or of_provider(Calls.by_provider_id(id)) end
   return call
 end
