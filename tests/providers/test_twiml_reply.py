@@ -115,6 +115,25 @@ def test_code_of_a_refusal_decides(code: int, outcome: PlacementOutcome) -> None
         assert (result.outcome, result.detail) == (outcome, f"HTTP 400, code {code}: No.")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"code": code, "message": "Forbidden"} for code in (21211, 21215, 21216, 32205)),
+        {"errors": [{"code": "10010", "detail": "Dialed number is in no permitted country"}]},
+    ],
+)
+def test_forbidden_number_is_refused(body: Any) -> None:
+    """Otherwise one number, which a stranger may choose, could close the route for all others."""
+    assert parse(body, 403).outcome is REFUSED
+
+
+@pytest.mark.parametrize("code", [20003, 20005, None])
+def test_forbidden_account_is_misconfigured(code: int | None) -> None:
+    """Whatever its message is about."""
+    message = "Account suspended" if code is None else "No international calls"
+    assert parse({"code": code, "message": message}, 403).outcome is MISCONFIGURED
+
+
 def test_code_does_not_soften_an_ambiguous_status() -> None:
     """A server error may come after the call was placed."""
     assert parse({"code": 21211, "message": "No."}, 500).outcome is AMBIGUOUS

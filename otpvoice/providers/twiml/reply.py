@@ -6,6 +6,7 @@ every unclear reply is ambiguous: a second request might ring a second time.
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from otpvoice.core.verification import normalize_status_word
@@ -41,6 +42,13 @@ _BY_CODE: Final[Mapping[str, PlacementOutcome]] = {
     "20429": PlacementOutcome.BACK_OFF,
 }
 """Of a refusal: Twilio's codes, which the other vendors share as far as they have codes."""
+_NUMBER_CODES: Final = frozenset(
+    ("13227", "21211", "21214", "21215", "21216", "21217", "21219", "32205")
+)
+"""Of refusals that concern one number or its country."""
+_DESTINATION_WORDS: Final = re.compile(
+    r"\b(?:countr(?:y|ies)|destinations?|dialed number|geo|international)\b", re.IGNORECASE
+)
 _ACCEPTED_WORDS: Final = frozenset(
     map(normalize_status_word, ("queued", "initiated", "ringing", "in-progress"))
 )
@@ -101,6 +109,11 @@ def outcome_of_call(members: Members, sid: str | None) -> PlacementOutcome:
 
 
 def _outcome_of_error(status: int, members: Members) -> PlacementOutcome:
+    """Return what a refusal means. One number must not close the route for all others."""
+    if status == HTTPStatus.FORBIDDEN:
+        code, message = error_of(members)
+        if code in _NUMBER_CODES or (code not in _BY_CODE and _DESTINATION_WORDS.search(message)):
+            return PlacementOutcome.REFUSED
     default = _BY_CLASS.get(status // 100, PlacementOutcome.AMBIGUOUS)
     outcome = _BY_STATUS.get(status, default)
     if outcome is PlacementOutcome.REFUSED:
