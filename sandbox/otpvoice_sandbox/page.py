@@ -91,7 +91,11 @@ def index() -> ResponseReturnValue:
         usage = render_template("usage.txt", behaviours=BEHAVIOURS)
         return f"{usage}\n", {"Content-Type": "text/plain"}
     framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
-    html = render_template("page.html", parts=render_parts(current_sandbox()), framed=framed)
+    html = render_template(
+        "page.html",
+        parts=render_parts(current_sandbox(), request.args.get("phone", "")),
+        framed=framed,
+    )
     return html, {"Vary": "Accept, Sec-Fetch-Dest"}
 
 
@@ -102,7 +106,7 @@ def add_phone() -> ResponseReturnValue:
     if not re.fullmatch(r"[1-9][0-9]{6,14}", number):
         raise RequestRejected(422, "Enter a number with its country code, as +91 98765 43210.")
     current_sandbox().set_phone(number, BEHAVIOURS["by_hand"])
-    return redirect(url_for(".index"), 303)
+    return redirect(url_for(".index", phone=number), 303)
 
 
 @blueprint.post("/desk/phones/<number>/behaviour")
@@ -112,7 +116,7 @@ def set_behaviour(number: str) -> ResponseReturnValue:
     if phone is None or not re.fullmatch(r"[0-9]{1,15}", number):
         raise RequestRejected(422, "Unknown phone or behaviour.")
     current_sandbox().set_phone(number, phone)
-    return redirect(url_for(".index"), 303)
+    return redirect(url_for(".index", phone=number), 303)
 
 
 @blueprint.post("/desk/phones/<number>/press")
@@ -123,7 +127,7 @@ def press_button(number: str) -> ResponseReturnValue:
         raise RequestRejected(422, "Unknown button.")
     if not current_sandbox().press_button(number, button):
         raise RequestRejected(409, "Too late: the call is no longer in this state.")
-    return redirect(url_for(".index"), 303)
+    return redirect(url_for(".index", phone=number), 303)
 
 
 @blueprint.get("/desk/live")
@@ -154,12 +158,15 @@ def normalize_number(typed: str) -> str:
     return f"91{national[1]}" if national else text.removeprefix("00")
 
 
-def render_parts(sandbox: Sandbox) -> Parts:
-    """Render all parts of the page that can change. Requires an app context."""
+def render_parts(sandbox: Sandbox, chosen_phone: str | None = None) -> Parts:
+    """Render all parts of the page that can change. Requires an app context.
+
+    ``chosen_phone``: the number of the phone that is to be open; empty: one in use or the newest.
+    """
     return {
         "phones": {
             phone["id"]: render_template("phone.html", phone=phone)
-            for phone in phone_views(sandbox)
+            for phone in phone_views(sandbox, chosen_phone)
         },
         "calls": {
             call["id"]: render_template("call.html", call=call) for call in call_views(sandbox)

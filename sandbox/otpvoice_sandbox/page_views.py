@@ -31,6 +31,7 @@ _STATE_TEXTS: Final = {
     "waiting": "Waiting to be redialed",
     "talking": "Talking",
 }
+_IN_USE: Final = frozenset({"ringing", "talking", "voicemail"})
 _SECRET_ADDRESSES: Final = frozenset({"StatusCallback", "Url", "answer_url"})
 _SECRET_ACTION: Final = re.compile(r'(?<=action=")[^"]*')
 """The address in a document that asks for a key."""
@@ -52,10 +53,19 @@ _Step = tuple[float, str, str, str]
 """A step of a call: monotonic time, kind, title, and the message as received or sent."""
 
 
-def phone_views(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Return the phones in the order of their positions, for phone.html."""
+def phone_views(sandbox: Sandbox, chosen: str | None = None) -> list[dict[str, Any]]:
+    """Return the phones for phone.html, the newest first.
+
+    One is open: the chosen number, or one in use, or the newest. With None, no one is: in a live
+    page, the browser has opened one.
+    """
     with sandbox.changes:
-        return [_phone_view(sandbox, number) for number in sandbox.phone_numbers()]
+        views = [_phone_view(sandbox, number) for number in reversed(sandbox.phone_numbers())]
+    ranked = sorted(
+        views, key=lambda view: (view["number"] != chosen, view["state"] not in _IN_USE)
+    )
+    opened = None if chosen is None else next(iter(ranked), None)
+    return [{**view, "is_open": view is opened} for view in views]
 
 
 def call_views(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 from otpvoice_sandbox.config import MAX_SECONDS, ReplyStyle
 from otpvoice_sandbox.parsing import RequestRejected, is_header_map
 
-_MAX_PHONES: Final = 8
+_MAX_PHONES: Final = 20
 """On the page."""
 
 

@@ -87,7 +87,8 @@ class Visit:
         _press(self._login, "Call me again")
 
     def press(self, key: str, number: str = VISITOR_NUMBER) -> None:
-        """Press a button of a phone as soon as it is there."""
+        """Press a button of a phone as soon as it is there. Another one may still be in use."""
+        self._phone(number).evaluate("phone => { phone.open = true }")
         _press(self._phone(number), key)
 
     def expect_state(self, text: str, number: str = VISITOR_NUMBER) -> None:

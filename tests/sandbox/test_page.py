@@ -1,6 +1,7 @@
 """The page as the server renders it; test_page_in_browser.py uses it in a browser."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_stream_sends_changed_elements_only(sandbox: RunningSandbox, stream: Cha
     message = stream.until("Callback POST: 200")
 
     assert message["order"] == {
-        "phones": ["phone-918867135001", f"phone-{PERSON}"],
+        "phones": [f"phone-{PERSON}", "phone-918867135001"],
         "calls": ["call-0"],
     }
     assert "phone-918867135001" not in message["changed"]
@@ -149,7 +150,7 @@ def test_page_shows_rejected_request_with_half_of_a_surrogate_pair(sandbox: Runn
 
 
 def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
-    """It shows eight phones, twenty calls and the beginning of long messages."""
+    """It shows twenty phones, twenty calls and the beginning of long messages."""
     for n in range(30):
         place_call(sandbox, OBD | {"to": str(918867135000 + n), "variables[x]": "y" * 9000})
     network = sandbox.state
@@ -157,7 +158,7 @@ def test_page_size_is_bounded(sandbox: RunningSandbox) -> None:
 
     page = get_page(sandbox)
 
-    assert page.count('<article class="phone"') == 8
+    assert page.count('<details class="phone"') == 20
     assert page.count('class="call"') == 20
     assert len(page) < 400_000
 
@@ -179,10 +180,15 @@ def test_closed_stream_frees_its_slot(sandbox: RunningSandbox) -> None:
 
 
 def test_page_drops_least_recently_used_phone(sandbox: RunningSandbox) -> None:
-    """A used phone keeps its position."""
-    for number in "1234567819":
+    """A used phone keeps its position. The page shows the newest first, and one open."""
+    numbers = [f"91{n}" for n in range(20)]
+    for number in (*numbers, numbers[0], "9120"):
         sandbox.state.set_phone(number, sandbox.state.get_phone(number))
-    assert sandbox.state.phone_numbers() == [*"13456789"]
+    shown = [numbers[0], *numbers[2:], "9120"]
+    assert sandbox.state.phone_numbers() == shown
+    page = get_page(sandbox)
+    assert re.findall(r'<details class="phone"[^>]* id="phone-(\d+)"', page) == shown[::-1]
+    assert re.findall(r'id="phone-(\d+)"[^>]* open>', page) == ["9120"]
 
 
 def test_page_works_with_forms_only(sandbox: RunningSandbox) -> None:

@@ -6,10 +6,11 @@ import { retryRinging, setRinging } from "./ringtone.js";
 import { muteAll, replay, startNewSpeeches } from "./speech.js";
 
 const TITLE = document.title;
+const IN_USE = ["ringing", "talking", "voicemail"];
 const $ = (selector) => document.querySelector(selector);
 const soundButton = $("#sound");
 let mayPlaySound = true;
-let previouslyRinging = [];
+let shown = []; // phones that ring and were opened for it
 
 // Updates ----------------------------------------------------------------------------------------
 
@@ -29,7 +30,9 @@ function arrange(list, ids, changed) {
     const old = document.getElementById(id);
     if (old && fresh) morph(old, fresh);
     const element = old ?? fresh;
+    const isNewPhone = !old && index === 0 && element?.matches(".phone");
     if (element && list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
+    if (isNewPhone && !IN_USE.includes($(".phone[open]")?.dataset.state)) element.open = true;
   });
 }
 
@@ -52,16 +55,18 @@ function updateRinging() {
   const ringing = [...document.querySelectorAll('.phone[data-state="ringing"]')];
   document.title = ringing.length ? `(${ringing.length}) Ringing · ${TITLE}` : TITLE;
   $("#silent").hidden = !setRinging(ringing.length > 0 && mayPlaySound && isSoundOn());
-  scrollToRinging(ringing);
+  showRinging(ringing);
 }
 
-// Scroll to a phone that starts to ring, unless another phone rings or is in a conversation.
-function scrollToRinging(ringing) {
-  const fresh = ringing.find(({ id }) => !previouslyRinging.includes(id));
-  previouslyRinging = ringing.map(({ id }) => id);
-  if (fresh && ringing.length === 1 && !$(".keys [value=hang_up]")) {
-    fresh.querySelector(".shell").scrollIntoView({ block: "nearest" });
-  }
+// Open a phone that starts to ring and scroll to it. While the open phone is in use, it waits.
+function showRinging(ringing) {
+  shown = shown.filter((each) => ringing.includes(each));
+  const next = ringing.find((each) => !shown.includes(each));
+  const open = $(".phone[open]");
+  if (!next || (open && open !== next && IN_USE.includes(open.dataset.state))) return;
+  shown.push(next);
+  next.open = true; // closes the other one, because they share a name
+  next.querySelector(".shell").scrollIntoView({ block: "nearest" });
 }
 
 // Set a text only if it differs, because live regions announce every assignment.
