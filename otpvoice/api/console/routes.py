@@ -21,6 +21,7 @@ from otpvoice.api.console.forms import FormError
 from otpvoice.api.console.list_filter import OUTCOMES
 from otpvoice.api.console.lists import ListViews
 from otpvoice.api.console.number_views import NumberViews
+from otpvoice.api.console.process import process_stats
 from otpvoice.api.console.rendering import FOLDER, render_page
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
 from otpvoice.core.speech import is_locale
@@ -104,6 +105,7 @@ class ConsoleViews:
             routes=self.admin.routes,
             price=self.price,
             clients=self.clients,
+            process=process_stats(),
         )
 
     def preview(self) -> Response:

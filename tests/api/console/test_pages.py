@@ -22,6 +22,12 @@ def test_overview_of_an_unused_service_is_empty(browser: ConsoleBrowser) -> None
     page = visible_text(browser.open_overview())
     assert "Nothing is refused" in page
     assert "No calls yet." in page
+    assert "0.0 s: age of the oldest due call" in page
+    uses = re.search(
+        r"(\d+\.\d) s of processor time, (\d+) MiB of memory, (\d+) of (\d+) files", page
+    )
+    assert uses
+    assert all(float(each) > 0 for each in uses.groups())
 
 
 def test_overview_shows_rates_and_the_cost_per_approval(
