@@ -246,7 +246,7 @@ def describe_result(call: Call) -> Iterator[str]:
     if call.status == "answered":
         yield _CODE_HEARD[call.heard]
     if call.raw:
-        yield f"the provider said {call.raw}"
+        yield f"the provider reported {call.raw}"
 
 
 def _breaker_alert(breaker: Breaker) -> Alert:

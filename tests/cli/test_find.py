@@ -65,7 +65,7 @@ def test_find_by_number_id_or_reference_shows_what_the_api_knows(
         f"{proven['id']}  approved\n  {MASKED}, client login, reference login-81\n",
         "checks left 5\n",
         f"  {proven['calls'][0]['id']}  answered\n    obd default, due ",
-        ", 7 s of talk, not known whether the code was heard, the provider said ANSWER\n",
+        ", 7 s of talk, not known whether the code was heard, the provider reported ANSWER\n",
     ):
         assert each in done.output, done.output
 
