@@ -22,9 +22,8 @@ from otpvoice.core.limits import (
 )
 from otpvoice.core.phone import Number
 from otpvoice.core.verification import MAX_DECLINES, Verification
-from otpvoice.store.connections import Connections
 from otpvoice.store.export import ExportStore
-from otpvoice.store.functions import BaseStore, Fields, to_fields
+from otpvoice.store.functions import Fields, to_fields
 from otpvoice.store.models import Quarantine
 from otpvoice.store.newest import NewestStore
 from otpvoice.store.replies import is_wrong_type
@@ -295,36 +294,3 @@ class AdminStore(ExportStore, NewestStore):
 
 def _future(time_ms: int, now_ms: int) -> int:
     return time_ms if time_ms > now_ms else 0
-
-
-class SelfTest(BaseStore):
-    """Runs everything that the service needs of the store. Only the library remains."""
-
-    def load_library(self) -> None:
-        """Load the library of functions, even if the server has it already.
-
-        Raises:
-            StoreUnavailable: the server refuses; ``reason`` names the command.
-        """
-        self._execute("load", lambda to: self._library.load(to.execute))
-
-    def refused_commands(self) -> dict[str, str]:
-        """Run every command that the functions use; return the refused ones and their errors.
-
-        Raises:
-            StoreUnavailable: functions cannot run at all.
-        """
-        refused = self._call("selftest")[b"refused"]
-        return {command.decode(): code.decode() for command, code in to_fields(refused).items()}
-
-    def wait_for_token(self) -> None:
-        """Wait for a token for a moment, as a dialer does.
-
-        Raises:
-            StoreUnavailable: the server refuses; ``reason`` names the command.
-        """
-
-        def wait(connections: Connections) -> None:
-            connections.execute("BLPOP", self._keys.of("selftest", "list"), "0.01")
-
-        self._execute("wait", wait)

@@ -13,12 +13,13 @@ from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
-from otpvoice.store.admin import AdminStore, SelfTest
+from otpvoice.store.admin import AdminStore
 from otpvoice.store.export import ExportSelection
 from otpvoice.store.models import CallSpeech
 from otpvoice.store.newest import ListFilter
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.selftest import SelfTest
 
 FUNCTIONS = {
     file.name.removesuffix(".lua")

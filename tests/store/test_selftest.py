@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from otpvoice.store.admin import SelfTest
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.selftest import SelfTest
 
 LUA = {path.name: path.read_text("utf-8") for path in (files("otpvoice.store") / "lua").iterdir()}
 

@@ -8,7 +8,7 @@ from otpvoice.container import Container
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.diagnostics import Finding, advice, failure, ok, warning
 from otpvoice.settings import Settings
-from otpvoice.store.admin import AdminStore, Overview, SelfTest
+from otpvoice.store.admin import AdminStore, Overview
 from otpvoice.store.discovery import (
     DiscoveryNode,
     ServerInfo,
@@ -20,6 +20,7 @@ from otpvoice.store.discovery import (
 from otpvoice.store.models import Health
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.replies import MISSING_FEATURE, NO_PERMISSION, UNTRUSTED, WRONG_PASSWORD
+from otpvoice.store.selftest import SelfTest
 
 _EVENT_OVERDUE_MS: Final = 60_000
 """An event that is due for longer is delivered by no dialer."""
