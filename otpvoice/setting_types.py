@@ -94,9 +94,8 @@ def field_type(annotation: Any) -> FieldType:
     base, *metadata = type_parts(annotation)
     if get_origin(base) is tuple:
         return field_type(get_args(base)[0])
-    for each in metadata:
-        if isinstance(each, FieldType):
-            return each
+    if own := [each for each in metadata if isinstance(each, FieldType)]:
+        return own[0]
     words = get_args(base) if get_origin(base) is Literal else ()
     if isinstance(base, type) and issubclass(base, StrEnum):
         words = tuple(base)
