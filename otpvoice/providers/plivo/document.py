@@ -11,16 +11,12 @@ from xml.sax.saxutils import quoteattr
 
 from otpvoice.core.texts import CODE, Pace, seconds_until_code, speaks, speech_seconds
 from otpvoice.providers.base import Speech, SpeechPlan, UnspeakableError
-from otpvoice.providers.xml_text import xml_parts
+from otpvoice.providers.xml_text import KEY_TIMEOUT_S, PROMPTS, prompt_seconds, xml_parts
 
 CONTENT_TYPE: Final = "application/xml"
 EMPTY_DOCUMENT: Final = b"<Response></Response>"
 """Ends the call."""
 REPETITIONS: Final = 3
-_PROMPTS: Final = 2
-"""A person who lifts and listens late hears a whole prompt."""
-_KEY_TIMEOUT_S: Final = 8
-"""Seconds after a prompt in which a key counts."""
 _MAX_SPEAK_LENGTH: Final = 3_000
 _LEAD_S: Final = 1
 """Silence before each repetition, so that the first word is heard."""
@@ -85,16 +81,8 @@ def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
         repetitions=REPETITIONS,
         voice=voice.name,
         document=document.decode(),
-        prompt_s=_prompt_s(speech, pace),
+        prompt_s=prompt_seconds(speech, pace),
     )
-
-
-def _prompt_s(speech: Speech, pace: Pace) -> int:
-    """Return the seconds of all prompts and waits for a key; 0 without a gate."""
-    if not speech.prompt:
-        return 0
-    spoken_s = speech_seconds(speech.prompt, speech.values, pace, _PROMPTS)
-    return spoken_s + _PROMPTS * _KEY_TIMEOUT_S
 
 
 def build_prompt(speech: Speech, voice: Voice, key_url: str) -> bytes:
@@ -111,9 +99,9 @@ def build_prompt(speech: Speech, voice: Voice, key_url: str) -> bytes:
     parts = _speak(speech.prompt, replace(speech, code=""), voice)
     speak = "".join(speak for _, speak in parts)  # no silence can be inside of GetInput
     action = f'action={quoteattr(key_url)} method="POST"'
-    keys = f'inputType="dtmf" numDigits="1" executionTimeout="{_KEY_TIMEOUT_S}"'
+    keys = f'inputType="dtmf" numDigits="1" executionTimeout="{KEY_TIMEOUT_S}"'
     ask = f'<Wait length="{_LEAD_S}"/><GetInput {action} {keys}>{speak}</GetInput>'
-    return _document(ask * _PROMPTS)
+    return _document(ask * PROMPTS)
 
 
 def _document(elements: str) -> bytes:

@@ -10,16 +10,12 @@ from xml.sax.saxutils import quoteattr
 
 from otpvoice.core.texts import CODE, Pace, seconds_until_code, speaks, speech_seconds
 from otpvoice.providers.base import Speech, SpeechPlan, UnspeakableError
-from otpvoice.providers.xml_text import xml_parts
+from otpvoice.providers.xml_text import KEY_TIMEOUT_S, PROMPTS, prompt_seconds, xml_parts
 
 MAX_CHARACTERS: Final = 4000
 """Of a document in a request."""
 _REPEATS: Final = 3
 """Someone who answers late, or after a screening of the call, hears the code as well."""
-_PROMPTS: Final = 2
-"""A person who lifts and listens late hears a whole prompt."""
-_KEY_TIMEOUT_S: Final = 8
-"""Seconds after a prompt in which a key counts."""
 EMPTY_DOCUMENT: Final = "<Response><Hangup/></Response>"
 _LEAD_S: Final = 1
 """Silence before each repetition, so that the first word is heard."""
@@ -70,16 +66,8 @@ def plan_speech(speech: Speech, voice: Voice) -> SpeechPlan:
         repetitions=repetitions,
         voice=voice.name,
         document=_document(verbs * repetitions),
-        prompt_s=_prompt_s(speech, pace),
+        prompt_s=prompt_seconds(speech, pace),
     )
-
-
-def _prompt_s(speech: Speech, pace: Pace) -> int:
-    """Return the seconds of all prompts and waits for a key; 0 without a gate."""
-    if not speech.prompt:
-        return 0
-    spoken_s = speech_seconds(speech.prompt, speech.values, pace, _PROMPTS)
-    return spoken_s + _PROMPTS * _KEY_TIMEOUT_S
 
 
 def render_prompt(speech: Speech, voice: Voice, key_url: str) -> str:
@@ -95,9 +83,9 @@ def render_prompt(speech: Speech, voice: Voice, key_url: str) -> str:
     """
     parts = _says(speech.prompt, replace(speech, code=""), voice)
     said = "".join(say for _, say in parts)  # not every vendor allows a silence inside of Gather
-    gather = f'numDigits="1" timeout="{_KEY_TIMEOUT_S}" action={quoteattr(key_url)} method="POST"'
+    gather = f'numDigits="1" timeout="{KEY_TIMEOUT_S}" action={quoteattr(key_url)} method="POST"'
     verbs = f'<Pause length="{_LEAD_S}"/><Gather {gather}>{said}</Gather>'
-    return _document(verbs * _repetitions(verbs, _PROMPTS))
+    return _document(verbs * _repetitions(verbs, PROMPTS))
 
 
 def _say(text: str, speech: Speech, voice: Voice) -> str:
