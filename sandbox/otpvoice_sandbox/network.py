@@ -149,6 +149,12 @@ class Sandbox:
         with self.changes:
             return [entry.as_json() for entry in self.log_entries]
 
+    def log_request(self, entry: RequestLogEntry) -> None:
+        """Add a request for a call, valid or not, to the request log."""
+        with self.changes:
+            self.log_entries.append(entry)
+            self.changes.notify_all()
+
     def accept(self, entry: RequestLogEntry, request: CallRequest) -> Call:
         """Create the call of a request, and place it if the phone's behaviour does."""
         text, key_request = flow_speech(request, self.config)

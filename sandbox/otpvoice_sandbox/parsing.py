@@ -51,6 +51,14 @@ def parse_json(raw: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] =
     return value
 
 
+def parse_body(raw: bytes) -> Any:
+    """Return the JSON of a body, or the text of any other."""
+    try:
+        return parse_json(raw)
+    except (ValueError, RecursionError):
+        return raw.decode(errors="replace")
+
+
 def received_object() -> dict[str, Any]:
     """Parse the JSON object of the current request.
 

@@ -16,8 +16,8 @@ from otpvoice_sandbox.parsing import (
     CallRequest,
     FieldRule,
     RequestRejected,
+    parse_body,
     parse_fields,
-    parse_json,
 )
 from otpvoice_sandbox.plivo_messages import PlivoMessages, call_record, call_uuid
 from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
@@ -78,23 +78,12 @@ _REPLIES: Final[Mapping[str, CallReply]] = {
 @blueprint.post("/Call/")
 def place_call(auth_id: str) -> Response:
     """Call a number. What it speaks is fetched when the phone is answered."""
-    sandbox, body = current_sandbox(), _received_body()
+    sandbox, body = current_sandbox(), parse_body(request.get_data())
     g.entry = RequestLogEntry(route="plivo", path=request.path, request=body)
-    with sandbox.changes:
-        sandbox.log_entries.append(g.entry)
-        sandbox.changes.notify_all()
+    sandbox.log_request(g.entry)
     _authorize(auth_id)
     call = sandbox.accept(g.entry, _parse_request(auth_id, body))
     return _REPLIES.get(call.phone.behaviour, accepted)(call)
-
-
-def _received_body() -> Any:
-    """Return the JSON; the text of anything else."""
-    raw = request.get_data()
-    try:
-        return parse_json(raw)
-    except (ValueError, RecursionError):
-        return raw.decode(errors="replace")
 
 
 def _authorize(auth_id: str) -> None:

@@ -18,8 +18,8 @@ from otpvoice_sandbox.parsing import (
     FetchedSpeech,
     FieldRule,
     RequestRejected,
+    parse_body,
     parse_fields,
-    parse_json,
 )
 from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
 from otpvoice_sandbox.twiml_document import DocumentError, interpret
@@ -99,9 +99,7 @@ def place_call(vendor: str, account: str) -> Response:
     sandbox, chosen = current_sandbox(), TWIML_VENDORS[vendor]
     body = _received_members(chosen)
     g.entry = RequestLogEntry(route="twiml", path=request.path, request=body)
-    with sandbox.changes:
-        sandbox.log_entries.append(g.entry)
-        sandbox.changes.notify_all()
+    sandbox.log_request(g.entry)
     authorize(chosen, account)
     call = sandbox.accept(g.entry, _parse_request(chosen, account, body))
     return _REPLIES.get(call.phone.behaviour, accepted)(call)
@@ -110,12 +108,7 @@ def place_call(vendor: str, account: str) -> Response:
 def _received_members(vendor: TwimlVendor) -> Any:
     """Return the members of a form or of a JSON object; the text of anything else."""
     raw = request.get_data()
-    if not vendor.is_telnyx:
-        return request.form.to_dict()
-    try:
-        return parse_json(raw)
-    except (ValueError, RecursionError):
-        return raw.decode(errors="replace")
+    return parse_body(raw) if vendor.is_telnyx else request.form.to_dict()
 
 
 def authorize(vendor: TwimlVendor, account: str) -> None:

@@ -17,9 +17,9 @@ from otpvoice_sandbox.parsing import (
     WEB_ADDRESS,
     FieldRule,
     RequestRejected,
+    parse_body,
     parse_call_request,
     parse_fields,
-    parse_json,
     received_object,
 )
 from otpvoice_sandbox.replies import CALL_REPLIES, CallReply, accepted, json_reply, log_reply
@@ -61,27 +61,15 @@ def admit() -> None:
     """
     sandbox = current_sandbox()
     if request.view_args:
-        g.entry = RequestLogEntry(
-            route=request.view_args["route"], path=request.path, request=_received_body()
-        )
-        with sandbox.changes:
-            sandbox.log_entries.append(g.entry)
-            sandbox.changes.notify_all()
+        body = parse_body(request.get_data())
+        g.entry = RequestLogEntry(route=request.view_args["route"], path=request.path, request=body)
+        sandbox.log_request(g.entry)
     expected = f"Bearer {sandbox.config.token}"
     received = request.headers.get("Authorization", "")
     if not hmac.compare_digest(received.encode(), expected.encode()):
         raise RequestRejected(401, "Unauthenticated")
     if request.method == "GET" and not sandbox.gets.admit():
         raise RequestRejected(429, "Too Many Attempts")
-
-
-def _received_body() -> Any:
-    """Return the body for the request log, also if it is not JSON."""
-    raw = request.get_data()
-    try:
-        return parse_json(raw)
-    except (ValueError, RecursionError):
-        return raw.decode(errors="replace")
 
 
 @blueprint.errorhandler(RequestRejected)
