@@ -28,6 +28,7 @@ from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_rout
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
+from otpvoice.providers.answering import AnsweringProvider
 from otpvoice.providers.base import (
     OutboundCall,
     PlacementOutcome,
@@ -114,9 +115,8 @@ class Dialer:
         self._routes = routes
         self._capture = ExchangeCapture(store, ring)
         self._calls = CallBuilder(ring, routes)
-        self._cancelable_routes = {
-            name for name, route in routes.items() if isinstance(route.provider, CancelingProvider)
-        }
+        self._cancelable_routes = _routes_of(routes, CancelingProvider)
+        self._fetching_routes = _routes_of(routes, AnsweringProvider)
         self._rules = rules
         self._metrics = metrics or DialerMetrics()
         self._background_tasks = (
@@ -217,6 +217,7 @@ class Dialer:
             code_spoken_after_s,
             call.gate,
             can_cancel=call.route in self._cancelable_routes,
+            fetches_speech=call.route in self._fetching_routes,
         ):
             log.info("call.skipped")
             return
@@ -305,3 +306,8 @@ def _log_placement(
     if recorded.route_change:
         emit = log.error if recorded.route_change == "closed" else log.info
         emit(f"route.{recorded.route_change}", detail=detail)
+
+
+def _routes_of(routes: Mapping[str, Route], protocol: type) -> frozenset[str]:
+    """Return the names of the routes whose provider implements a protocol."""
+    return frozenset(name for name, route in routes.items() if isinstance(route.provider, protocol))

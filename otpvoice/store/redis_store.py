@@ -69,6 +69,7 @@ class RedisStore(VerificationStore):
         gate: Gate | None = None,
         *,
         can_cancel: bool = False,
+        fetches_speech: bool = False,
     ) -> bool:
         """Mark a call as sent, and return whether it may be sent now.
 
@@ -79,6 +80,7 @@ class RedisStore(VerificationStore):
             heard_after_s: seconds of conversation in which the code is spoken once, if known.
             gate: how the key becomes known, if the code is spoken only after one.
             can_cancel: the provider can cancel the call while it is not answered.
+            fetches_speech: the provider fetches what the call speaks when it is answered.
         """
         reply = self._call(
             "mark_sent",
@@ -88,6 +90,7 @@ class RedisStore(VerificationStore):
             heard_after_s=heard_after_s,
             gate=gate,
             can_cancel=can_cancel,
+            fetches_speech=fetches_speech,
             gap_ms=[*gaps_ms],
         )
         return bool(reply[b"outcome"] == b"marked")

@@ -211,11 +211,15 @@ class StoreDriver:
         live_for_s: float = LIVE_FOR_S,
         heard_after_s: int | None = None,
         gate: Gate | None = None,
+        *,
+        fetches_speech: bool = False,
     ) -> bool:
         """Mark a claimed call as sent."""
         lengths = [round(gap * 1000) for gap in (self.gaps if gaps is None else gaps)]
         live_for_ms = round(live_for_s * 1000)
-        return self.store.mark_sent(claim, live_for_ms, lengths, heard_after_s, gate)
+        return self.store.mark_sent(
+            claim, live_for_ms, lengths, heard_after_s, gate, fetches_speech=fetches_speech
+        )
 
     def record(self, claim: Claim, result: CallResult) -> RecordResult:
         """Record a result."""

@@ -79,3 +79,32 @@ def test_speech_of_an_ended_verification_is_refused(driver: StoreDriver, end: st
     else:
         driver.advance_time(61, dialer=None)
     assert fetch(driver, claim.call_id) is SpeechRefusal.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("is_fetched", "duration_s", "heard"),
+    [
+        (True, 30, True),
+        (True, 3, False),
+        (True, None, None),
+        (False, 30, False),
+        (False, None, False),
+    ],
+)
+@pytest.mark.parametrize("fetches_speech", [True, False])
+def test_answered_call_without_its_speech_was_not_heard(
+    driver: StoreDriver,
+    is_fetched: bool,
+    duration_s: int | None,
+    heard: bool | None,
+    fetches_speech: bool,
+) -> None:
+    """However long it lasted. The duration decides about others and those of the release before."""
+    begun, claim = driver.create(), driver.claim()
+    assert driver.mark_sent(claim, heard_after_s=5, fetches_speech=fetches_speech)
+    driver.record(claim, CallResult(CallStatus.PLACED))
+    if is_fetched:
+        assert isinstance(fetch(driver, claim.call_id), CallSpeech)
+    driver.apply_callback(call_id=claim.call_id, duration_s=duration_s)
+    by_duration = None if duration_s is None else duration_s >= 5
+    assert driver.last_call(begun).heard is (heard if fetches_speech else by_duration)

@@ -179,7 +179,8 @@ function Calls.undo_send(call, is_refused)
     Records.set(key, { 'bridge', call.own_bridge, 'caller_id', call.own_caller_id })
     Records.unset(key, 'own_bridge', 'own_caller_id')
   end
-  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after', 'heard_after', 'gate', 'can_cancel')
+  Records.unset(key, 'sent_at', 'live_until', 'gap_before', 'gap_after', 'heard_after', 'gate', 'can_cancel',
+    'fetches_speech')
 end
 
 -- Queue a new call of a verification.

@@ -30,6 +30,8 @@ end
 local function heard(call, report)
   if report.status ~= 'answered' then return nil end
   if call.gate then return Gate.heard(call, report.key), call.key or report.key ~= '' and report.key or nil end
+  -- A call says nothing whose provider never got what to say, however long it lasts.
+  if call.fetches_speech and not call.speech_fetched_at then return 0 end
   if not report.duration or not call.heard_after then return nil end
   return tonumber(report.duration) >= tonumber(call.heard_after) and 1 or 0
 end

@@ -3,6 +3,7 @@
 -- Arguments  call_id, holder, live_for_ms; heard_after_s: seconds of conversation in which the code is spoken once
 --            gate: how the key of a gated call becomes known, see _gate.lua
 --            can_cancel: the provider can cancel a call that was not answered yet
+--            fetches_speech: the provider fetches what the call speaks when it is answered
 --            gap_ms1, ...: the call gap after the first, second and every later call
 -- Outcomes   marked, lost
 
@@ -33,6 +34,7 @@ Records.set(key, { 'sent_at', NOW, 'live_until', live_until, 'gap_before', gap_b
   'requests', (call.requests or 0) + 1, ARGS.heard_after_s and 'heard_after' or nil, ARGS.heard_after_s })
 if ARGS.gate then Records.set(key, { 'gate', ARGS.gate }) end
 if ARGS.can_cancel then Records.set(key, { 'can_cancel', 1 }) end
+if ARGS.fetches_speech then Records.set(key, { 'fetches_speech', 1 }) end
 NumberLock.acquire(call, live_until)
 Capacity.reserve(verification, call.id, NOW)
 count('dialed', call.route, NOW - call.due_at)
