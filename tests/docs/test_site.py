@@ -15,7 +15,7 @@ import pytest
 from browser import BrowserSession
 from javascript.node import Node
 from playwright.sync_api import Response, expect
-from support.axe import violations
+from support.axe import COLOR_RULES, violations
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["", "how-it-works/", "errors/", "first-service/", "threat-model/"]
@@ -25,7 +25,6 @@ NEW_DIAGRAM = "```mermaid\nflowchart LR\n  accTitle: New\n  a --> b\n```"
 MAX_PAGE_BYTES = 300_000
 """Compressed, with everything that it loads but the search's index, which a worker loads once."""
 MAX_INDEX_BYTES = 250_000
-COLOR_RULES = ("color-contrast", "link-in-text-block")
 
 
 def build(root: Path) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,8 @@ from typing import Final
 from javascript.node import MODULES
 from playwright.sync_api import Page
 
+COLOR_RULES: Final = ("color-contrast", "link-in-text-block")
+"""What a color scheme alone can break."""
 _VIOLATIONS: Final = """
 async (rules) => (await axe.run(document, rules.length ? { runOnly: rules } : {})).violations.map(
   ({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => target + failureSummary)}`,
