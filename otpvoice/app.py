@@ -102,7 +102,7 @@ def _create_documents(parts: Container) -> Iterator[AnswerViews | KeyViews]:
     store, public_url = parts.store, parts.settings.server.public_url
     capture = ExchangeCapture(store, parts.key_ring)
     for name, provider in parts.providers.items():
-        documents = CallDocuments(name, parts.key_ring, parts.routes)
+        documents = CallDocuments(name, parts.key_ring, parts.routes, store)
         if isinstance(provider, AnsweringProvider):
             yield AnswerViews(provider, store, documents, public_url, capture)
         if isinstance(provider, GatingProvider):

@@ -18,6 +18,7 @@ from otpvoice.providers.base import Callback, Speech, UnspeakableError
 from otpvoice.providers.exchange_capture import CapturedAnswer
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallSpeech
+from otpvoice.store.redis_store import RedisStore
 
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -30,13 +31,19 @@ class CallDocuments:
     """The provider's name in the settings."""
     ring: KeyRing
     routes: Mapping[str, Route]
+    store: RedisStore
 
     def with_code(self, provider: GatingProvider, call_id: str, found: CallSpeech) -> bytes:
-        """Return the document that speaks the code; one that ends the call if it is unspeakable."""
+        """Return the document that speaks the code; one that ends the call if it is unspeakable.
+
+        Raises:
+            StoreUnavailable: it is unspeakable, and the store could not keep that.
+        """
         try:
             document = provider.build_document(self._speech(found))
         except (DecryptionError, UnspeakableError) as error:
             _log_unspeakable(call_id, found, error)
+            self.store.mark_unspoken(call_id)
             return provider.build_document(None)
         _LOG.info("call.spoken", call=call_id, verification=found.verification_id)
         return document

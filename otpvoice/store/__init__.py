@@ -148,7 +148,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             integers="due_at not_before lease_until sent_at live_until placed_at ended_at duration"
             " heard_after requests gap_before gap_after own_gap speech_fetched_at cancels"
             " prompt_fetched_at",
-            flags="heard test live_test can_cancel fetches_speech",
+            flags="heard test live_test can_cancel fetches_speech unspoken",
             gates="gate",
             keys="key",
         )

@@ -179,6 +179,10 @@ class RedisStore(VerificationStore):
         outcome = KeyOutcome(reply[b"outcome"].decode())
         return KeyPress(outcome, _decode_speech(reply) if outcome is KeyOutcome.SPEAK else None)
 
+    def mark_unspoken(self, call_id: str) -> None:
+        """Mark a call that says nothing, because its speech could not be made a document."""
+        self._call("mark_unspoken", call_id=call_id)
+
     def capture(self, call_id: str, encrypted_exchange: bytes) -> None:
         """Keep an exchange with the provider about a live test call."""
         self._call("capture", call_id=call_id, exchange=encrypted_exchange)

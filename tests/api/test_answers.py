@@ -56,7 +56,7 @@ def answer(store: RedisStore, ring: KeyRing, addresses: CallAddresses) -> Answer
         texts = flows or ProviderFlows({"default": Flow("", TEXT)})
         provider = adapter(addresses=addresses)
         routes = {"obd": Route("obd", company, provider, "", texts, 165)}
-        documents = CallDocuments("plivo", ring, routes)
+        documents = CallDocuments("plivo", ring, routes, store)
         views = AnswerViews(provider, store, documents, PUBLIC_URL, ExchangeCapture(store, ring))
         app = Api(PUBLIC_URL, [], ApiMetrics())
         app.add_endpoints(views.endpoints())

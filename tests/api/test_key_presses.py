@@ -21,6 +21,7 @@ from otpvoice.container import Container
 from otpvoice.core.keys import CallTokens
 from otpvoice.core.requests import CreateRequest
 from otpvoice.core.speech import Flow, Gate
+from otpvoice.core.verification import CallStatus
 from otpvoice.metrics import ApiMetrics
 from otpvoice.providers.answering import AnsweringProvider, GatingProvider
 from otpvoice.providers.context import CallAddresses
@@ -29,7 +30,7 @@ from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.providers.twiml.document import Voice
 from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
 from otpvoice.settings import Settings
-from otpvoice.store.models import Claim
+from otpvoice.store.models import CallUpdate, Claim
 from otpvoice.store.redis_store import RedisStore
 
 PUBLIC_URL = "https://otp.example.com"
@@ -97,7 +98,8 @@ def start_company(store: RedisStore, settings: Settings) -> Callable[..., Compan
         addresses = CallAddresses(PUBLIC_URL, name, CallTokens(ring))
         provider = adapter(name, addresses)
         flows = ProviderFlows({"default": flow})
-        documents = CallDocuments(name, ring, {"obd": Route("obd", name, provider, "", flows, 165)})
+        routes = {"obd": Route("obd", name, provider, "", flows, 165)}
+        documents = CallDocuments(name, ring, routes, store)
         app = Api(PUBLIC_URL, [], ApiMetrics())
         assert isinstance(provider, GatingProvider)
         parts: Any = (provider, store, documents, PUBLIC_URL, ExchangeCapture(store, ring))
@@ -285,13 +287,21 @@ def test_call_without_a_prompt_ends_and_is_logged(
 
 
 def test_call_without_a_text_ends_after_the_key(
-    start_company: Callable[..., Company], placed: Claim
+    start_company: Callable[..., Company],
+    placed: Claim,
+    store: RedisStore,
+    api: ApiClient,
+    created: dict[str, Any],
 ) -> None:
-    """It is logged as of any other call."""
+    """It is logged as of any other call. Nobody heard the code, although a key was pressed."""
     company = start_company("twilio", Flow("", ""))
     with capture_logs() as logged:
         assert "Say" not in company.press(placed)
     assert "call.unspeakable" in [line["event"] for line in logged]
+    ended: dict[str, Any] = {"status": CallStatus.ANSWERED, "raw": "completed", "duration_s": 30}
+    store.apply_report(CallUpdate(fingerprint="x", call_id=placed.call_id, **ended))
+    call = api.get_verification(created)["calls"][0]
+    assert (call["status"], call["heard"]) == ("answered", False)
 
 
 def test_key_of_a_live_test_call_is_captured(

@@ -29,6 +29,7 @@ end
 -- Return whether the person heard the code, and the key; nil for what is not known.
 local function heard(call, report)
   if report.status ~= 'answered' then return nil end
+  if call.unspoken then return 0 end
   if call.gate then return Gate.heard(call, report.key), call.key or report.key ~= '' and report.key or nil end
   -- A call says nothing whose provider never got what to say, however long it lasts.
   if call.fetches_speech and not call.speech_fetched_at then return 0 end
