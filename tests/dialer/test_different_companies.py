@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from support.companies import TOKEN, twiml
+from support.companies import TOKEN, plivo, twiml
 from support.service import ASHA, ClientAndDialer, SandboxPhones
 
 from otpvoice.container import Container, create_dialer
 from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.settings import Settings, load
+from otpvoice.store.models import CallUpdate
 from otpvoice.store.redis_store import RedisStore
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
@@ -207,3 +208,23 @@ def test_text_that_a_company_cannot_speak_costs_its_own_client_the_route_only(
     assert requests(phones, abroad) == ["obd", "twiml"]
     (line,) = [each for each in logged if each["event"] == "call.undialable"]
     assert "more than 4000 characters" in line["reason"]
+
+
+def test_answered_call_whose_speech_is_never_fetched_was_not_heard(
+    start: Start, abroad: RunningSandbox, store: RedisStore
+) -> None:
+    """The dialer knows that Plivo fetches what a call speaks; the duration means nothing."""
+    SandboxPhones(abroad.url).set_behaviour(ASHA, "by_hand")
+    company = {name.removeprefix("OTPVOICE_"): text for name, text in plivo(abroad.url).items()}
+    own = {**company, "ROUTES_AFAR_PROVIDER": "plivo", "DIALER_ROUTES": "afar"}
+    harness = start(own, own)
+    begun = harness.create(ASHA, code="4711")
+    assert harness.dial_next()
+    (call,) = harness.calls_of(begun)
+    assert (call.route, call.status) == ("afar", CallStatus.PLACED)
+    store.apply_report(
+        CallUpdate(
+            fingerprint="x", call_id=call.id, status=CallStatus.ANSWERED, raw="x", duration_s=60
+        )
+    )
+    assert harness.calls_of(begun)[0].heard is False
