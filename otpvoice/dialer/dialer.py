@@ -209,16 +209,7 @@ class Dialer:
             self._fail_call(claim, error)
             return
         log = log.bind(to=mask_number(call.number))
-        route = self._routes[call.route]
-        if not self._store.mark_sent(
-            claim,
-            route.live_for_s * 1000,
-            self._rules.call_gaps_ms,
-            code_spoken_after_s,
-            call.gate,
-            can_cancel=call.route in self._cancelable_routes,
-            fetches_speech=call.route in self._fetching_routes,
-        ):
+        if not self._mark_sent(claim, call, code_spoken_after_s):
             log.info("call.skipped")
             return
         if self._stopping.is_set():
@@ -226,9 +217,8 @@ class Dialer:
             return
         with self._capture.capturing(claim.call_id) if claim.is_live_test else nullcontext():
             placement = self._place(call, deadlines)
-        tracing.describe(
-            {"otpvoice.provider": route.provider_name, "otpvoice.outcome": placement.outcome}
-        )
+        provider = self._routes[call.route].provider_name
+        tracing.describe({"otpvoice.provider": provider, "otpvoice.outcome": placement.outcome})
         if placement.outcome is not PlacementOutcome.ACCEPTED:
             tracing.fail(placement.outcome)
         recorded = self._record(
@@ -237,6 +227,18 @@ class Dialer:
         if recorded.route_change == "closed":
             self._metrics.closings(claim.route).inc()
         _log_placement(log, placement, recorded)
+
+    def _mark_sent(self, claim: Claim, call: OutboundCall, code_spoken_after_s: int | None) -> bool:
+        """Mark the call as sent; return whether it is still wanted."""
+        return self._store.mark_sent(
+            claim,
+            self._routes[call.route].live_for_s * 1000,
+            self._rules.call_gaps_ms,
+            code_spoken_after_s,
+            call.gate,
+            can_cancel=call.route in self._cancelable_routes,
+            fetches_speech=call.route in self._fetching_routes,
+        )
 
     def _fail_call(self, claim: Claim, error: DecryptionError | Undialable) -> None:
         """End a call as ``failed``, because the settings of this process do not allow dialing it.

@@ -310,18 +310,22 @@ class StoreDriver:
         self,
         status: CallStatus = CallStatus.ANSWERED,
         *,
-        to: str = ASHA,
+        to: str = "",
         bridges: tuple[str, ...] = (BRIDGE,),
         message: str = "",
         **members: Any,
     ) -> ReportResult:
-        """Apply a callback; each is a new message unless ``message`` names one."""
+        """Apply a callback; each is a new message unless ``message`` names one.
+
+        Without ``to`` it is about Asha's number, or about none if it names our call.
+        """
+        number = to or ("" if members.get("call_id") else ASHA)
         report = CallUpdate(
             fingerprint=message or f"message {next(_messages)}",
             bridges=bridges,
             status=status,
             raw=status.upper(),
-            number_hash=NUMBERS.hash(to),
+            number_hash=NUMBERS.hash(number) if number else None,
             **members,
         )
         return self.store.apply_report(report)

@@ -162,7 +162,7 @@ def test_reference_of_a_called_verification_outlives_a_canceled_one(
 def test_memory_of_creates_that_were_canceled_is_gone_after_an_hour(
     redis: Redis, numbers: str
 ) -> None:
-    """Except counters. Prints the bytes of 1 000 such creates."""
+    """Except counters, and ids among the newest. Prints the bytes of 1 000 such creates."""
     driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
     before = _used(redis)
     for n in range(CREATES):
@@ -179,7 +179,8 @@ def test_memory_of_creates_that_were_canceled_is_gone_after_an_hour(
             redis.delete(each)
     later = (_used(redis) - before) / CREATES
     print(f"{numbers}: {at_first:.0f} bytes each at first, {later:.0f} after an hour")
-    assert later < (20 if numbers == "one number" else 450)
+    of_lists = 36  # an id among the newest
+    assert later < of_lists + (20 if numbers == "one number" else 450)
 
 
 def _used(redis: Redis) -> int:
