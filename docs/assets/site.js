@@ -1,7 +1,12 @@
-// Each code block has a landmark with its copy button: name them, so that a screen reader distinguishes them.
-const nameLandmarks = () =>
+// What the theme leaves out for screen readers and keyboards: a name for the landmark of each code block, and
+// the focus for tables that scroll.
+const complete = () => {
   document.querySelectorAll(".md-code__nav:not([aria-label])").forEach((nav, index) => {
     nav.setAttribute("aria-label", `Code block ${index + 1}`);
   });
-new MutationObserver(nameLandmarks).observe(document.body, { childList: true, subtree: true });
-nameLandmarks();
+  document.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])").forEach((table) => {
+    table.setAttribute("tabindex", "0");
+  });
+};
+new MutationObserver(complete).observe(document.body, { childList: true, subtree: true });
+complete();
