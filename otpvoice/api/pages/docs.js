@@ -28,6 +28,11 @@ const reader = ({ React }) => ({
       });
       return React.createElement(Original, props);
     },
+    // The list of servers has no label of its own.
+    ServersContainer: (Original) => (props) => {
+      React.useEffect(() => document.getElementById("servers")?.setAttribute("aria-label", "Server"));
+      return React.createElement(Original, props);
+    },
     // Requests to clients are not searched, so a search hides them.
     Webhooks: (Original, system) => (props) => {
       const phrase = system.layoutSelectors.currentFilter();
