@@ -13,6 +13,8 @@ class Visitor:
 
     def enter_code(self, code: str) -> None:
         """Type a code into the focused field and press Enter."""
+        # The page may still show its form: the phone can be faster.
+        expect(self.page.get_by_role("textbox")).to_have_count(1)
         field = self.page.get_by_role("textbox")
         expect(field).to_be_focused()
         field.fill(code)
