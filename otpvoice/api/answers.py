@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api.application import ApiEndpoint
-from otpvoice.api.call_documents import CallDocuments, captured_answer
-from otpvoice.api.openapi import Operation, ResponseSpec
+from otpvoice.api.call_documents import CallDocuments
+from otpvoice.api.document_requests import (
+    XML,
+    captured_answer,
+    document_operation,
+    parse_signed,
+)
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
-from otpvoice.core.errors import NotFound, StoreUnavailable
 from otpvoice.providers.answering import AnsweringProvider
-from otpvoice.providers.base import CallbackAuthError
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore
 
 _LOG: Final = structlog.get_logger(__name__)
-_XML: Final = "application/xml"
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,13 @@ class AnswerViews:
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield the endpoint."""
         name = self.documents.provider_name
-        operation = Operation(
+        operation = document_operation(
             name=f"answer_call_of_{name.replace('-', '_')}",
-            method="post",
             path=f"/calls/{name}/{{path_token}}",
-            tag="callbacks",
             summary="Return what an answered call speaks",
             description="The provider sends this request when the call is answered, signed in its "
             "own way. A call gets its speech once and while it is live; later requests get a "
             "document that ends the call.",
-            accepts=(_FORM,),
-            responses=(
-                ResponseSpec(200, "The document, in the provider's own XML.", media_types=(_XML,)),
-            ),
-            errors=(NotFound, RequestEntityTooLarge, StoreUnavailable),
         )
         yield ApiEndpoint(operation, self.answer)
 
@@ -69,17 +62,13 @@ class AnswerViews:
             StoreUnavailable: the provider tries again, or ends the call.
         """
         callback = received_callback(request, self.public_url, path_token)
-        try:
-            call_id = self.provider.parse_answer(callback)
-        except CallbackAuthError as error:
-            _LOG.warning("callback.unauthorized")
-            raise NotFound("There is no such call.") from error
+        call_id = parse_signed(self.provider.parse_answer, callback)
         found = self.store.speech_of_live_call(call_id)
         # A refusal does not say whether it is a live test; the store keeps nothing of other calls.
         if isinstance(found, SpeechRefusal) or found.is_live_test:
             outcome = found if isinstance(found, SpeechRefusal) else "found"
             self.capture.save(call_id, captured_answer(callback, outcome))
-        return ApiResponse(self._document(call_id, found), content_type=_XML)
+        return ApiResponse(self._document(call_id, found), content_type=XML)
 
     def _document(self, call_id: str, found: CallSpeech | SpeechRefusal) -> bytes:
         """Return the document that speaks, or one that ends the call without a word."""

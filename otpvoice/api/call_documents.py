@@ -14,8 +14,7 @@ from otpvoice.core.encrypted_fields import decrypt_speech, decrypt_transaction
 from otpvoice.core.keys import DecryptionError, KeyRing
 from otpvoice.core.transactions import spoken_variables
 from otpvoice.providers.answering import AnsweringProvider, GatingProvider
-from otpvoice.providers.base import Callback, Speech, UnspeakableError
-from otpvoice.providers.exchange_capture import CapturedAnswer
+from otpvoice.providers.base import Speech, UnspeakableError
 from otpvoice.providers.routes import Route
 from otpvoice.store.models import CallSpeech
 from otpvoice.store.redis_store import RedisStore
@@ -77,18 +76,6 @@ class CallDocuments:
         paid = decrypt_transaction(ring, of, found.encrypted_transaction)
         variables = route.flows.variables(found.client) | spoken_variables(paid, locale)
         return Speech(locale, flow.text, name, code, flow.prompt, variables)
-
-
-def captured_answer(callback: Callback, outcome: str, *, is_key: bool = False) -> CapturedAnswer:
-    """Return what is kept of a request for a document of a live test call."""
-    return CapturedAnswer(
-        method=callback.method,
-        content_type=callback.headers.get("content-type", ""),
-        headers=(*callback.headers,),
-        body=callback.body,
-        outcome=outcome,
-        is_key=is_key,
-    )
 
 
 def _log_unspeakable(call_id: str, found: CallSpeech, error: Exception) -> None:

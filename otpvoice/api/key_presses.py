@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from otpvoice.api.application import ApiEndpoint
-from otpvoice.api.call_documents import CallDocuments, captured_answer
-from otpvoice.api.openapi import Operation, ResponseSpec
+from otpvoice.api.call_documents import CallDocuments
+from otpvoice.api.document_requests import (
+    XML,
+    captured_answer,
+    document_operation,
+    parse_signed,
+)
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
-from otpvoice.core.errors import NotFound, StoreUnavailable
 from otpvoice.providers.answering import GatingProvider
-from otpvoice.providers.base import CallbackAuthError
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.store.models import KeyOutcome, KeyPress
 from otpvoice.store.redis_store import RedisStore
 
 _LOG: Final = structlog.get_logger(__name__)
-_XML: Final = "application/xml"
 _NO_KEY: Final = KeyPress(KeyOutcome.NOT_ASKED)
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,13 @@ class KeyViews:
     def endpoints(self) -> Iterator[ApiEndpoint]:
         """Yield the endpoint."""
         name = self.documents.provider_name
-        operation = Operation(
+        operation = document_operation(
             name=f"press_key_in_call_of_{name.replace('-', '_')}",
-            method="post",
             path=f"/calls/{name}/{{path_token}}/key",
-            tag="callbacks",
             summary="Return what a call speaks after a key",
             description="The provider sends this request when a person pressed a key that the "
             "call asked for, signed in its own way. The first key decides: 9 denies the call, any "
             "other gets the code. Later requests get a document that ends the call.",
-            accepts=(_FORM,),
-            responses=(
-                ResponseSpec(200, "The document, in the provider's own XML.", media_types=(_XML,)),
-            ),
-            errors=(NotFound, RequestEntityTooLarge, StoreUnavailable),
         )
         yield ApiEndpoint(operation, self.press)
 
@@ -69,16 +62,12 @@ class KeyViews:
             StoreUnavailable: the provider tries again, or ends the call.
         """
         callback = received_callback(request, self.public_url, path_token)
-        try:
-            call_id, key = self.provider.parse_key(callback)
-        except CallbackAuthError as error:
-            _LOG.warning("callback.unauthorized")
-            raise NotFound("There is no such call.") from error
+        call_id, key = parse_signed(self.provider.parse_key, callback)
         pressed = self.store.press_key(call_id, key) if key else _NO_KEY
         # As of an answer, a refusal does not say whether the call is a live test.
         if pressed.speech is None or pressed.speech.is_live_test:
             self.capture.save(call_id, captured_answer(callback, pressed.outcome, is_key=True))
-        return ApiResponse(self._document(call_id, pressed), content_type=_XML)
+        return ApiResponse(self._document(call_id, pressed), content_type=XML)
 
     def _document(self, call_id: str, pressed: KeyPress) -> bytes:
         """Return the document that speaks, or one that ends the call without a word."""

@@ -65,7 +65,7 @@ EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
         # Callbacks
         "callback.received": Event(_API, "info", "outcome call status provider_status declines", "A callback of the provider. `provider_status` is its status word. `declines`, after a `busy` call, is how many calls the number declined within an hour: from two on, no redial follows. `outcome` is `applied`, `late`, `seen`, or `early` (kept until the provider's reply identifies the call)."),
         "callback.unmatched": Event(_API, "warning", "outcome call status provider_status declines", "A callback that matches no single call. `outcome` is `no_call`, `several`, or `clock` (check `provider.timezone`)."),
-        "callback.unauthorized": Event(_API, "warning", "", "A callback with a wrong credential; the response was 401."),
+        "callback.unauthorized": Event(_API, "warning", "", "A callback with a wrong credential; the response was 401. Of a request for what a call speaks, it was 404."),
         "callback.malformed": Event(_API, "warning", "content_type members query_members", "A callback with a valid credential that cannot be parsed; the response was 400. `reason` says what is missing, `members` lists its members with their types. Compare with mobtexting.md, section 3."),
         "call.unknown_status_word": Event(_ANY, "warning", "call provider_status", "The provider ended the call with an unknown status word. Find out what it means and add it to `provider.status_words`."),
         "provider.misconfigured": Event(_ANY, "error", "provider_status", "The provider ended a call for a reason that concerns every call: no credit, or a caller line that may not call this country. Correct it at the provider."),
