@@ -11,7 +11,7 @@ from otpvoice.api.application import Api, endpoints_of
 from otpvoice.api.by_number import NumberViews
 from otpvoice.api.call_documents import CallDocuments
 from otpvoice.api.console.auth import AdminAuth
-from otpvoice.api.console.dashboard import CallPrice
+from otpvoice.api.console.period_stats import CallPrice
 from otpvoice.api.console.routes import ConsoleViews
 from otpvoice.api.docs import DocsViews
 from otpvoice.api.hooks import IDENTITY_SERVERS

@@ -16,11 +16,12 @@ from werkzeug.exceptions import Forbidden, NotFound, TooManyRequests, Unauthoriz
 from otpvoice.admin import AdminService
 from otpvoice.admin.preview import CallPreview, PreviewRequest
 from otpvoice.api.console.auth import AdminAuth, WrongHost
-from otpvoice.api.console.dashboard import CallPrice, build_dashboard
+from otpvoice.api.console.dashboard import build_dashboard
 from otpvoice.api.console.forms import FormError
 from otpvoice.api.console.list_filter import OUTCOMES
 from otpvoice.api.console.lists import ListViews
 from otpvoice.api.console.number_views import NumberViews
+from otpvoice.api.console.period_stats import CallPrice
 from otpvoice.api.console.process import process_stats
 from otpvoice.api.console.rendering import FOLDER, render_page
 from otpvoice.core.errors import InvalidNumber, StoreUnavailable
