@@ -13,7 +13,7 @@ NODE_MODULES := $(JS)/node_modules/.installed
 demo: $(VENV)/.demo  ## one verification, narrated, then a page to try it; ARGS=--once ends before the page, ARGS=--help: all options
 	@$(BIN)/python examples demo $(ARGS)
 
-example-login: $(VENV)/.demo  ## a login page beside a demo stack of its own, until Ctrl-C
+example-login: $(VENV)/.demo  ## a login page next to a demo stack of its own, until Ctrl-C
 	@$(BIN)/python examples login $(ARGS)
 
 example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated; ARGS=--once ends after it
