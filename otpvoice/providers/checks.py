@@ -179,13 +179,6 @@ def credentials_finding(
     return failure(f"{table}.{setting}", f"{found} (HTTP {response.status})", todo.format(table))
 
 
-def members_of(response: HttpResponse | RequestFailed) -> dict[str, Any]:
-    """Return the members of a successful response; empty for any other."""
-    if isinstance(response, RequestFailed) or response.status != 200:
-        return {}
-    return decode_object(response.body)
-
-
 def describe(response: HttpResponse | RequestFailed) -> str:
     """Return what a query led to, for a finding."""
     if isinstance(response, RequestFailed):

@@ -9,17 +9,15 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import parse_qsl
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import CapturedResponse
 from otpvoice.providers.base import CallQuery, CallReport
 from otpvoice.providers.exchange_capture import CapturedAnswer, CapturedCallback
-from otpvoice.providers.message_body import decode_object, type_name
+from otpvoice.providers.message_body import decode_object, parse_form, type_name
 
 CLOCK_TOLERANCE_MS: Final = 120_000
 DURATION_TOLERANCE_S: Final = 3
-_MAX_FORM_MEMBERS: Final = 100
 _KEY_OUTCOMES: Final = frozenset({"speak", "denied"})
 
 
@@ -81,12 +79,9 @@ class CapturedEvidence:
         """The members of a callback that is a form; empty if it is none."""
         body = self.callback.body if self.callback else b""
         try:
-            pairs = parse_qsl(
-                body.decode(), keep_blank_values=True, max_num_fields=_MAX_FORM_MEMBERS
-            )
+            return dict(parse_form(body))
         except ValueError:
             return {}
-        return dict(pairs)
 
 
 E = TypeVar("E", bound=CapturedEvidence)

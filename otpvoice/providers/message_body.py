@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 
+from otpvoice.http_client import HttpResponse, RequestFailed
+
 _MAX_FORM_MEMBERS: Final = 100
 _BOM: Final = b"\xef\xbb\xbf"
 _BOUNDARY: Final = re.compile(rb"--([0-9A-Za-z'()+_,./:=?-]{1,70})[ \t]*\r?\n")
@@ -65,9 +67,18 @@ def decode_body(body: bytes) -> Any:
         return _decode_multipart(text, boundary[1].decode())
     if b"=" not in text:
         raise ValueError("neither JSON nor a form")
-    if text.count(b"&") >= _MAX_FORM_MEMBERS:
+    return dict(parse_form(text))
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a form, in its order; none for an empty body.
+
+    Raises:
+        ValueError: not UTF-8, or too many members.
+    """
+    if body.count(b"&") >= _MAX_FORM_MEMBERS:
         raise ValueError(f"a form of more than {_MAX_FORM_MEMBERS} members")
-    return dict(parse_qsl(text.decode(), keep_blank_values=True))
+    return parse_qsl(body.decode(), keep_blank_values=True)
 
 
 def decode_json(text: bytes) -> Any:
@@ -90,6 +101,13 @@ def decode_object(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def members_of(response: HttpResponse | RequestFailed) -> dict[str, Any]:
+    """Return the members of a response with HTTP 200; ``{}`` for any other."""
+    if isinstance(response, RequestFailed) or response.status != 200:
+        return {}
+    return decode_object(response.body)
 
 
 def _decode_multipart(body: bytes, boundary: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ import json
 import pytest
 from support.callback_bodies import ENCODINGS, Encode
 
-from otpvoice.providers.message_body import describe_types, describe_values
+from otpvoice.providers.message_body import describe_types, describe_values, parse_form
 
 NUMBER, CODE = "919876543210", "482913"
 
@@ -81,3 +81,16 @@ def test_types_for_the_log_have_no_values(encode: Encode) -> None:
     lines = "\n".join(describe_types(encode(members)))
     assert "status" in lines or "payload" in lines
     assert not [value for value in members.values() if value in lines]
+
+
+def test_form_has_its_members_in_order() -> None:
+    """Repeated and empty ones as well."""
+    assert parse_form(b"b=2&a=&b=%E0%A4%86") == [("b", "2"), ("a", ""), ("b", "आ")]
+    assert parse_form(b"") == []
+
+
+def test_form_of_too_many_members_is_refused() -> None:
+    """A hundred are accepted."""
+    assert len(parse_form(b"&".join([b"a=1"] * 100))) == 100
+    with pytest.raises(ValueError, match="more than 100 members"):
+        parse_form(b"&".join([b"a=1"] * 101))

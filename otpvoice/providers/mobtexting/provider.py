@@ -78,8 +78,7 @@ class Mobtexting:
         request = self.preview_request(call)
         response = self.http.post(request.url, headers, request.body, deadlines)
         if isinstance(response, RequestFailed):
-            outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
-            return PlacementResult(outcome, response.reason)
+            return PlacementResult.of_failure(response)
         try:
             return parse_placement(call, response, self.token)
         except MismatchedReplyError:

@@ -15,10 +15,9 @@ from otpvoice.providers.checks import (
     credentials_finding,
     describe,
     fetch,
-    members_of,
 )
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
-from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.message_body import decode_object, members_of
 from otpvoice.providers.plivo.account import Account
 from otpvoice.providers.plivo.conformance import PlivoEvidence, check_conformance
 from otpvoice.providers.plivo.reply import parse_request_id

@@ -42,9 +42,9 @@ from otpvoice.providers.plivo.callback import (
     seconds_between,
 )
 from otpvoice.providers.plivo.reply import SUCCESS, parse_request_id
+from otpvoice.providers.plivo.signature import SIGNATURE_HEADERS
 
 _CONFIRMED, _DIFFERENT, _NOT_OBSERVED = CheckStatus
-_SIGNATURES: Final = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ def _reply_id(e: PlivoEvidence) -> Observation:
 
 
 def _callback_signature(e: PlivoEvidence) -> Observation:
-    return observe_signature(e, _SIGNATURES)
+    return observe_signature(e, SIGNATURE_HEADERS)
 
 
 def _callback_id(e: PlivoEvidence) -> Observation:

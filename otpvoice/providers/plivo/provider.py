@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl
 
 import structlog
 
@@ -28,6 +27,7 @@ from otpvoice.providers.base import (
     UnspeakableError,
 )
 from otpvoice.providers.context import CallAddresses
+from otpvoice.providers.message_body import parse_form
 from otpvoice.providers.plivo.account import Account
 from otpvoice.providers.plivo.callback import parse_callback, parse_key, parse_own_id
 from otpvoice.providers.plivo.document import (
@@ -45,7 +45,6 @@ from otpvoice.providers.plivo.signature import is_signed
 
 _LOG = structlog.get_logger(__name__)
 
-_MAX_FORM_MEMBERS: Final = 100
 _NO_CALL_NAMED: Final = (
     "it names no call: neither its address nor RequestUUID, CallUUID or To is there"
 )
@@ -86,8 +85,7 @@ class Plivo:
         request = self.preview_request(call)
         response = self.http.post(request.url, headers, request.body, deadlines)
         if isinstance(response, RequestFailed):
-            outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
-            return PlacementResult(outcome, response.reason)
+            return PlacementResult.of_failure(response)
         return parse_placement(response, (*self.auth_tokens, self.auth_id, *call.personal_texts))
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
@@ -167,11 +165,7 @@ class Plivo:
             CallbackAuthError: it is no form, or it is not signed with a token of the account.
         """
         try:
-            pairs = parse_qsl(
-                callback.body.decode(),
-                keep_blank_values=True,
-                max_num_fields=_MAX_FORM_MEMBERS,
-            )
+            pairs = parse_form(callback.body)
         except ValueError:  # too many members, or not UTF-8
             raise CallbackAuthError from None
         is_authentic = is_signed(callback.url, pairs, callback.headers, self.auth_tokens)

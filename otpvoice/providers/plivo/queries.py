@@ -4,15 +4,15 @@ A record is looked up by the id of the request. Where that is not the id of the 
 be the only one to its number at its time, because a guess might report another call's end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
-from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.message_body import members_of
 from otpvoice.providers.plivo.callback import Members, parse_record, record_start_ms
 from otpvoice.providers.plivo.reply import REQUEST_ID
 
@@ -52,7 +52,7 @@ def fetch_report(query: CallQuery, get: Send) -> CallReport | None:
 def _fetch_by_id(query: CallQuery, get: Send) -> Members | None:
     if not query.provider_id:
         return None
-    record = _members(get(f"Call/{quote(query.provider_id, safe='')}/"))
+    record = members_of(get(f"Call/{quote(query.provider_id, safe='')}/"))
     return record if _is_to_recipient(record, query) else None
 
 
@@ -62,19 +62,12 @@ def _fetch_by_details(query: CallQuery, get: Send) -> Members | None:
         "from_number": query.bridge,
         "limit": _PAGE_SIZE,
     }
-    page = _members(get(f"Call/?{urlencode(parameters)}")).get("objects")
+    page = members_of(get(f"Call/?{urlencode(parameters)}")).get("objects")
     records = [each for each in page if isinstance(each, dict)] if isinstance(page, list) else []
     matches = [each for each in records if _matches(each, query)]
     # A full page may hide a further match.
     is_complete = len(records) < _PAGE_SIZE or not _matches(records[-1], query)
     return matches[0] if len(matches) == 1 and is_complete else None
-
-
-def _members(response: HttpResponse | RequestFailed) -> Mapping[str, Any]:
-    """Return the members of a successful response; empty without one."""
-    if isinstance(response, RequestFailed) or response.status != 200:
-        return {}
-    return decode_object(response.body)
 
 
 def _matches(record: Members, query: CallQuery) -> bool:

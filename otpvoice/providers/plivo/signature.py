@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 Pairs = Iterable[tuple[str, str]]
 
-_SIGNATURES: Final = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
+SIGNATURE_HEADERS: Final = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 """Signed with the token of the account that places the call, and of its main account."""
 _NONCE: Final = "x-plivo-signature-v3-nonce"
 
@@ -32,7 +32,7 @@ def is_signed(url: str, form: Pairs, headers: Mapping[str, str], tokens: Iterabl
     if not nonce:
         return False
     message = f"{_signed_address(url)}{_join(form, '', '')}.{nonce}"
-    received = [each for name in _SIGNATURES for each in headers.get(name, "").split(",")]
+    received = [each for name in SIGNATURE_HEADERS for each in headers.get(name, "").split(",")]
     expected = [_sign(token, message) for token in tokens if token]
     # Every pair is compared, so the duration does not depend on which one matches.
     matches = [

@@ -8,9 +8,9 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
 
 from otpvoice.providers.base import Callback, CallbackAuthError, CallbackParseError, CallReport
+from otpvoice.providers.message_body import parse_form
 from otpvoice.providers.twiml.account import Account, parse_sid
 from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
 from otpvoice.providers.twiml.status import (
@@ -20,7 +20,6 @@ from otpvoice.providers.twiml.status import (
     safe_raw_status,
 )
 
-_MAX_MEMBERS: Final = 100
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _KEY: Final = re.compile(r"[0-9*#]")
 _LINE: Final = re.compile(r"\+?([0-9]{3,15})")
@@ -71,7 +70,7 @@ def _parse_form(body: bytes) -> dict[str, list[str]]:
     A body that is not a form is not rejected here, because nobody has authenticated it yet.
     """
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_MEMBERS)
+        pairs = parse_form(body)
     except ValueError:
         return {}
     form: dict[str, list[str]] = defaultdict(list)

@@ -16,13 +16,12 @@ from otpvoice.providers.checks import (
     credentials_finding,
     describe,
     fetch,
-    members_of,
 )
 from otpvoice.providers.conformance import CapturedEvidence, CheckResult
-from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.message_body import decode_object, members_of
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.conformance import TwimlEvidence, check_conformance
-from otpvoice.providers.twiml.queries import sid_of
+from otpvoice.providers.twiml.reply import sid_of
 from otpvoice.providers.twiml.settings import TwimlSettings, account_of
 from otpvoice.providers.twiml.vendors import VENDORS
 

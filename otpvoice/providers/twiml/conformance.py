@@ -29,12 +29,13 @@ from otpvoice.providers.conformance import (
     run_rows,
 )
 from otpvoice.providers.message_body import decode_object, type_name
-from otpvoice.providers.twiml.queries import sid_of, time_of
+from otpvoice.providers.twiml.queries import time_of
 from otpvoice.providers.twiml.reply import (
     SUCCESS,
     error_of,
     is_about_number,
     outcome_of_call,
+    sid_of,
 )
 from otpvoice.providers.twiml.status import parse_seconds, parse_status, safe_raw_status
 from otpvoice.providers.twiml.vendors import SignatureScheme, Vendor

@@ -73,8 +73,7 @@ def send_request(
     headers = account.headers() | {"Content-Type": f"application/{media_type}"}
     response = http.post(request.url, headers, request.body, deadlines)
     if isinstance(response, RequestFailed):
-        outcome = PlacementOutcome.AMBIGUOUS if response.sent else PlacementOutcome.UNSENT
-        return PlacementResult(outcome, response.reason)
+        return PlacementResult.of_failure(response)
     try:
         return parse_placement(call.number, response, (*account.tokens, *call.personal_texts))
     except MismatchedReplyError:

@@ -14,10 +14,10 @@ import structlog
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import HttpResponse, RequestFailed
 from otpvoice.providers.base import CallQuery, CallReport
-from otpvoice.providers.message_body import decode_object
+from otpvoice.providers.message_body import members_of
 from otpvoice.providers.timestamps import parse_timestamp
 from otpvoice.providers.twiml.account import Account, parse_sid
-from otpvoice.providers.twiml.reply import is_about_number
+from otpvoice.providers.twiml.reply import is_about_number, sid_of
 from otpvoice.providers.twiml.status import (
     is_canceled,
     parse_reason,
@@ -82,12 +82,12 @@ def cancel_call(
     if not sid:
         return False
     # This word has no effect on a call that was answered, unlike "completed".
-    entry = _decode(post(account.calls_url(sid), b"Status=canceled"))
+    entry = members_of(post(account.calls_url(sid), b"Status=canceled"))
     return sid_of(entry) == sid and is_canceled(entry.get("status"))
 
 
 def _fetch_by_sid(query: CallQuery, sid: str, account: Account, get: Get) -> Entry | None:
-    entry = _decode(get(account.calls_url(sid)))
+    entry = members_of(get(account.calls_url(sid)))
     is_this_call = sid_of(entry) == sid and is_about_number(entry, query.number)
     return entry if is_this_call else None
 
@@ -97,7 +97,7 @@ def _search(query: CallQuery, account: Account, get: Get) -> Entry | None:
     earliest_ms = query.sent_at_ms - _MAX_CLOCK_LAG_MS
     day = datetime.fromtimestamp(earliest_ms / 1000, UTC)
     filters = {"To": query.number, "StartTime>": f"{day:%Y-%m-%d}", "PageSize": str(_PAGE_SIZE)}
-    page = _decode(get(account.calls_url(**filters)))
+    page = members_of(get(account.calls_url(**filters)))
     entries = page.get("calls")
     if not isinstance(entries, list) or any(page.get(name) for name in _NEXT_PAGE_MEMBERS):
         return None  # a further page may have another match
@@ -113,18 +113,6 @@ def _matches(entry: Entry, query: CallQuery) -> bool:
         and time_ms is not None
         and -_MAX_CLOCK_LAG_MS <= time_ms - query.sent_at_ms <= _MAX_START_DELAY_MS
     )
-
-
-def _decode(response: HttpResponse | RequestFailed) -> Entry:
-    """Return the members of a successful response; none for any other."""
-    if isinstance(response, RequestFailed) or response.status != 200:
-        return {}
-    return decode_object(response.body)
-
-
-def sid_of(entry: Mapping[str, Any]) -> str | None:
-    """Return the vendor's id in a reply or an entry."""
-    return parse_sid(entry.get("sid")) or parse_sid(entry.get("call_sid"))
 
 
 def time_of(entry: Mapping[str, Any]) -> int | None:

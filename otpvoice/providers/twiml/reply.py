@@ -79,7 +79,7 @@ def parse_placement(number: str, response: HttpResponse, secrets: Iterable[str])
     if response.status in SUCCESS:
         if not is_about_number(members, number):
             raise MismatchedReplyError
-        sid = parse_sid(members.get("sid")) or parse_sid(members.get("call_sid"))
+        sid = sid_of(members)
         outcome = outcome_of_call(members, sid)
     else:
         outcome = _outcome_of_error(response.status, members)
@@ -89,6 +89,11 @@ def parse_placement(number: str, response: HttpResponse, secrets: Iterable[str])
         sid if outcome is PlacementOutcome.ACCEPTED else None,
         response.retry_after_s if outcome is PlacementOutcome.BACK_OFF else None,
     )
+
+
+def sid_of(members: Members) -> str | None:
+    """Return the vendor's id of a call in a reply or in the response to a query."""
+    return parse_sid(members.get("sid")) or parse_sid(members.get("call_sid"))
 
 
 def is_about_number(members: Members, number: str) -> bool:
