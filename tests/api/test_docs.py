@@ -75,12 +75,15 @@ def test_page_files_are_served_with_type_and_etag(api: ApiClient, name: str, kin
 def test_public_documents_are_read_by_pages_of_every_origin(api: ApiClient, path: str) -> None:
     """Also when they have not changed, and not the pages themselves."""
     response = api.client.get(path, headers={"Origin": "https://tools.example"})
+    assert response.content_type == "application/json"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert response.headers["Cache-Control"] == "public, max-age=300"
     has = {"If-None-Match": response.headers["ETag"]}
     again = api.client.get(path, headers=has)
     assert (again.status_code, again.text) == (304, "")
     assert again.headers["Access-Control-Allow-Origin"] == "*"
+    changed = api.client.get(path, headers={"If-None-Match": '"other"'})
+    assert (changed.status_code, changed.data) == (200, response.data)
     for private in ("/", "/docs", "/readyz", "/v1/verifications"):
         assert "Access-Control-Allow-Origin" not in api.client.get(private).headers
 
