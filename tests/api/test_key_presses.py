@@ -7,8 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, assert_problem
-from providers import plivo_samples, twiml_samples
-from providers.twiml_callbacks import signed_headers, verifier
+from providers import plivo_samples, twiml_callbacks
 from structlog.testing import capture_logs
 from support.service import ASHA
 from werkzeug.test import Client, TestResponse
@@ -28,7 +27,6 @@ from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import ProviderFlows, Route
 from otpvoice.providers.twiml.document import Voice
-from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
 from otpvoice.settings import Settings
 from otpvoice.store.models import CallUpdate, Claim
 from otpvoice.store.redis_store import RedisStore
@@ -51,7 +49,7 @@ class Company:
         """Return the headers of the company's signature."""
         if self.name == "plivo":
             return plivo_samples.sign(url, dict(form))
-        return dict(next(signed_headers(self.name, url, urlencode(form).encode())))
+        return dict(next(twiml_callbacks.signed_headers(self.name, url, urlencode(form).encode())))
 
     def send(
         self, url: str, digits: str | None = "1", headers: Mapping[str, str] | None = None
@@ -76,19 +74,6 @@ class Company:
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def adapter(name: str, addresses: CallAddresses) -> Any:
-    """Return the adapter of a company."""
-    if name == "plivo":
-        return plivo_samples.adapter(addresses=addresses)
-    kind = FetchedTwiml if name == "signalwire" else Twiml
-    return kind(
-        account=twiml_samples.account(name, base_url="https://voice.example.com"),
-        addresses=addresses,
-        verifier=verifier(name),
-        voices={"default": Voice("Polly.Aditi")},
-    )
-
-
 @pytest.fixture
 def start_company(store: RedisStore, settings: Settings) -> Callable[..., Company]:
     """Return a function that starts an API with one company."""
@@ -96,7 +81,11 @@ def start_company(store: RedisStore, settings: Settings) -> Callable[..., Compan
 
     def start(name: str, flow: Flow = GATED) -> Company:
         addresses = CallAddresses(PUBLIC_URL, name, CallTokens(ring))
-        provider = adapter(name, addresses)
+        provider = (
+            plivo_samples.adapter(addresses=addresses)
+            if name == "plivo"
+            else twiml_callbacks.adapter(name, {"default": Voice("Polly.Aditi")}, addresses)
+        )
         flows = ProviderFlows({"default": flow})
         routes = {"obd": Route("obd", name, provider, "", flows, 165)}
         documents = CallDocuments(name, ring, routes, store)

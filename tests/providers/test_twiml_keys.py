@@ -9,14 +9,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from providers.twiml_callbacks import SIGNING_KEY, sign_ed25519, signed_headers, verifier
+from providers.twiml_callbacks import SIGNING_KEY, adapter, sign_ed25519, signed_headers
 from providers.twiml_samples import (
     ADDRESSES,
     CALL_ID,
     CALLBACK,
     OTHER_CALL_ID,
     PROMPT,
-    account,
     outbound_call,
 )
 
@@ -40,14 +39,7 @@ CALL = outbound_call(prompt=PROMPT, code="471102")
 
 def provider(vendor: str = "twilio") -> Twiml:
     """Return the adapter for a vendor."""
-    chosen = VENDORS[vendor]
-    adapter = Twiml if chosen.document_member else FetchedTwiml
-    return adapter(
-        account=account(vendor, base_url="https://voice.example.com"),
-        addresses=ADDRESSES,
-        verifier=verifier(vendor),
-        voices={"hi": ADITI},
-    )
+    return adapter(vendor, {"hi": ADITI})
 
 
 def ask(prompt: str, name: str, key_url: str = KEY_URL) -> str:

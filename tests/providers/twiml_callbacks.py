@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from providers.twiml_samples import (
+    ADDRESSES,
     CALL_ID,
     CALLBACK,
     OTHER_CALL_ID,
@@ -17,8 +18,11 @@ from providers.twiml_samples import (
 )
 
 from otpvoice.providers.base import Callback, CallReport
+from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.callback import parse_callback
+from otpvoice.providers.twiml.document import Voice
+from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
 from otpvoice.providers.twiml.signature import (
     Ed25519Verifier,
     SignatureVerifier,
@@ -41,6 +45,19 @@ def verifier(vendor: str = "twilio") -> SignatureVerifier:
         return Ed25519Verifier([parse_public_key(PUBLIC_KEY)], clock=lambda: NOW_S)
     key = SIGNING_KEY if vendor == "signalwire" else TOKEN
     return create_verifier(VENDORS[vendor].signature_scheme, (key,))
+
+
+def adapter(
+    vendor: str, voices: Mapping[str, Voice], addresses: CallAddresses = ADDRESSES
+) -> Twiml:
+    """Return the adapter for a vendor, which verifies the signatures of this module."""
+    kind = Twiml if VENDORS[vendor].document_member else FetchedTwiml
+    return kind(
+        account=account(vendor, base_url="https://voice.example.com"),
+        addresses=addresses,
+        verifier=verifier(vendor),
+        voices=voices,
+    )
 
 
 def sign_form(url: str, body: bytes, key: str = TOKEN) -> str:
