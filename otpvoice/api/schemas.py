@@ -40,7 +40,9 @@ class Call(ResponseSchema, frozen=True):
     status: CallStatus
     reason: CallReason | None
     route: Annotated[str, Meta(description="The name of the call's route in the settings.")]
-    locale: Annotated[str, Meta(description="Language of the call, a key of `provider.flows`.")]
+    locale: Annotated[
+        str, Meta(description="Language of the call: the key of its flow or text in the settings.")
+    ]
     caller_id: Annotated[str, Meta(description="Number that the phone displays.")]
     due_at: Annotated[Timestamp, Meta(description="When the call is, or was, due.")]
     placed_at: Annotated[Timestamp | None, Meta(description="When the provider accepted the call.")]

@@ -22,7 +22,7 @@ export interface components {
              * @example c2c
              */
             route: string;
-            /** @description Language of the call, a key of `provider.flows`. */
+            /** @description Language of the call: the key of its flow or text in the settings. */
             locale: string;
             /** @description Number that the phone displays. */
             caller_id: string;

@@ -78,7 +78,8 @@ class Verification:
     status: str
     """``pending``; ``approved``, ``canceled``, ``expired`` or ``max_attempts_reached``."""
     reason: str | None
-    """Of ``canceled``: ``requested``, ``superseded``, or ``denied`` by the person called."""
+    """Of ``canceled``: ``requested``, ``superseded``, or ``denied`` by the person called. Of
+    ``approved``: ``approved_elsewhere`` if the number was proven by other means."""
     reference: str | None
     created_at: datetime
     expires_at: datetime
