@@ -107,6 +107,11 @@ local function list_argument(name)
   return values
 end
 
+-- Return whether a text of words, with a space between each two, has this one. The text may be nil.
+local function has_word(text, word)
+  return text ~= nil and (' ' .. text .. ' '):find(' ' .. word .. ' ', 1, true) ~= nil
+end
+
 local UNKNOWN_CLIENT = { counters = {}, deliver_only = false, has_events = false }
 
 -- Return {counters, deliver_only, has_events}: what the settings of this process say about a client.

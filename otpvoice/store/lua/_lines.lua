@@ -88,7 +88,7 @@ end
 local function reorder(first, lines, without)
   local result = {}
   local function append(bridge)
-    if not (' ' .. (without or '') .. ' '):find(' ' .. bridge .. ' ', 1, true) then result[#result + 1] = bridge end
+    if not has_word(without, bridge) then result[#result + 1] = bridge end
   end
   append(first)
   for _, bridge in ipairs(lines) do

@@ -98,7 +98,7 @@ end
 function Reports.apply_early(call, provider_id)
   local key = Reports.early_key(provider_id)
   local report = load_hash(key)
-  if not report or (' ' .. (report.foreign_routes or '') .. ' '):find(' ' .. call.route .. ' ', 1, true) then return end
+  if not report or has_word(report.foreign_routes, call.route) then return end
   redis.call('DEL', key)
   Reports.apply(call, report)
 end

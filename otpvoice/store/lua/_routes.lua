@@ -23,7 +23,7 @@ function Routes.load(route) return Records.read('route', route) or {} end
 
 -- Return whether the state of a route concerns a sender: if not, the route is open for it.
 function Routes.concerns(state, sender)
-  return not state.refused_senders or (' ' .. state.refused_senders .. ' '):find(' ' .. sender .. ' ', 1, true) ~= nil
+  return not state.refused_senders or has_word(state.refused_senders, sender)
 end
 
 -- Return the state of a route for a sender: without `closed_until` if it is open for this sender.

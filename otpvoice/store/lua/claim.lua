@@ -35,8 +35,7 @@ local function candidates_of(call)
     candidates[1] = call.route
   end
   for _, route in ipairs(Routes.serving(call.number)) do
-    local was_tried = (' ' .. (call.tried or '') .. ' '):find(' ' .. route .. ' ', 1, true)
-    if route ~= call.route and not was_tried then candidates[#candidates + 1] = route end
+    if route ~= call.route and not has_word(call.tried, route) then candidates[#candidates + 1] = route end
   end
   return candidates[1] and candidates or { call.route }
 end
@@ -87,8 +86,8 @@ local function latest_dial(verification)
   return verification.expires_at - math.min(margin, math.max(slack, margin - slack))
 end
 
--- Return the route to dial by and its line, or nil after postponing the call. A call to a test number is not dialed: it needs no
--- lock, and must not probe a closed route.
+-- Return the route to dial by and its line, or nil after postponing the call. A call to a test number is not dialed: it
+-- needs no lock, and must not probe a closed route.
 local function choose_route(call, verification)
   if verification.test then return call.route end
   local dial_by = latest_dial(verification)
