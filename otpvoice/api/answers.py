@@ -24,8 +24,8 @@ from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.providers.answering import AnsweringProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
-from otpvoice.store.models import CallSpeech, SpeechRefusal
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.speech_models import CallSpeech, SpeechRefusal
 
 _LOG: Final = structlog.get_logger(__name__)
 

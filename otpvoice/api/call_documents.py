@@ -16,8 +16,8 @@ from otpvoice.core.transactions import spoken_variables
 from otpvoice.providers.answering import AnsweringProvider, GatingProvider
 from otpvoice.providers.base import Speech, UnspeakableError
 from otpvoice.providers.routes import Route
-from otpvoice.store.models import CallSpeech
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.speech_models import CallSpeech
 
 _LOG: Final = structlog.get_logger(__name__)
 

@@ -23,8 +23,8 @@ from otpvoice.api.response import ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.providers.answering import GatingProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
-from otpvoice.store.models import KeyOutcome, KeyPress
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.speech_models import KeyOutcome, KeyPress
 
 _LOG: Final = structlog.get_logger(__name__)
 _NO_KEY: Final = KeyPress(KeyOutcome.NOT_ASKED)

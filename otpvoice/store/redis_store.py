@@ -16,21 +16,18 @@ from otpvoice.store.functions import Fields, to_fields
 from otpvoice.store.models import (
     AuditEntry,
     CallResult,
-    CallSpeech,
     CallUpdate,
     Claim,
     Event,
     EventBatch,
     Health,
-    KeyOutcome,
-    KeyPress,
     RecordResult,
     ReportResult,
-    SpeechRefusal,
     StatusQuery,
     SweepResult,
 )
 from otpvoice.store.replies import TIMEOUT
+from otpvoice.store.speech_models import CallSpeech, KeyOutcome, KeyPress, SpeechRefusal
 from otpvoice.store.verifications import (
     VerificationStore,
     convert,
