@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from store.driver import NUMBERS, StoreDriver
+from store.driver import StoreDriver
+from store.new_verifications import NUMBERS
 from support.service import ASHA
 
 from otpvoice.core.store_port import Idempotency, NewestOf, StoreResult

@@ -5,18 +5,15 @@ Durations are in seconds as in the contract, times in milliseconds as in the sto
 
 import itertools
 import math
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import replace
+from store.new_verifications import NUMBERS, VerificationSpec, limit_keys_of, new_call
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
-from otpvoice.core.keys import KeyRing, NumberHasher, mask_number
-from otpvoice.core.phone import Number, region_of
+from otpvoice.core.keys import KeyRing, mask_number
 from otpvoice.core.speech import Gate
-from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification, StoreResult
+from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import (
     Call,
@@ -39,9 +36,7 @@ from otpvoice.store.models import (
 from otpvoice.store.redis_store import RedisStore
 
 RAVI = "+919812345678"
-CODE = "012345"
 RING = KeyRing([b"the first ring key of the tests!"])
-NUMBERS = NumberHasher(b"the number key of these tests...")
 GAPS = (60, 60, 300)
 LIVE_FOR_S = 165
 LEASE_S = 20
@@ -77,64 +72,12 @@ class StoreDriver:
 
     # Clients -------------------------------------------------------------------------------------
 
-    def try_create(
-        self,
-        to: str = ASHA,
-        *,
-        client: str = "login",
-        code: str = CODE,
-        own_code: bool = False,
-        reference: str | None = None,
-        call_after: float = 0,
-        ttl: float = 300,
-        keep: float = 7 * 86_400,
-        max_checks: int = 5,
-        route: str | None = None,
-        locale: str = "default",
-        bridge: str = BRIDGE,
-        name: str = "Asha",
-        idempotency: Idempotency | None = None,
-        ip: str | None = None,
-        is_test: bool = False,
-        is_live_test: bool = False,
-        transaction: Transaction | None = None,
-    ) -> StoreResult:
-        """Create a verification and return the result, whatever its outcome."""
-        bound = (transaction.canonical,) if transaction else ()
-        new_id = f"vrf_{secrets.token_hex(16)}"
-        number = NUMBERS.hash(to)
-        margin = min(60, ttl / 2)
-        new = NewVerification(
-            id=new_id,
-            client=client,
-            number_hash=number,
-            encrypted_number=encrypt_number(self.ring, new_id, to),
-            encrypted_speech=encrypt_speech(self.ring, new_id, code, name),
-            code_digest=self.ring.digests("check", new_id, code, *bound)[0],
-            request_digests=self.ring.digests("create", client, number, code, *bound),
-            own_code=own_code,
-            reference=reference,
-            route=route or "obd",
-            locale=locale,
-            code_length=len(code),
-            max_checks=max_checks,
-            call_after_ms=round(call_after * 1000),
-            ttl_ms=round(ttl * 1000),
-            retention_ms=round(keep * 1000),
-            queue_margin_ms=round(margin * 1000),
-            call=new_call(route, bridge),
-            limit_keys=limit_keys_of(to, ip, reference),
-            is_test_number=is_test,
-            is_live_test=is_live_test,
-            idempotency=idempotency,
-        )
-        if transaction:
-            new = replace(
-                new,
-                encrypted_transaction=encrypt_transaction(self.ring, new_id, transaction),
-                transaction_digests=self.ring.digests("transaction", client, number, *bound),
-            )
-        return self.store.create(new)
+    def try_create(self, to: str = ASHA, **members: Any) -> StoreResult:
+        """Create a verification and return the result, whatever its outcome.
+
+        ``members``: those of :class:`VerificationSpec`.
+        """
+        return self.store.create(VerificationSpec(to, **members).build(self.ring))
 
     def create(self, to: str = ASHA, **members: Any) -> Verification:
         """Create a verification and expect success."""
@@ -349,20 +292,3 @@ def number_identity(to: str) -> NumberIdentity:
     """Return a number as operators identify it."""
     shares = limit_keys_of(to, None, None)
     return NumberIdentity(NUMBERS.hash(to), shares.prefix_hash, shares.area, mask_number(to))
-
-
-def new_call(route: str | None = None, bridge: str = BRIDGE) -> NewCall:
-    """Return a new call."""
-    return NewCall(f"call_{secrets.token_hex(16)}", route, None, bridge, f"+{bridge}")
-
-
-def limit_keys_of(to: str, ip: str | None, reference: str | None) -> LimitKeys:
-    """Return the limit keys of a number."""
-    number = Number(to, region_of(to), "mobile")
-    return LimitKeys(
-        prefix_hash=NUMBERS.hash_attribute("prefix", number.prefix),
-        area=number.area,
-        region=number.region,
-        address_hash=NUMBERS.hash_attribute("ip", ip) if ip else None,
-        reference_hash=NUMBERS.hash_attribute("reference", reference) if reference else "",
-    )

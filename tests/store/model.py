@@ -295,11 +295,7 @@ class Model:
     ) -> bool:
         """Apply a report, and return whether it changed the call.
 
-        Args:
-            call: the one that it is about.
-            status: the end of the call.
-            duration: seconds of conversation.
-            may_redial: the number declined few calls.
+        ``may_redial``: the number declined few calls.
         """
         if not call.sent or not self.move(call, status):
             return False

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import NUMBERS, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
 from store.limit_cases import (
     CASES,
     GENEROUS,
@@ -13,6 +13,7 @@ from store.limit_cases import (
     refusing,
     stored,
 )
+from store.new_verifications import NUMBERS
 from support.service import ASHA
 
 from otpvoice.core.limits import LIMITS, LimitStatus, parse_ratio

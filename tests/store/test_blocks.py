@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
 from store.limit_cases import DAY, NO_GAP, refusing, stored
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

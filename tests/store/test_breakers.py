@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
 from store.limit_cases import NO_GAP, limit_usage, refusing, stored
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits, Ratio, parse_ratio

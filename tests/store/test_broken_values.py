@@ -8,8 +8,9 @@ import pytest
 from redis import Redis
 from store import by_number
 from store.builders import driver_with_limits
-from store.driver import CODE, PLACED, StoreDriver, new_call, number_identity
+from store.driver import PLACED, StoreDriver, number_identity
 from store.limit_cases import GENEROUS
+from store.new_verifications import CODE, new_call
 from store.quarantine_cases import PREFIX, quarantine_driver
 from support.service import ASHA, ENDLESS_KEYS
 

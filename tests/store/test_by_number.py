@@ -7,8 +7,9 @@ from redis import Redis
 from store import by_number
 from store.builders import driver_with_limits, parse_quotas
 from store.conftest import Sent
-from store.driver import CODE, RAVI, RING, StoreDriver, number_identity
+from store.driver import RAVI, RING, StoreDriver, number_identity
 from store.limit_cases import ADDRESS, GENEROUS, NO_GAP
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.keys import KeyRing

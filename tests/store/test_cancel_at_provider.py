@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
-from store.driver import CODE, PLACED, StoreDriver
+from store.driver import PLACED, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status, Verification

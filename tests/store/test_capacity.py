@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import (

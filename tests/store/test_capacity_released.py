@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
 from store.limit_cases import (
     ADDRESS,
     CASES,
@@ -17,6 +17,7 @@ from store.limit_cases import (
     Case,
     limit_usage,
 )
+from store.new_verifications import CODE
 
 from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, RING, StoreDriver
+from store.driver import RAVI, RING, StoreDriver
+from store.new_verifications import CODE
 from support.service import stored_speech
 
 from otpvoice.core.keys import KeyRing

@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, RING, StoreDriver
+from store.driver import RAVI, RING, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus

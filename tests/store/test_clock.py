@@ -4,7 +4,8 @@ import time
 from itertools import pairwise
 
 from redis import Redis
-from store.driver import CODE, LIVE_FOR_S, RAVI, StoreDriver
+from store.driver import LIVE_FOR_S, RAVI, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.limits import DAY_MS
 from otpvoice.core.verification import CallStatus

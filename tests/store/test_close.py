@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
 from otpvoice.store import Keys

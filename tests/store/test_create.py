@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 from support.service import BRIDGE
 
 from otpvoice.core.store_port import StoreResult

@@ -2,7 +2,8 @@
 
 import pytest
 from msgspec.structs import replace
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import EndReason, Status, Verification

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
 from store.limit_cases import ADDRESS, HOUR, NO_GAP, far_numbers, refusing
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.store_port import Idempotency

@@ -6,15 +6,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
 from store.limit_cases import NO_GAP, refusing
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import Keys
-from otpvoice.store.models import Claim, KeyOutcome, KeyPress, ReportOutcome
+from otpvoice.store.models import Claim, ReportOutcome
+from otpvoice.store.speech_models import KeyOutcome, KeyPress
 
 HOUR = 3_600
 PHONE = number_identity(ASHA)

@@ -3,10 +3,8 @@
 import pytest
 from redis import Redis
 from store.builders import parse_quotas, process
-from store.driver import (
-    CODE,
-    RAVI,
-)
+from store.driver import RAVI
+from store.new_verifications import CODE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio
 

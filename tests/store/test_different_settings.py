@@ -4,11 +4,8 @@ import pytest
 from msgspec import structs
 from redis import Redis
 from store.builders import parse_quotas, process
-from store.driver import (
-    RAVI,
-    StoreDriver,
-    new_call,
-)
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import new_call
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.limits import ClientLimits, parse_ratio

@@ -122,10 +122,8 @@ def test_repeated_unmatched_report_can_be_applied(
     for _ in range(2):
         settled = driver.apply_callback(CallStatus.BUSY, started_at=started_at, message="m")
         assert settled.outcome is ReportOutcome.CLOCK
-    assert (
-        driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m").outcome
-        is ReportOutcome.APPLIED
-    )
+    named = driver.apply_callback(CallStatus.BUSY, call_id=claim.call_id, message="m")
+    assert named.outcome is ReportOutcome.APPLIED
     assert driver.last_call(begun).status is CallStatus.BUSY
 
 
@@ -151,10 +149,8 @@ def test_early_report_is_applied_after_lapsed_lease(driver: StoreDriver) -> None
 def test_early_report_without_number_is_applied(driver: StoreDriver) -> None:
     """The id alone decides."""
     begun, claim = driver.send()
-    assert (
-        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=()).outcome
-        is ReportOutcome.NO_CALL
-    )
+    report = driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,), bridges=())
+    assert report.outcome is ReportOutcome.NO_CALL
     driver.record(claim, PLACED)
     assert driver.last_call(begun).status is CallStatus.BUSY
 
@@ -176,9 +172,8 @@ def test_early_report_without_call_expires_after_a_minute(
     driver: StoreDriver, redis: Redis
 ) -> None:
     """It is unmatched."""
-    assert (
-        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
-    )
+    report = driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
+    assert report.outcome is ReportOutcome.NO_CALL
     assert 59_000 < redis.pttl(Keys().of("early_report", ID)) <= 60_000
 
 
@@ -204,10 +199,8 @@ def test_late_early_report_of_old_call_spares_newer_call(driver: StoreDriver) ->
     driver.dial(CallResult(CallStatus.PLACED))
     driver.advance_time(400)
     newer, claim = driver.send()
-    assert (
-        driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,)).outcome
-        is ReportOutcome.EARLY
-    )
+    report = driver.apply_callback(CallStatus.BUSY, provider_ids=(OTHER_ID,))
+    assert report.outcome is ReportOutcome.EARLY
     driver.record(claim, PLACED)
     assert driver.last_call(newer).status is CallStatus.PLACED
     assert driver.last_call(old).status is CallStatus.UNKNOWN
@@ -250,9 +243,8 @@ def test_report_for_claimed_unsent_call_is_not_early(driver: StoreDriver) -> Non
     """No reply is awaited."""
     driver.create()
     driver.claim()
-    assert (
-        driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,)).outcome is ReportOutcome.NO_CALL
-    )
+    report = driver.apply_callback(CallStatus.BUSY, provider_ids=(ID,))
+    assert report.outcome is ReportOutcome.NO_CALL
 
 
 @pytest.mark.parametrize("status", [*RESULTS, CallStatus.UNKNOWN])

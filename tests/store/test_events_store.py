@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from redis import Redis
 from store.builders import driver_with_limits
 from store.conftest import Sent
-from store.driver import CODE, NUMBERS, RING, StoreDriver, number_identity
+from store.driver import RING, StoreDriver, number_identity
+from store.new_verifications import CODE, NUMBERS
 from support.service import ASHA
 
 from otpvoice.core.encrypted_fields import decrypt_number, with_transaction

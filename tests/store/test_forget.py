@@ -3,8 +3,9 @@
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, NUMBERS, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
 from store.limit_cases import ADDRESS, GENEROUS, HOUR, NO_GAP, limit_usage, refusing
+from store.new_verifications import CODE, NUMBERS
 from store.quarantine_cases import PREFIX
 from support.service import ASHA
 

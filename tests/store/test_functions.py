@@ -5,7 +5,8 @@ from importlib.resources import files
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from redis import Redis
-from store.driver import CODE, PLACED, StoreDriver, number_identity
+from store.driver import PLACED, StoreDriver, number_identity
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
@@ -15,11 +16,11 @@ from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.export import ExportSelection
-from otpvoice.store.models import CallSpeech
 from otpvoice.store.newest import ListFilter
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 from otpvoice.store.selftest import SelfTest
+from otpvoice.store.speech_models import CallSpeech
 
 FUNCTIONS = {
     file.name.removesuffix(".lua")

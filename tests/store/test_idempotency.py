@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, GAPS, StoreDriver
+from store.driver import GAPS, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.store_port import Idempotency, StoreResult
 from otpvoice.core.verification import CallStatus, Status, Verification

@@ -3,21 +3,15 @@
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, RING, StoreDriver
+from store.driver import RING, StoreDriver
 from store.limit_cases import NO_GAP
+from store.new_verifications import CODE
 
 from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Verification
-from otpvoice.store.models import (
-    CallResult,
-    CallSpeech,
-    Claim,
-    KeyOutcome,
-    KeyPress,
-    ReportOutcome,
-    SpeechRefusal,
-)
+from otpvoice.store.models import CallResult, Claim, ReportOutcome
+from otpvoice.store.speech_models import CallSpeech, KeyOutcome, KeyPress, SpeechRefusal
 
 NOT_ASKED = KeyPress(KeyOutcome.NOT_ASKED)
 PRESSED = KeyPress(KeyOutcome.PRESSED)

@@ -11,7 +11,8 @@ from store.limit_cases import NO_GAP
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, EndReason, Status, Verification
-from otpvoice.store.models import CallSpeech, ReportOutcome
+from otpvoice.store.models import ReportOutcome
+from otpvoice.store.speech_models import CallSpeech
 
 BLOCK_S = 400
 STEP_S = 0.27

@@ -3,7 +3,8 @@
 import pytest
 from msgspec import structs
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
 from otpvoice.store.policy import StorePolicy

@@ -12,8 +12,9 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas, run_machine
-from store.driver import RAVI, new_call
+from store.driver import RAVI
 from store.limit_cases import NO_GAP
+from store.new_verifications import new_call
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

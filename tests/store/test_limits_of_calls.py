@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
 from store.limit_cases import (
     ADDRESS,
     CASES,
@@ -20,6 +20,7 @@ from store.limit_cases import (
     refusing,
     stored,
 )
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 from store.conftest import Sent
-from store.driver import CODE, NUMBERS, RAVI, RING, StoreDriver
+from store.driver import RAVI, RING, StoreDriver
+from store.new_verifications import CODE, NUMBERS
 from support.service import ENDLESS_KEYS, stored_speech
 
 from otpvoice.core.encrypted_fields import decrypt_speech

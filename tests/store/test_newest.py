@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
+from store.new_verifications import CODE
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus, Verification

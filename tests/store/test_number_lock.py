@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import NUMBERS, PLACED, StoreDriver
+from store.driver import PLACED, StoreDriver
+from store.new_verifications import NUMBERS
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.lines import CallerLines

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 from support.processes import find_program
 from support.timing import finishes_within
 from support.valkey import DURABLE, VALKEY, Valkey

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 from support.store_proxy import CLOSE, HALF, StoreProxy
 from support.valkey import Valkey
 

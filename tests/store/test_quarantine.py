@@ -8,7 +8,8 @@ import pytest
 from redis import Redis
 from store import by_number
 from store.builders import driver_with_limits
-from store.driver import NUMBERS, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
+from store.new_verifications import NUMBERS
 from store.quarantine_cases import (
     PREFIX,
     STAGES,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from redis import Redis
-from store.driver import CODE, NUMBERS, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
+from store.new_verifications import CODE, NUMBERS
 from store.quarantine_cases import (
     PREFIX,
     STAGES,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
-from store.driver import CODE, RING, StoreDriver
+from store.driver import RING, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.lines import CallerLines

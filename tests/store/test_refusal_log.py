@@ -3,8 +3,9 @@
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import NUMBERS, RAVI, StoreDriver, number_identity
+from store.driver import RAVI, StoreDriver, number_identity
 from store.limit_cases import DAY, NO_GAP
+from store.new_verifications import NUMBERS
 from support.service import ASHA
 
 from otpvoice.core.verification import CallStatus

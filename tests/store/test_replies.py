@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 
 import otpvoice
 from otpvoice.core.errors import StoreUnavailable

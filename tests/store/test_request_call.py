@@ -1,6 +1,7 @@
 """Call requests: queue a call, or bring a delayed one forward."""
 
-from store.driver import RAVI, StoreDriver, new_call
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import new_call
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallStatus, Verification

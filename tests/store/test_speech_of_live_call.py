@@ -1,11 +1,13 @@
 """What an answered call speaks is returned once, while the call is live and its code of use."""
 
 import pytest
-from store.driver import CODE, RING, StoreDriver
+from store.driver import RING, StoreDriver
+from store.new_verifications import CODE
 
 from otpvoice.core.encrypted_fields import decrypt_speech
 from otpvoice.core.verification import CallStatus
-from otpvoice.store.models import CallResult, CallSpeech, SpeechRefusal
+from otpvoice.store.models import CallResult
+from otpvoice.store.speech_models import CallSpeech, SpeechRefusal
 
 
 def fetch(driver: StoreDriver, call_id: str) -> CallSpeech | SpeechRefusal:

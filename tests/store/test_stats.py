@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 from redis import Redis
 from store.builders import driver_with_quotas
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
+from store.new_verifications import CODE
 from support.service import ASHA, BRIDGE
 
 from otpvoice.core.verification import CallReason, CallStatus

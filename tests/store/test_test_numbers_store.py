@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, PLACED, RAVI, StoreDriver
+from store.driver import PLACED, RAVI, StoreDriver
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio

@@ -3,7 +3,8 @@
 import pytest
 from redis import Redis
 from store.conftest import Sent
-from store.driver import CODE, RAVI, RING, StoreDriver
+from store.driver import RAVI, RING, StoreDriver
+from store.new_verifications import CODE
 from store.test_memory import disguises, stored
 
 from otpvoice.core.encrypted_fields import decrypt_transaction
@@ -11,8 +12,8 @@ from otpvoice.core.keys import KeyRing
 from otpvoice.core.transactions import MAX_PAYEE, Transaction
 from otpvoice.core.verification import EndReason, Status
 from otpvoice.store import Keys
-from otpvoice.store.models import CallSpeech
 from otpvoice.store.redis_store import RedisStore
+from otpvoice.store.speech_models import CallSpeech
 
 RENT = Transaction("2500.00", "INR", "ACME Stores")
 FOOD = Transaction("250", "INR", "ACME Stores")

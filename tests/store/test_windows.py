@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
 from store.limit_cases import ADDRESS, NO_GAP, far_numbers
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import ClientLimits

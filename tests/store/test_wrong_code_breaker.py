@@ -3,8 +3,9 @@
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
 from store.limit_cases import NO_GAP
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.limits import parse_ratio

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from store.builders import driver_with_limits, parse_quotas
-from store.driver import CODE, RAVI, StoreDriver
+from store.driver import RAVI, StoreDriver
 from store.limit_cases import NO_GAP, limit_usage, refusing, stored
+from store.new_verifications import CODE
 from support.service import ASHA
 
 from otpvoice.core.verification import (

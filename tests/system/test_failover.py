@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
+from store.new_verifications import CODE
 from support.timing import DelayMonitor
 from support.valkey import SLOT, Servers, cluster, move_slot, name_of, sentinels
 

@@ -20,7 +20,8 @@ import pytest
 import requests
 from msgspec.structs import replace
 from redis import Redis
-from store.driver import CODE, StoreDriver
+from store.driver import StoreDriver
+from store.new_verifications import CODE
 from support.processes import TIMEOUT_S, free_port, is_listening, otpvoice_process, wait_until
 from support.service import INDEXES, LOGIN_KEY, WIDE_LIMITS, SandboxPhones
 from support.stack import is_ready, running_api
