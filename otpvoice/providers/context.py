@@ -1,8 +1,12 @@
 """What an adapter needs of the service around it, and the public addresses about its calls."""
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from otpvoice.core.keys import CallTokens
+
+_CALL_ID: Final = re.compile(r"call_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class ProviderContext:
     def addresses(self) -> CallAddresses:
         """The public addresses about single calls."""
         return CallAddresses(self.public_url, self.name, self.call_tokens)
+
+
+def is_call_id(text: str) -> bool:
+    """Return whether ``text`` has the form of this service's ids of calls."""
+    return bool(_CALL_ID.fullmatch(text))
 
 
 def _for_key(call_id: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import CallReport
+from otpvoice.providers.context import is_call_id
 from otpvoice.providers.timestamps import parse_timestamp
 
 Members = Mapping[str, Any]
@@ -22,7 +23,6 @@ _MAX_RAW_LENGTH: Final = 40
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _UUID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _KEY: Final = re.compile(r"[0-9*#]")
-_OWN_ID: Final = re.compile(r"call_[0-9a-f]{32}")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _DIGITS: Final = re.compile(r"[0-9]{4,}")
 _OWN_DOCUMENT_CODE: Final = re.compile(r"[78][0-9]{3}")
@@ -136,7 +136,7 @@ def parse_key(form: Members) -> str:
 
 def parse_own_id(text: str) -> str:
     """Return the id of a call of this service; empty if it is none."""
-    return text if _OWN_ID.fullmatch(text) else ""
+    return text if is_call_id(text) else ""
 
 
 def record_start_ms(record: Members) -> int | None:

@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from otpvoice.providers.context import is_call_id
 from otpvoice.providers.twiml.vendors import Vendor
 
-_CALL_ID: Final = re.compile(r"call_[0-9a-f]{32}")
 _SID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.=-]{1,127}")
 _MAC_DIGITS: Final = 32
 
@@ -80,11 +80,6 @@ class Account:
         message = f"otpvoice callback of {call_id}".encode()
         digests = (hmac.new(token.encode(), message, sha256) for token in self.tokens)
         return tuple(digest.hexdigest()[:_MAC_DIGITS] for digest in digests)
-
-
-def is_call_id(text: str) -> bool:
-    """Return whether ``text`` has the form of this service's ids of calls."""
-    return bool(_CALL_ID.fullmatch(text))
 
 
 def parse_sid(value: object) -> str | None:

@@ -20,9 +20,9 @@ from otpvoice.providers.base import (
     SpeechPlan,
     UnspeakableError,
 )
-from otpvoice.providers.context import CallAddresses
+from otpvoice.providers.context import CallAddresses, is_call_id
 from otpvoice.providers.languages import default_language
-from otpvoice.providers.twiml.account import Account, is_call_id
+from otpvoice.providers.twiml.account import Account
 from otpvoice.providers.twiml.callback import parse_callback, parse_digits, signed_message
 from otpvoice.providers.twiml.document import (
     EMPTY_DOCUMENT,
