@@ -26,12 +26,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DOCS: Final = ROOT / "docs"
 SITE: Final = ROOT / ".site"
 PAGES: Final = SITE / "pages"
-CONFIG: Final[dict[str, Any]] = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))[
-    "project"
-]
-_PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
-    "project"
-]
+CONFIG: Final = _project_table("zensical.toml")
+_PROJECT: Final = _project_table("pyproject.toml")
 _REPOSITORY: Final = f"{_PROJECT['urls']['Repository']}/blob/main"
 _ROOT_PAGES: Final = {
     f"{name}.md": f"project/{name.lower()}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")
