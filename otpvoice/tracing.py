@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry, so that one trace shows what became of a request and of its calls.
+"""Spans of OpenTelemetry, so that one trace shows a request, its calls and its events.
 
 Without the package ``opentelemetry-api``, or without a tracer provider in the process, there are no
 spans. Then all that is left is the ``traceparent`` that a client sent (W3C Trace Context): it is
