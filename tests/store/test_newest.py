@@ -14,6 +14,7 @@ from otpvoice.store.policy import NEWEST_MAX
 
 KEY = Keys().of("newest")
 ALL = ListFilter()
+FOREIGN = "+12125550123"
 
 
 def listed(
@@ -37,7 +38,7 @@ def logins(driver: StoreDriver) -> list[Verification]:
     busy = driver.create(RAVI)
     driver.apply_callback(CallStatus.BUSY, call_id=driver.dial().call_id, to=RAVI)
     driver.advance_time(1)
-    refused = driver.create("+12125550123", route="c2c")
+    refused = driver.create(FOREIGN, route="c2c")
     driver.dial(CallResult(CallStatus.FAILED, CallReason.REFUSED))
     driver.advance_time(1)
     waiting = driver.create("+919876500001", client="bank", call_after=60)
@@ -142,6 +143,8 @@ def test_what_is_gone_is_skipped(
     left = redis.lrange(KEY, 0, -1)
     assert approved.id.removeprefix("vrf_").encode() not in left
     assert len(left) == 3
+    driver.admin.forget(number_identity(FOREIGN), "root")  # its record is in the quarantine
+    assert refused.id.removeprefix("vrf_").encode() not in redis.lrange(KEY, 0, -1)
 
 
 def test_test_numbers_are_not_listed(driver: StoreDriver) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from redis import Redis
-from store.driver import StoreDriver
+from store.driver import RAVI, StoreDriver
 from store.many_numbers import (
     ANSWERED_NO,
     BAD,
@@ -17,7 +17,7 @@ from store.many_numbers import (
     ManyNumbers,
     closed_routes,
 )
-from support.service import BRIDGE
+from support.service import ASHA, BRIDGE
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, RecordResult
@@ -227,6 +227,15 @@ def test_report_of_an_account_closes_the_route(driver: StoreDriver) -> None:
     details = closing.details
     assert (details["route"], details["call"]) == ("obd", claim.call_id)
     assert details["detail"] == "FAILED"
+
+
+def test_reports_of_an_account_close_the_route_once(driver: StoreDriver) -> None:
+    """Calls that were placed before it closed end alike, and the log has one entry."""
+    placed = [driver.place(to=to)[1] for to in (ASHA, RAVI)]
+    for claim in placed:
+        report(driver, claim.call_id, CallStatus.FAILED, closes_route=True)
+    driver.sweep()
+    assert [entry.event for entry in driver.audit_entries].count("route.closed") == 1
 
 
 def test_later_report_of_an_account_closes_nothing(driver: StoreDriver) -> None:

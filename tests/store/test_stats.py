@@ -9,6 +9,7 @@ from store.driver import RAVI, StoreDriver
 from store.new_verifications import CODE
 from support.service import ASHA, BRIDGE
 
+from otpvoice.core.speech import DENIAL_KEY, Gate
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
 from otpvoice.store.models import CallResult
@@ -58,6 +59,14 @@ def test_login_is_counted_once(driver: StoreDriver) -> None:
     assert by_area(driver) == {
         f"{AREA} {what}": 1 for what in ("placed", "answered", "ended", "approved")
     }
+
+
+def test_denied_verification_is_counted_as_denied(driver: StoreDriver) -> None:
+    """Its status is canceled, but its client did not cancel it."""
+    driver.create()
+    driver.store.press_key(driver.dial(gate=Gate.DOOR).call_id, DENIAL_KEY)
+    found = counted(driver)
+    assert (found["verification denied"], found["verification canceled"]) == (1, 0)
 
 
 def test_calls_that_rang_are_counted_by_line(driver: StoreDriver) -> None:
