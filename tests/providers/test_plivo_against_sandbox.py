@@ -1,16 +1,13 @@
 """The adapter for Plivo against the provider simulator, which was written separately."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
 from providers.plivo_samples import AUTH_ID, TOKEN, TOKENS, adapter, call_query, outbound_call
+from providers.sandbox_calls import phone, serve_provider, set_phone, unused_number
 
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.http_client import Deadlines
@@ -24,7 +21,6 @@ from otpvoice.providers.base import (
     Speech,
 )
 from otpvoice.providers.context import CallAddresses
-from otpvoice.providers.plivo.provider import Plivo
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 ANSWERED, BUSY, NO_ANSWER = CallStatus.ANSWERED, CallStatus.BUSY, CallStatus.NO_ANSWER
@@ -37,33 +33,11 @@ class Service:
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.speeches: dict[str, Speech | None] = {}
         self._reports: dict[str, SimpleQueue[CallReport]] = {}
-        service = self
+        self.provider = adapter(base_url=f"{sandbox.url}/v1/")
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                parts = urlsplit(self.path)
-                callback = Callback(
-                    body=self.rfile.read(int(self.headers["Content-Length"])),
-                    query=dict(parse_qsl(parts.query)),
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    url=service.url + self.path,
-                    method="POST",
-                    path_token=parts.path.removesuffix("/key").rpartition("/")[2],
-                )
-                status, document = service.respond(callback, parts.path)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(document)))
-                self.end_headers()
-                self.wfile.write(document)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.provider: Plivo = adapter(
-            base_url=f"{sandbox.url}/v1/", addresses=CallAddresses(self.url, "plivo", TOKENS)
-        )
+    def receive_at(self, url: str) -> None:
+        """Set the address of this service."""
+        self.provider = replace(self.provider, addresses=CallAddresses(url, "plivo", TOKENS))
 
     def reports(self, call_id: str) -> SimpleQueue[CallReport]:
         """Return the reports about a call."""
@@ -101,41 +75,20 @@ def sandbox() -> Iterator[RunningSandbox]:
 def service(sandbox: RunningSandbox) -> Iterator[Service]:
     """Run the service that places calls with the sandbox."""
     service = Service(sandbox)
-    thread = threading.Thread(target=service.server.serve_forever, args=(0.005,))
-    thread.start()
-    yield service
-    service.server.shutdown()
-    thread.join()
-    service.server.server_close()
-
-
-_numbers = iter(range(918867300000, 918867400000))
+    with serve_provider(service.respond) as url:
+        service.receive_at(url)
+        yield service
 
 
 def new_call(**changes: Any) -> OutboundCall:
     """Return a call to a number that was not called yet."""
-    number = next(_numbers)
-    return outbound_call(number=f"+{number}", call_id=f"call_{number:032x}", **changes)
-
-
-def set_phone(sandbox: RunningSandbox, call: OutboundCall, behaviour: str, **options: Any) -> None:
-    """Set the behaviour of the phone that is called."""
-    url = f"{sandbox.url}/phones/{call.number[1:]}"
-    document = {"behaviour": behaviour, **options}
-    assert requests.put(url, json=document, timeout=5).status_code == 204
+    return outbound_call(**unused_number(), **changes)
 
 
 def place(service: Service, call: OutboundCall, seconds: float = 10) -> PlacementResult:
     """Place the call, which then has its speech."""
-    speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
-    service.speeches[call.call_id] = speech
+    service.speeches[call.call_id] = call.speech
     return service.provider.place(call, Deadlines.within(seconds))
-
-
-def phone(sandbox: RunningSandbox, call: OutboundCall) -> dict[str, Any]:
-    """Return the only call of the phone."""
-    (shown,) = sandbox.state.phone_calls(call.number[1:])
-    return shown
 
 
 def test_phone_hears_the_code_three_times(sandbox: RunningSandbox, service: Service) -> None:
@@ -316,7 +269,7 @@ def test_service_with_another_token_stays_silent(sandbox: RunningSandbox, servic
         auth_tokens=("another",),
     )
     try:
-        service.speeches[call.call_id] = Speech(call.locale, call.text, call.name, call.code)
+        service.speeches[call.call_id] = call.speech
         before.place(call, Deadlines.within(10))
         shown = sandbox.state.current_call(call.number[1:])
         assert shown

@@ -1,52 +1,33 @@
 """The adapter of the TwiML family against the provider simulator, which was written separately."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
-from providers.twiml_samples import TOKENS, outbound_call
+from providers.sandbox_calls import phone, serve_provider, set_phone, unused_number
+from providers.twiml_samples import outbound_call
+from providers.twiml_sandbox import TOKEN, adapter, document_for, place
 
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.http_client import Deadlines, HttpClient
+from otpvoice.http_client import Deadlines
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
     CallQuery,
     OutboundCall,
     PlacementOutcome,
-    PlacementResult,
-    Speech,
 )
 from otpvoice.providers.canceling import CancelingProvider
-from otpvoice.providers.context import CallAddresses
-from otpvoice.providers.twiml.account import Account
-from otpvoice.providers.twiml.build import adapter_class
-from otpvoice.providers.twiml.document import Voice
-from otpvoice.providers.twiml.placement import CallOptions
-from otpvoice.providers.twiml.provider import FetchedTwiml, Twiml
 from otpvoice.providers.twiml.signature import create_verifier
 from otpvoice.providers.twiml.vendors import VENDORS
 from otpvoice_sandbox import ReplyStyle, RunningSandbox, SandboxConfig
 
-TOKEN = "sandbox-t0ken"
-PATHS = {
-    "twilio": "/2010-04-01",
-    "somleng": "/2010-04-01",
-    "signalwire": "/api/laml/2010-04-01",
-    "telnyx": "/v2/texml",
-}
 Inbox = SimpleQueue[Callback]
-ANSWERING: dict[str, tuple[Twiml, OutboundCall]] = {}
-"""The calls whose documents are fetched, by their ids."""
 
 
 @pytest.fixture(scope="module")
@@ -55,55 +36,18 @@ def inbox() -> Inbox:
     return SimpleQueue()
 
 
-def document_for(callback: Callback, *, is_key: bool) -> bytes:
-    """Return what the API returns when a call is answered or a key is pressed."""
-    provider, call = ANSWERING[callback.query["call"]]
-    speech = Speech(call.locale, call.text, call.name, call.code, call.prompt)
-    if is_key:
-        call_id, key = provider.parse_key(callback)
-        assert call_id == call.call_id
-        return provider.build_document(None if key == "9" else speech)
-    assert isinstance(provider, FetchedTwiml)
-    assert provider.parse_answer(callback) == call.call_id
-    is_gated = bool(speech.prompt)
-    return (
-        provider.build_prompt(call.call_id, speech) if is_gated else provider.build_document(speech)
-    )
-
-
 @pytest.fixture(scope="module")
 def webhook(inbox: Inbox) -> Iterator[str]:
     """Run a webhook, and yield its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            callback = Callback(
-                body=body,
-                query=dict(parse_qsl(parts.query)),
-                headers={name.lower(): value for name, value in self.headers.items()},
-                path_token=parts.path.removesuffix("/key").rpartition("/")[2],
-            )
-            document = b""
-            if parts.path.startswith("/calls/"):
-                document = document_for(callback, is_key=parts.path.endswith("/key"))
-            else:
-                inbox.put(callback)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(document)))
-            self.end_headers()
-            self.wfile.write(document)
+    def respond(callback: Callback, path: str) -> tuple[int, bytes]:
+        if path.startswith("/calls/"):
+            return 200, document_for(callback, is_key=path.endswith("/key"))
+        inbox.put(callback)
+        return 200, b""
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/webhooks/voice"
-        server.shutdown()
-        thread.join()
+    with serve_provider(respond) as url:
+        yield f"{url}/webhooks/voice"
 
 
 @pytest.fixture(scope="module")
@@ -125,52 +69,9 @@ def sandbox(sandboxes: dict[str, RunningSandbox]) -> RunningSandbox:
     return sandboxes["left_out"]
 
 
-def adapter(sandbox: RunningSandbox, webhook: str, vendor: str, token: str = TOKEN) -> Twiml:
-    """Return the adapter for an account of the sandbox."""
-    key = token
-    if vendor == "telnyx":
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        reply = requests.get(f"{sandbox.url}/v2/public_key", headers=headers, timeout=5)
-        key = reply.json()["data"]["public"]
-    chosen = VENDORS[vendor]
-    parts: dict[str, Any] = {
-        "account": Account(
-            vendor=chosen,
-            id="AC1",
-            tokens=(token,),
-            base_url=f"{sandbox.url}{PATHS[vendor]}",
-            webhook_url=webhook,
-            path_tokens=("s3cret-path",),
-        ),
-        "addresses": CallAddresses(webhook.removesuffix("/webhooks/voice"), "voice", TOKENS),
-        "verifier": create_verifier(chosen.signature_scheme, (key,)),
-        "http": HttpClient(),
-        "options": CallOptions(application_id="12345" if vendor == "telnyx" else ""),
-        "voices": {"hi": Voice("Polly.Aditi")},
-    }
-    return adapter_class(chosen)(**parts)
-
-
-_numbers = iter(range(918867200000, 918867300000))
-
-
 def new_call(**changes: Any) -> OutboundCall:
     """Return a call to a number that was not called yet."""
-    number = next(_numbers)
-    return outbound_call(number=f"+{number}", call_id=f"call_{number:032x}", **changes)
-
-
-def set_phone(sandbox: RunningSandbox, call: OutboundCall, behaviour: str, **options: Any) -> None:
-    """Set the behaviour of the phone that is called."""
-    url = f"{sandbox.url}/phones/{call.number[1:]}"
-    document = {"behaviour": behaviour, **options}
-    assert requests.put(url, json=document, timeout=5).status_code == 204
-
-
-def place(provider: Twiml, call: OutboundCall, seconds: float = 10) -> PlacementResult:
-    """Place the call, and let its documents be fetched."""
-    ANSWERING[call.call_id] = provider, call
-    return provider.place(call, Deadlines.within(seconds))
+    return outbound_call(**unused_number(), **changes)
 
 
 def next_callback(inbox: Inbox, call: OutboundCall) -> Callback:
@@ -192,7 +93,7 @@ def test_call_is_spoken_and_reported(
     assert bool(result.provider_id) == (vendor != "telnyx")
     callback = next_callback(inbox, call)
     (report,) = provider.parse_callback(callback)
-    (phone_call,) = sandbox.state.phone_calls(call.number[1:])
+    phone_call = phone(sandbox, call)
     assert phone_call["spoken"] == " ".join(["ACME. Asha, your login code is 4 7 1 0."] * 3)
     assert report.ids == (call.call_id, phone_call["id"])
     assert (report.status, report.number, report.bridge) == (
@@ -225,7 +126,7 @@ def test_key_is_pressed_before_the_code(
     assert place(provider, call).outcome is PlacementOutcome.ACCEPTED
     (report,) = provider.parse_callback(next_callback(inbox, call))
     assert report.status is CallStatus.ANSWERED
-    (phone_call,) = sandbox.state.phone_calls(call.number[1:])
+    phone_call = phone(sandbox, call)
     assert (phone_call["spoken"], phone_call["key"]) == (spoken, key)
     assert "4<break" not in str(phone_call["request"])
 
@@ -300,8 +201,8 @@ def test_status_query(
     set_phone(sandbox, call, "no_callback")
     result = place(provider, call)
     assert bool(result.provider_id) == (vendor != "telnyx" or style == "sent")
-    network, phone = sandbox.state, call.number[1:]
-    assert network.wait_until(lambda: network.phone_calls(phone)[0]["status"] == "ANSWER", 10)
+    network = sandbox.state
+    assert network.wait_until(lambda: phone(sandbox, call)["status"] == "ANSWER", 10)
     entry = network.request_log()[-1]
     query = CallQuery(
         call_id=call.call_id,
@@ -314,7 +215,7 @@ def test_status_query(
     report = provider.fetch_status(query, Deadlines.within(10))
     assert report is not None
     assert (report.status, report.ids[0]) == (CallStatus.ANSWERED, call.call_id)
-    assert report.ids[1] == network.phone_calls(phone)[0]["id"]
+    assert report.ids[1] == phone(sandbox, call)["id"]
 
 
 def _wall_ms(text: str) -> int:
@@ -368,7 +269,7 @@ def test_name_is_spoken_as_it_is(
     provider, call = adapter(sandbox, webhook, vendor), new_call(name=name)
     assert place(provider, call).outcome is PlacementOutcome.ACCEPTED
     next_callback(inbox, call)
-    (phone_call,) = sandbox.state.phone_calls(call.number[1:])
+    phone_call = phone(sandbox, call)
     assert phone_call["spoken"].startswith(f"ACME. {name}, your login code is 4 7 1 0.")
 
 
