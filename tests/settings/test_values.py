@@ -239,6 +239,14 @@ def test_invalid_value_is_an_error(
     assert expected in errors[field]
 
 
+def test_key_of_a_missing_certificate_is_an_error(errors_of: ErrorsOf) -> None:
+    """TLS would ignore the key."""
+    toml = f'[redis]\nurl = "rediss://store"\nclient_key = "{__file__}"\n'
+    errors = errors_of(toml, OTPVOICE_REDIS_URL=None)
+    assert list(errors) == ["redis.client_cert"]
+    assert "is missing: redis.client_key" in errors["redis.client_cert"]
+
+
 @pytest.mark.parametrize(
     "number_type",
     ["premium_rate", "shared_cost", "personal_number", "pager", "voip", "toll_free", "Mobile"],

@@ -5,6 +5,7 @@ from store.driver import RING, StoreDriver
 from store.new_verifications import CODE
 
 from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult
 from otpvoice.store.speech_models import CallSpeech, SpeechRefusal
@@ -110,3 +111,19 @@ def test_answered_call_without_its_speech_was_not_heard(
     driver.apply_callback(call_id=claim.call_id, duration_s=duration_s)
     by_duration = None if duration_s is None else duration_s >= 5
     assert driver.last_call(begun).heard is (heard if fetches_speech else by_duration)
+
+
+@pytest.mark.parametrize("gate", [None, Gate.DOOR])
+def test_answered_call_whose_speech_was_no_document_was_not_heard(
+    driver: StoreDriver, gate: Gate | None
+) -> None:
+    """However long it lasted, and although a key was pressed."""
+    begun, claim = driver.create(), driver.claim()
+    assert driver.mark_sent(claim, heard_after_s=5, fetches_speech=True, gate=gate)
+    driver.record(claim, CallResult(CallStatus.PLACED))
+    assert isinstance(fetch(driver, claim.call_id), CallSpeech)
+    if gate:
+        assert driver.store.press_key(claim.call_id, "1").speech
+    driver.store.mark_unspoken(claim.call_id)
+    driver.apply_callback(call_id=claim.call_id, duration_s=30)
+    assert driver.last_call(begun).heard is False
