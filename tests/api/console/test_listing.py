@@ -8,12 +8,18 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from api.api_client import ApiClient, ManualDialer
+from api.api_client import ApiClient, ManualDialer, settings_with
 from api.console.console_browser import CODE, KEY, ConsoleBrowser, audit_entries, visible_text
 from support.service import ASHA
+from support.valkey import Valkey
 from system.leaks import Scanner
 
+from otpvoice.app import create_app
+from otpvoice.core.errors import StoreUnavailable
+from otpvoice.store import Keys
+from otpvoice.store.discovery import connect
 from otpvoice.store.policy import NEWEST_MAX
+from otpvoice.store.redis_store import RedisStore
 
 LIST = "/console/verifications"
 OTHER = "+919812345678"
@@ -144,6 +150,25 @@ def test_each_file_is_logged(api: ApiClient, browser: ConsoleBrowser) -> None:
     assert browser.request("GET", f"{LIST}.csv?from=1h").text.startswith("id,to,client")
     (entry,) = audit_entries(api.store, "operator.exported")
     assert (entry.details["operator"], entry.details["whole_numbers"]) == ("console: asha", False)
+
+
+def test_file_is_cut_off_if_the_store_fails_meanwhile(
+    variables: dict[str, str], valkey: Valkey
+) -> None:
+    """The part that was read is sent. Before the first part, the store's failure is an error page."""
+    client = connect(valkey.url)
+    app = create_app(settings_with(variables), store := RedisStore(client))
+    store.sweep("a dialer")
+    created = ApiClient(app, store).create()
+    client.rpush(Keys().of("newest"), *(f"{n:032x}" for n in range(200)))
+    browser = ConsoleBrowser(app)
+    lines = browser.request("GET", f"{LIST}.jsonl").iter_encoded()
+    assert json.loads(next(lines))["id"] == created["id"]
+    valkey.kill()
+    with pytest.raises(StoreUnavailable):  # the server then closes the connection
+        b"".join(lines)
+    assert browser.request("GET", f"{LIST}.jsonl").status_code == 503
+    client.close()
 
 
 def test_list_and_files_contain_no_number_and_no_code(
