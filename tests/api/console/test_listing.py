@@ -155,7 +155,7 @@ def test_each_file_is_logged(api: ApiClient, browser: ConsoleBrowser) -> None:
 def test_file_is_cut_off_if_the_store_fails_meanwhile(
     variables: dict[str, str], valkey: Valkey
 ) -> None:
-    """The part that was read is sent. Before the first part, the store's failure is an error page."""
+    """The first part was sent. Without a first part, the failure is an error page."""
     client = connect(valkey.url)
     app = create_app(settings_with(variables), store := RedisStore(client))
     store.sweep("a dialer")
