@@ -30,11 +30,9 @@ end
 
 local gap_before, gap_after = Numbers.start_gap(call.number, list_argument('gap_ms'))
 local key, live_until = Calls.key(call.id), NOW + ARGS.live_for_ms
-Records.set(key, { 'sent_at', NOW, 'live_until', live_until, 'gap_before', gap_before, 'gap_after', gap_after,
-  'requests', (call.requests or 0) + 1, ARGS.heard_after_s and 'heard_after' or nil, ARGS.heard_after_s })
-if ARGS.gate then Records.set(key, { 'gate', ARGS.gate }) end
-if ARGS.can_cancel then Records.set(key, { 'can_cancel', 1 }) end
-if ARGS.fetches_speech then Records.set(key, { 'fetches_speech', 1 }) end
+Records.set(key, append_fields({ 'sent_at', NOW, 'live_until', live_until, 'gap_before', gap_before,
+  'gap_after', gap_after, 'requests', (call.requests or 0) + 1 }, ARGS,
+  { heard_after = 'heard_after_s', gate = 'gate', can_cancel = 'can_cancel', fetches_speech = 'fetches_speech' }))
 NumberLock.acquire(call, live_until)
 Capacity.reserve(verification, call.id, NOW)
 count('dialed', call.route, NOW - call.due_at)
