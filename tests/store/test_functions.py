@@ -14,7 +14,7 @@ from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Status
 from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
-from otpvoice.store.admin import AdminStore
+from otpvoice.store.admin import AdminStore, NumberIdentity
 from otpvoice.store.export import ExportSelection
 from otpvoice.store.newest import ListFilter
 from otpvoice.store.policy import StorePolicy
@@ -35,13 +35,32 @@ def functions_run(registry: CollectorRegistry) -> set[str]:
     return {sample.labels["rule"] for sample in durations.samples}
 
 
+def run_operators_commands(admin: AdminStore, number: NumberIdentity, newest: str) -> None:
+    """Run each of them once.
+
+    Args:
+        admin: the operator's side of a store.
+        number: has two verifications.
+        newest: the id of its newest one.
+    """
+    assert admin.find_by_number(number, "root")[0].id == newest
+    assert admin.explain(number).now_ms
+    assert admin.block(number, 60, "root") == 0
+    exported = ExportSelection(0, 10**14)
+    admin.log_export(exported, "root", whole_numbers=False)
+    assert admin.list_newest(ListFilter(), "", 10).verifications
+    assert [*admin.export(exported)]
+    admin.clear(number, "root")
+    assert admin.forget(number, "root") == 2
+
+
 def test_every_function_runs(redis: Redis) -> None:
     """One verification, one live test call and the operator's commands use all of them."""
     registry = CollectorRegistry()
     limits = replace(NO_LIMITS, clients={"login": ClientLimits()})
     policy = StorePolicy(limits=limits, clients_with_events=frozenset({"login"}))
     store = RedisStore(redis, policy=policy, metrics=StoreMetrics(registry))
-    driver, number = StoreDriver(store), number_identity(ASHA)
+    driver = StoreDriver(store)
 
     approved, claim = driver.send()
     store.record_result(claim, PLACED)
@@ -68,15 +87,7 @@ def test_every_function_runs(redis: Redis) -> None:
 
     admin = AdminStore(redis, policy=policy, metrics=store.metrics)
     admin.clock_offset_ms = store.clock_offset_ms
-    assert admin.find_by_number(number, "root")[0].id == live_test.id
-    assert admin.explain(number).now_ms
-    assert admin.block(number, 60, "root") == 0
-    exported = ExportSelection(0, 10**14)
-    admin.log_export(exported, "root", whole_numbers=False)
-    assert admin.list_newest(ListFilter(), "", 10).verifications
-    assert [*admin.export(exported)]
-    admin.clear(number, "root")
-    assert admin.forget(number, "root") == 2
+    run_operators_commands(admin, number_identity(ASHA), live_test.id)
     assert admin.overview().dialers == store.health().dialers == 1
     store.quarantine(UnreadableRecord("call:none", "test"))
     SelfTest(redis, policy=policy, metrics=store.metrics).refused_commands()
