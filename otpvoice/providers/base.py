@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from otpvoice.core.speech import Gate
 from otpvoice.core.texts import BRAND, CODE, NAME
 from otpvoice.core.verification import CallReason, CallStatus
-from otpvoice.http_client import Deadlines, RequestFailed
+from otpvoice.http_client import Deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +145,6 @@ class PlacementResult:
     """The provider's id of an accepted call, if the reply has one."""
     retry_after_s: float | None = None
     """The wait that the provider requests, if any."""
-
-    @classmethod
-    def of_failure(cls, failure: RequestFailed) -> "PlacementResult":
-        """Return the result of a request without a complete response."""
-        outcome = PlacementOutcome.AMBIGUOUS if failure.sent else PlacementOutcome.UNSENT
-        return cls(outcome, failure.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from providers.samples import (
 
 from otpvoice.providers.base import PlacementOutcome
 from otpvoice.providers.mobtexting.modes import Mode
-from otpvoice.providers.mobtexting.reply import MismatchedReplyError
+from otpvoice.providers.placement import MismatchedReplyError
 
 ACCEPTED, REFUSED = PlacementOutcome.ACCEPTED, PlacementOutcome.REFUSED
 AMBIGUOUS, BACK_OFF = PlacementOutcome.AMBIGUOUS, PlacementOutcome.BACK_OFF

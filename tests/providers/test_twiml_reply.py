@@ -16,7 +16,8 @@ from providers.twiml_samples import (
 
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import PlacementOutcome, PlacementResult
-from otpvoice.providers.twiml.reply import MismatchedReplyError, parse_placement
+from otpvoice.providers.placement import MismatchedReplyError
+from otpvoice.providers.twiml.reply import parse_placement
 
 ACCEPTED, REFUSED = PlacementOutcome.ACCEPTED, PlacementOutcome.REFUSED
 AMBIGUOUS, BACK_OFF = PlacementOutcome.AMBIGUOUS, PlacementOutcome.BACK_OFF

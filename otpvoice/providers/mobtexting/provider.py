@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.core.texts import seconds_until_code, speech_seconds
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
@@ -23,7 +21,6 @@ from otpvoice.providers.base import (
     Challenge,
     HttpRequestSpec,
     OutboundCall,
-    PlacementOutcome,
     PlacementResult,
     Speech,
     SpeechPlan,
@@ -37,9 +34,8 @@ from otpvoice.providers.mobtexting.callback import (
 )
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.queries import fetch_report
-from otpvoice.providers.mobtexting.reply import MismatchedReplyError, parse_placement
-
-_LOG = structlog.get_logger(__name__)
+from otpvoice.providers.mobtexting.reply import parse_placement
+from otpvoice.providers.placement import send_request
 
 _PATHS: Final[Mapping[str, str]] = {Mode.OBD: "outgoing/send", Mode.C2C: "voice/c2c"}
 _NO_CALL_NAMED: Final = (
@@ -76,17 +72,11 @@ class Mobtexting:
         """Send the one request for this call; see ``Provider.place``."""
         headers = self._headers() | {"Content-Type": "application/json"}
         request = self.preview_request(call)
-        response = self.http.post(request.url, headers, request.body, deadlines)
-        if isinstance(response, RequestFailed):
-            return PlacementResult.of_failure(response)
-        try:
-            return parse_placement(call, response, self.token)
-        except MismatchedReplyError:
-            # Replies on other connections may be mixed up as well.
-            self.http.close_idle()
-            _LOG.error("provider.reply_mismatch", call=call.call_id, route=call.route)
-            detail = f"HTTP {response.status}, the reply is about another number"
-            return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
+
+        def parse(reply: HttpResponse) -> PlacementResult:
+            return parse_placement(call, reply, self.token)
+
+        return send_request(self.http, request, headers, call, deadlines, parse)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the JSON request (mobtexting.md, section 1): every value is a string."""

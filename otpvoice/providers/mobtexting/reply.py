@@ -15,6 +15,7 @@ from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementRes
 from otpvoice.providers.message_body import decode_object, iterate_texts, redact_text
 from otpvoice.providers.mobtexting.callback import parse_call_id
 from otpvoice.providers.mobtexting.modes import Mode
+from otpvoice.providers.placement import MismatchedReplyError
 
 _MAX_DETAIL_LENGTH: Final = 120
 _MAX_TEXT_LENGTH: Final = 2_000
@@ -89,10 +90,6 @@ _WRITTEN_NUMBER: Final = re.compile(r"[+(]?[0-9][0-9 ().-]{5,30}")
 _MIN_NUMBER_DIGITS: Final = 7
 
 Members = Mapping[str, Any]
-
-
-class MismatchedReplyError(Exception):
-    """The reply is about another number, so it is not the reply to this request."""
 
 
 class _Words(NamedTuple):

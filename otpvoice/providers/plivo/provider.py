@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from otpvoice.core.verification import CallReason
-from otpvoice.http_client import Deadlines, HttpClient, RequestFailed
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
 from otpvoice.providers.base import (
     Callback,
     CallbackAuthError,
@@ -28,6 +28,7 @@ from otpvoice.providers.base import (
 )
 from otpvoice.providers.context import CallAddresses
 from otpvoice.providers.message_body import parse_form
+from otpvoice.providers.placement import send_request
 from otpvoice.providers.plivo.account import Account
 from otpvoice.providers.plivo.callback import parse_callback, parse_key, parse_own_id
 from otpvoice.providers.plivo.document import (
@@ -83,10 +84,11 @@ class Plivo:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         headers = self._account.headers() | {"Content-Type": "application/json"}
         request = self.preview_request(call)
-        response = self.http.post(request.url, headers, request.body, deadlines)
-        if isinstance(response, RequestFailed):
-            return PlacementResult.of_failure(response)
-        return parse_placement(response, (*self.auth_tokens, self.auth_id, *call.personal_texts))
+
+        def parse(reply: HttpResponse) -> PlacementResult:
+            return parse_placement(reply, (*self.auth_tokens, self.auth_id, *call.personal_texts))
+
+        return send_request(self.http, request, headers, call, deadlines, parse)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the JSON request (docs/providers/plivo.md, section 2). The code is not in it."""

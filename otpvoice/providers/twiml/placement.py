@@ -5,19 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import structlog
-
-from otpvoice.http_client import Deadlines, HttpClient, RequestFailed
-from otpvoice.providers.base import (
-    HttpRequestSpec,
-    OutboundCall,
-    PlacementOutcome,
-    PlacementResult,
-)
+from otpvoice.http_client import Deadlines, HttpClient, HttpResponse
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall, PlacementResult
+from otpvoice.providers.placement import send_request
 from otpvoice.providers.twiml.account import Account
-from otpvoice.providers.twiml.reply import MismatchedReplyError, parse_placement
-
-_LOG = structlog.get_logger(__name__)
+from otpvoice.providers.twiml.reply import parse_placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +53,7 @@ def build_request(
     return HttpRequestSpec(account.calls_url(), text.encode())
 
 
-def send_request(
+def place(
     account: Account,
     request: HttpRequestSpec,
     call: OutboundCall,
@@ -71,14 +63,8 @@ def send_request(
     """Send the request at most once, and return what its reply means; raises nothing."""
     media_type = "json" if account.vendor.has_json_requests else "x-www-form-urlencoded"
     headers = account.headers() | {"Content-Type": f"application/{media_type}"}
-    response = http.post(request.url, headers, request.body, deadlines)
-    if isinstance(response, RequestFailed):
-        return PlacementResult.of_failure(response)
-    try:
-        return parse_placement(call.number, response, (*account.tokens, *call.personal_texts))
-    except MismatchedReplyError:
-        # Replies on other connections may be mixed up as well.
-        http.close_idle()
-        _LOG.error("provider.reply_mismatch", call=call.call_id, route=call.route)
-        detail = f"HTTP {response.status}, the reply is about another number"
-        return PlacementResult(PlacementOutcome.AMBIGUOUS, detail)
+
+    def parse(reply: HttpResponse) -> PlacementResult:
+        return parse_placement(call.number, reply, (*account.tokens, *call.personal_texts))
+
+    return send_request(http, request, headers, call, deadlines, parse)

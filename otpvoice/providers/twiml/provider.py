@@ -31,7 +31,7 @@ from otpvoice.providers.twiml.document import (
     render_document,
     render_prompt,
 )
-from otpvoice.providers.twiml.placement import CallOptions, build_request, send_request
+from otpvoice.providers.twiml.placement import CallOptions, build_request, place
 from otpvoice.providers.twiml.queries import cancel_call, fetch_report
 from otpvoice.providers.twiml.signature import SignatureVerifier, SignedMessage
 
@@ -64,7 +64,7 @@ class Twiml:
         except UnspeakableError as error:
             return PlacementResult(PlacementOutcome.MISCONFIGURED, f"not sent: {error}")
         request = build_request(self.account, self.options, call, self._speech_members(call))
-        return send_request(self.account, request, call, self.http, deadlines)
+        return place(self.account, request, call, self.http, deadlines)
 
     def preview_request(self, call: OutboundCall) -> HttpRequestSpec:
         """Return the request without the path token; see ``Provider.preview_request``.

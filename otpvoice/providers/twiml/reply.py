@@ -13,6 +13,7 @@ from otpvoice.core.verification import normalize_status_word
 from otpvoice.http_client import HttpResponse
 from otpvoice.providers.base import PlacementOutcome, PlacementResult
 from otpvoice.providers.message_body import decode_object, redact_text
+from otpvoice.providers.placement import MismatchedReplyError
 from otpvoice.providers.twiml.account import parse_sid
 
 _MAX_DETAIL_LENGTH: Final = 120
@@ -57,10 +58,6 @@ _CODE: Final = re.compile(r"[0-9]{4,6}")
 _NUMBER: Final = re.compile(r"\+?([0-9]{7,15})")
 
 Members = Mapping[str, Any]
-
-
-class MismatchedReplyError(Exception):
-    """The reply is about another number, so it is not the reply to this request."""
 
 
 def parse_placement(number: str, response: HttpResponse, secrets: Iterable[str]) -> PlacementResult:
