@@ -93,10 +93,10 @@ _UNSET_NAMES: Final = frozenset({"nan", "nil", "n.a", "n/a", "#n/a", "(n/a)"})
 def clean_name(name: str, max_length: int | None = MAX_NAME) -> str:
     """Return what of ``name`` can be spoken, cut at its length; empty if nothing is left.
 
-    The name reaches the provider's template language and a voice that also speaks the code, so
-    only these characters are allowed: letters and marks of any script, space, ``'``, ``-`` and
-    ``.`` (mobtexting.md, section 1). A mark needs its letter. Joiners and direction marks are
-    dropped, as are words for a missing value and unfilled placeholders.
+    The name reaches the provider's template language and a voice that also speaks the code, so only
+    these characters are allowed: letters and marks of any script, space, ``'``, ``-`` and ``.``
+    (docs/providers/mobtexting.md, section 1). A mark needs its letter. Joiners and direction marks
+    are dropped, as are words for a missing value and unfilled placeholders.
     """
     filled = _UNFILLED_PLACEHOLDER.sub(" ", name)
     written = _OLD_CHILLU.sub(lambda old: _CHILLUS[old[1]], filled.replace("’", "'"))

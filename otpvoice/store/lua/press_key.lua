@@ -11,7 +11,7 @@ if not call then return { 'outcome', 'no_call' } end
 if call.gate ~= 'door' or not ARGS.key:find('^[%d*#]$') then return { 'outcome', 'not_asked' } end
 if call.key then return { 'outcome', 'pressed' } end
 local is_live, is_denial = call.sent_at and Calls.is_live(call), ARGS.key == POLICY.denial_key
--- Who denies a call may hang up at once, so the report of its end may arrive first.
+-- A person who denies a call may hang up at once, so the report of its end may arrive first.
 if not (is_live or is_denial and call.status == 'answered') then return { 'outcome', 'not_live' } end
 local verification = Verifications.load(call.verification)
 if is_denial then
