@@ -29,11 +29,7 @@ from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary
 from otpvoice.metrics import DialerMetrics
 from otpvoice.providers.answering import AnsweringProvider
-from otpvoice.providers.base import (
-    OutboundCall,
-    PlacementOutcome,
-    PlacementResult,
-)
+from otpvoice.providers.base import OutboundCall, PlacementOutcome, PlacementResult
 from otpvoice.providers.canceling import CancelingProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture
 from otpvoice.providers.routes import Route

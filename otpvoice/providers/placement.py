@@ -5,12 +5,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from otpvoice.http_client import Deadlines, HttpClient, HttpResponse, RequestFailed
-from otpvoice.providers.base import (
-    HttpRequestSpec,
-    OutboundCall,
-    PlacementOutcome,
-    PlacementResult,
-)
+from otpvoice.providers.base import HttpRequestSpec, OutboundCall, PlacementOutcome, PlacementResult
 
 _LOG = structlog.get_logger(__name__)
 

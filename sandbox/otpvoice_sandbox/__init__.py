@@ -13,14 +13,7 @@ import flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from otpvoice_sandbox import (
-    control_api,
-    page,
-    plivo_api,
-    twiml_accounts,
-    twiml_api,
-    vendor_api,
-)
+from otpvoice_sandbox import control_api, page, plivo_api, twiml_accounts, twiml_api, vendor_api
 from otpvoice_sandbox.config import CallbackTemplate, ReplyStyle, SandboxConfig, Webhook
 from otpvoice_sandbox.network import EXTENSION, Sandbox
 

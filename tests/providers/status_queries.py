@@ -2,9 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from providers.samples import (
-    INDIA,
-)
+from providers.samples import INDIA
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import HttpResponse

@@ -29,12 +29,7 @@ from structlog.testing import capture_logs
 from otpvoice.core.verification import CallStatus
 from otpvoice.http_client import Deadlines
 from otpvoice.providers.answering import AnsweringProvider
-from otpvoice.providers.base import (
-    CallReport,
-    PlacementOutcome,
-    PlacementResult,
-    Speech,
-)
+from otpvoice.providers.base import CallReport, PlacementOutcome, PlacementResult, Speech
 from otpvoice.providers.canceling import CancelingProvider
 
 AUTHORIZATION = f"Basic {base64.b64encode(f'{AUTH_ID}:{TOKEN}'.encode()).decode()}"

@@ -22,10 +22,7 @@ from providers.plivo_samples import (
 
 from otpvoice.core.keys import CallTokens, KeyRing
 from otpvoice.core.verification import CallStatus
-from otpvoice.providers.base import (
-    CallbackAuthError,
-    CallbackParseError,
-)
+from otpvoice.providers.base import CallbackAuthError, CallbackParseError
 
 
 def test_signed_callback_is_parsed() -> None:

@@ -7,12 +7,7 @@ import pytest
 from otpvoice.core.speech import MAX_NAME
 from otpvoice.providers.base import Speech, UnspeakableError
 from otpvoice.providers.languages import default_language
-from otpvoice.providers.twiml.document import (
-    MAX_CHARACTERS,
-    Voice,
-    plan_speech,
-    render_document,
-)
+from otpvoice.providers.twiml.document import MAX_CHARACTERS, Voice, plan_speech, render_document
 
 TEXT = "ACME. {Name}, your login code is {otp}."
 ADITI = Voice("Polly.Aditi", "hi-IN")

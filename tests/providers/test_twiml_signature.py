@@ -18,20 +18,12 @@ from providers.twiml_callbacks import (
     signed_headers,
     verifier,
 )
-from providers.twiml_samples import (
-    CALL_ID,
-    OTHER_CALL_ID,
-    PATH_TOKEN,
-    SID,
-    account,
-)
+from providers.twiml_samples import CALL_ID, OTHER_CALL_ID, PATH_TOKEN, SID, account
 
 from otpvoice.core.verification import CallStatus
 from otpvoice.providers.base import Callback, CallbackAuthError, CallbackParseError
 from otpvoice.providers.twiml.callback import parse_callback
-from otpvoice.providers.twiml.signature import (
-    create_verifier,
-)
+from otpvoice.providers.twiml.signature import create_verifier
 from otpvoice.providers.twiml.vendors import VENDORS, SignatureScheme
 
 
