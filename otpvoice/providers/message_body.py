@@ -45,6 +45,9 @@ _SAFE_VALUE: Final = re.compile(
     re.VERBOSE,
 )
 _SAFE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_\[\] -]{0,38}[0-9]?\]?")
+_LONG_NUMBER: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
+"""Four or more digits, with at most a few characters between them, as a spelled code has."""
+_MAX_STATUS_LENGTH: Final = 40
 _MAX_DEPTH: Final = 4
 _MAX_LINES: Final = 60
 _MAX_LOGGED_LINES: Final = 20
@@ -156,6 +159,12 @@ def redact_text(text: str, secrets: Iterable[str]) -> str:
         text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
     words = ("…" if any(map(str.isdigit, word)) else word for word in text.split())
     return "".join(filter(str.isprintable, " ".join(words)))
+
+
+def redact_status(word: str) -> str | None:
+    """Return a provider's word for a status as it may be stored and logged; None if it is empty."""
+    printable = "".join(filter(str.isprintable, _LONG_NUMBER.sub("…", word)))
+    return printable[:_MAX_STATUS_LENGTH] or None
 
 
 def iterate_texts(value: Any) -> Iterator[str]:

@@ -165,13 +165,17 @@ def test_invalid_members_count_as_missing(value: str) -> None:
     assert all(len(each) <= 64 for each in report.ids)
 
 
-@pytest.mark.parametrize("cause", [f"to {NUMBER}", "code 482913", "x" * 100, "a\x00b\u202ec"])
+@pytest.mark.parametrize(
+    "cause",
+    [f"to {NUMBER}", "code 482913", "code 4, 8, 2, 9, 1, 3", "x" * 100, "a\x00b\u202ec"],
+)
 def test_raw_word_is_short_and_has_no_number(cause: str) -> None:
     """Operators read it in logs and in the console."""
     raw = parse_callback(hangup_form(HangupCauseName=cause), CALL_ID).raw or ""
     assert len(raw) <= 40
     assert raw.isprintable()
-    assert not {NUMBER, "482913"} & {*raw.split()}
+    digits = "".join(filter(str.isdigit, raw))
+    assert not [secret for secret in (NUMBER, "482913") if secret in digits]
 
 
 @pytest.mark.parametrize(

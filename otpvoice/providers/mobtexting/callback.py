@@ -21,7 +21,7 @@ from otpvoice.core.errors import InvalidNumber
 from otpvoice.core.phone import parse_written_number
 from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import Callback, CallbackParseError, CallReport
-from otpvoice.providers.message_body import decode_body, decode_json
+from otpvoice.providers.message_body import decode_body, decode_json, redact_status
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.timestamps import parse_timestamp
 
@@ -32,15 +32,12 @@ _MAX_ENVELOPES: Final = 3
 _STATUS_MEMBERS: Final = frozenset({"status", "status1"})
 _CALL_MEMBERS: Final = frozenset({"id", "mid", "callId", "to", "from"})
 _CHALLENGE_MEMBERS: Final = frozenset({"validation_key", "challenge"})
-_MAX_RAW_LENGTH: Final = 40
 _INDIA: Final = ZoneInfo("Asia/Kolkata")
 _MODE_OF_SOURCE: Final[Mapping[str, Mode]] = {"OBD": Mode.OBD, "C2C": Mode.C2C}
 _END_TIMES: Final = ("end_at", "date", "unixtime")
 _NOT_PICKED_UP: Final = frozenset({CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED})
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _BRIDGE: Final = re.compile(r"\+?([0-9]{3,15})")
-_DIGITS: Final = re.compile(r"\d(?:[\W_]{0,4}\d){3,}")
-"""Four or more, with at most a few characters between them, as a spelled code has."""
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
 _CALL_ID: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?::[0-9]+)?")
 _LEG_MARK: Final = re.compile(r"^LEG1|LEG1$")
@@ -211,7 +208,7 @@ def parse_report(message: Message, form: CallbackFormat) -> CallReport:
         number=_parse_recipient(message, mode, bridge, form.region),
         status=meaning.status,
         reason=meaning.reason,
-        raw=_safe_raw_status(word),
+        raw=redact_status(word),
         started_at_ms=_parse_start(message, meaning.status, form),
         duration_s=_parse_duration(message, mode),
         is_known_status=meaning.is_known or not word,
@@ -225,12 +222,6 @@ def parse_call_id(value: object) -> str | None:
     """
     match = _CALL_ID.fullmatch(value.strip()) if isinstance(value, str) else None
     return match[1] if match else None
-
-
-def _safe_raw_status(word: str) -> str | None:
-    """Return the word without digits that may be a number or a code."""
-    printable = "".join(filter(str.isprintable, _DIGITS.sub("…", word)))
-    return printable[:_MAX_RAW_LENGTH] or None
 
 
 def _most_specific_status(message: Message, form: CallbackFormat) -> str:

@@ -14,17 +14,16 @@ from typing import Any, Final
 from otpvoice.core.verification import CallReason, CallStatus, normalize_status_word
 from otpvoice.providers.base import CallReport
 from otpvoice.providers.context import is_call_id
+from otpvoice.providers.message_body import redact_status
 from otpvoice.providers.timestamps import parse_timestamp
 
 Members = Mapping[str, Any]
 """Numbers as text."""
 
-_MAX_RAW_LENGTH: Final = 40
 _NUMBER: Final = re.compile(r"\+?([1-9][0-9]{6,14})")
 _UUID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _KEY: Final = re.compile(r"[0-9*#]")
 _SECONDS: Final = re.compile(r"([0-9]{1,5})(?:\.[0-9]*)?")
-_DIGITS: Final = re.compile(r"[0-9]{4,}")
 _OWN_DOCUMENT_CODE: Final = re.compile(r"[78][0-9]{3}")
 """7011 and others: the answer address was not reached. 8011 and others: its document is wrong."""
 
@@ -164,7 +163,7 @@ def _report(
         status=meaning.status,
         reason=meaning.reason,
         closes_route=meaning.closes_route,
-        raw=safe_raw(cause[0] or state),
+        raw=redact_status(cause[0] or state),
         started_at_ms=None,
         # The billed duration may be rounded up, and the other one may include the ringing.
         duration_s=min(known) if known and meaning.status is CallStatus.ANSWERED else None,
@@ -182,12 +181,6 @@ def _meaning(state: str, cause: str, code: str) -> EndMeaning:
         return by_state
     is_answered = by_state.status is CallStatus.ANSWERED
     return by_state if is_answered and not by_cause.overrides_answer else by_cause
-
-
-def safe_raw(word: str) -> str | None:
-    """Return the word without digits that may be a number or a code."""
-    printable = "".join(filter(str.isprintable, _DIGITS.sub("…", word)))
-    return printable[:_MAX_RAW_LENGTH] or None
 
 
 def _seconds(members: Members, name: str) -> int | None:

@@ -31,14 +31,13 @@ from otpvoice.providers.conformance import (
     observe_signature,
     run_rows,
 )
-from otpvoice.providers.message_body import decode_object, type_name
+from otpvoice.providers.message_body import decode_object, redact_status, type_name
 from otpvoice.providers.plivo.callback import (
     CAUSE_MEANINGS,
     STATE_MEANINGS,
     parse_callback,
     parse_record,
     record_start_ms,
-    safe_raw,
     seconds_between,
 )
 from otpvoice.providers.plivo.reply import SUCCESS, parse_request_id
@@ -134,7 +133,7 @@ def _callback_id(e: PlivoEvidence) -> Observation:
 
 def _callback_status(e: PlivoEvidence) -> Observation:
     word = e.form_members.get("CallStatus", "")
-    shown = safe_raw(word) or "none"
+    shown = redact_status(word) or "none"
     if normalize_status_word(word) not in STATE_MEANINGS:
         return _DIFFERENT, f"{shown}: the call is unknown, and its status is queried"
     if e.callback_report.status is CallStatus.UNKNOWN:
@@ -147,7 +146,7 @@ def _callback_cause(e: PlivoEvidence) -> Observation:
     if not names:
         return _DIFFERENT, "it has none: only the status decides"
     word = e.form_members[names[0]]
-    shown = f"{names[0]} {safe_raw(word)}"
+    shown = f"{names[0]} {redact_status(word)}"
     if e.status is CallStatus.ANSWERED or normalize_status_word(word) in CAUSE_MEANINGS:
         return _CONFIRMED, shown
     return _DIFFERENT, f"{shown} is not known: only the status decides"
@@ -185,7 +184,7 @@ def _query_state(e: PlivoEvidence) -> Observation:
     if not e.record:
         return _NOT_OBSERVED, "the call was not found"
     word = str(e.record.get("call_state") or "")
-    shown = safe_raw(word) or "none"
+    shown = redact_status(word) or "none"
     if normalize_status_word(word) not in STATE_MEANINGS:
         return _DIFFERENT, f"{shown}: times and cause decide"
     same = not e.form_members or parse_record(e.record).status is e.callback_report.status
