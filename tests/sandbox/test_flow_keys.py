@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import requests
-from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, set_behaviour, vendor
+from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, press, set_behaviour, vendor
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 from otpvoice_sandbox.scheduling import VENDOR_ZONE
@@ -85,17 +84,13 @@ def test_c2c_call_asks_with_the_default_prompt(sandbox: RunningSandbox) -> None:
 
 def test_key_is_pressed_by_hand_once(sandbox: RunningSandbox) -> None:
     """Before it, the conversation waits; after it, the code is spoken."""
-
-    def press(button: str) -> int:
-        address = f"{sandbox.url}/phones/{PERSON}/press"
-        return requests.post(address, json={"button": button}, timeout=5).status_code
-
     set_behaviour(sandbox, "by_hand")
     place_call(sandbox, OBD)
     state = sandbox.state
     assert state.wait_until(lambda: bool(state.calls and state.calls[0].status == "ringing"), 30)
-    assert press("1") == 409
-    assert [press("answer"), press("5"), press("5"), press("hang_up")] == [204, 204, 409, 204]
+    assert press(sandbox, "1") == 409
+    buttons = ("answer", "5", "5", "hang_up")
+    assert [press(sandbox, button) for button in buttons] == [204, 204, 409, 204]
     (call,) = ended_calls(sandbox)
     assert call["key"] == "5"
     assert call["spoken"].startswith(PROMPT)  # the key ends it at once

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import requests
-from sandbox.vendor import PERSON, TOKEN, ended_calls, set_behaviour
+from sandbox.vendor import PERSON, TOKEN, ended_calls, press, set_behaviour
 
 from otpvoice_sandbox import RunningSandbox
 from otpvoice_sandbox.twiml_vendors import TWIML_VENDORS
@@ -123,23 +123,18 @@ def test_key_is_pressed_by_hand(
     sandbox: RunningSandbox, webhook_replies: Replies, webhook_uri: str, vendor: str
 ) -> None:
     """Once, in a conversation that asks for it."""
-
-    def press(button: str) -> int:
-        address = f"{sandbox.url}/phones/{PERSON}/press"
-        return requests.post(address, json={"button": button}, timeout=5).status_code
-
     set_behaviour(sandbox, "by_hand")
     place(sandbox, webhook_replies, vendor, f"{webhook_uri}?call=c1")
     state = sandbox.state
     assert state.wait_until(lambda: bool(state.calls and state.calls[0].status == "ringing"), 30)
-    assert press("1") == 409
-    assert press("answer") == 204
+    assert press(sandbox, "1") == 409
+    assert press(sandbox, "answer") == 204
     assert state.wait_until(lambda: bool(state.calls[0].key_request), 30)
-    assert press("x") == 422
-    assert press("*") == 204
+    assert press(sandbox, "x") == 422
+    assert press(sandbox, "*") == 204
     assert state.wait_until(lambda: state.calls[0].text == "Press 1. 4 7", 30)
-    assert press("1") == 409
-    assert press("hang_up") == 204
+    assert press(sandbox, "1") == 409
+    assert press(sandbox, "hang_up") == 204
     (call,) = ended_calls(sandbox)
     assert call["key"] == "*"
 

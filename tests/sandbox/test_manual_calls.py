@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, set_behaviour
+from sandbox.vendor import C2C, OBD, PERSON, ended_calls, place_call, press, set_behaviour
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
 HELLO = "Hello YourName, your otp for login is 1, 2, 3, 4, 5, 6"
-
-
-def press(sandbox: RunningSandbox, button: str) -> int:
-    """Press a button, and return the status of the response."""
-    url = f"{sandbox.url}/phones/{PERSON}/press"
-    return requests.post(url, json={"button": button}, timeout=5).status_code
 
 
 def wait_for_status(sandbox: RunningSandbox, status: str, attempts: int = 1) -> None:

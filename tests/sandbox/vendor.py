@@ -58,6 +58,12 @@ def set_behaviour(sandbox: RunningSandbox, behaviour: str, **options: Any) -> No
     assert response.status_code == 204, response.text
 
 
+def press(sandbox: RunningSandbox, button: str) -> int:
+    """Press a button or a key of a phone; return the HTTP status."""
+    address = f"{sandbox.url}/phones/{PERSON}/press"
+    return requests.post(address, json={"button": button}, timeout=5).status_code
+
+
 def ended_calls(sandbox: RunningSandbox, count: int = 1) -> list[dict[str, Any]]:
     """Wait until this number of calls have ended, and return the phone's calls."""
     network = sandbox.state
