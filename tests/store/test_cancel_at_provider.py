@@ -158,10 +158,12 @@ def test_unconfirmed_cancellation_is_repeated_twice(driver: StoreDriver) -> None
     assert due(driver) == [(call, False)]
 
 
-def test_confirmed_call_is_canceled(driver: StoreDriver) -> None:
+def test_confirmed_call_is_canceled(redis: Redis) -> None:
     """It was sent, so its places and its gap stay; its number can be called again."""
+    driver = driver_with_quotas(redis, "3/1h")
     begun, query = taken(driver)
     before = driver.explain().limits
+    assert {each.limit: each.used for each in before}["calls_per_number"] == 1
     report = driver.apply_callback(
         CallStatus.CANCELED, call_id=query.call_id, reason=CallReason.ENDED_FIRST, duration_s=None
     )
