@@ -58,7 +58,7 @@ def test_create_response_contains_no_code(api: ApiClient, dialer: ManualDialer) 
     ours = api.create_response(to="+919876543211")
     # Both calls are due in the same millisecond, so either one can come first.
     spoken = (dialer.decrypt(dialer.claim()) for _ in range(2))
-    code = {number: code for number, code, _ in spoken}["919876543211"]
+    code = {number: code for number, code, _ in spoken}["+919876543211"]
     assert len(code) == 6
     assert f'"{code}"' not in ours.text
 
