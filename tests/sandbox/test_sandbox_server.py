@@ -90,7 +90,7 @@ def test_running_sandbox_frees_port_and_threads_at_exit(webhook_uri: str) -> Non
         began = time.monotonic()
         sandbox.state.close()
         hanging.result(5)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
@@ -130,7 +130,7 @@ def test_serve_with_delayed_replies_ends_quickly(server: Process, port: int) -> 
     server.signal(signal.SIGINT)
     output = server.finish()
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9
     assert server.status == 0
     assert output == ""
 
@@ -169,6 +169,6 @@ def test_serve_with_callback_in_flight_drops_it(server: Process, port: int) -> N
             output = server.finish()
             took = time.monotonic() - began
 
-    assert took < 5
+    assert took < 9
     assert server.status == 0
     assert output == "stopped; callbacks in flight: 1\n"

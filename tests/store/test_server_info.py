@@ -17,7 +17,7 @@ def test_server_info_has_version_and_durability(redis: Redis) -> None:
     assert server.appendonly == redis.config_get("appendonly")["appendonly"]
     assert server.appendfsync in {"always", "everysec", "no"}
     assert server.maxmemory_policy == "noeviction"
-    assert abs(server.clock_offset_s) < 1
+    assert abs(server.clock_offset_s) < 5
 
 
 def test_server_info_without_config_command_lacks_the_settings(
@@ -35,7 +35,7 @@ def test_server_info_without_config_command_lacks_the_settings(
         redis.acl_deluser("guest")
     assert (server.appendonly, server.appendfsync, server.maxmemory_policy) == (None, None, None)
     assert server.redis_version >= (7, 0)
-    assert abs(server.clock_offset_s) < 0.5
+    assert abs(server.clock_offset_s) < 5
 
 
 def test_server_info_changes_nothing(redis: Redis) -> None:
