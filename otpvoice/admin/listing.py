@@ -49,16 +49,26 @@ def list_page(admin: AdminService, wanted: ListFilter, after: str, by: str) -> L
 
 
 def list_all(admin: AdminService, wanted: ListFilter) -> Iterator[list[FoundVerification]]:
-    """Yield everything in the list that matches, some at a time. Some may be empty.
+    """Yield everything in the list that matches, once, some at a time. Some may be empty.
+
+    A place from which to go on can leave the list meanwhile: its verification is erased, or newer
+    ones displace it. Then it goes on from the place before.
 
     Raises:
         StoreUnavailable: the store cannot serve.
     """
-    last, has_more = "", True
+    places, shown = [""], set[str]()
+    has_more = True
     while has_more:
-        part = admin.store.list_newest(wanted, last, PAGE_SIZE)
-        last, has_more = part.last, part.has_more
-        yield _masked(admin, part)
+        part = admin.store.list_newest(wanted, places[-1], PAGE_SIZE)
+        if part.is_lost:
+            places.pop()
+            continue
+        found = [each for each in _masked(admin, part) if each.verification.id not in shown]
+        shown.update(each.verification.id for each in found)
+        places.append(part.last)
+        has_more = part.has_more
+        yield found
 
 
 def number_of(admin: AdminService, verification_id: str, by: str) -> NumberIdentity | None:

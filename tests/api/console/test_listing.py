@@ -171,6 +171,19 @@ def test_file_is_cut_off_if_the_store_fails_meanwhile(
     client.close()
 
 
+def test_file_is_whole_if_verifications_are_erased_meanwhile(
+    api: ApiClient, browser: ConsoleBrowser
+) -> None:
+    """Also the one behind which the next part begins."""
+    ids = [api.create(f"+9198{n:03}12345")["id"] for n in range(60)][::-1]
+    lines = browser.request("GET", f"{LIST}.jsonl").iter_encoded()
+    first = next(lines).splitlines()
+    for line in first:  # as erasing a number does
+        erased = json.loads(line)["id"].removeprefix("vrf_")
+        assert api.store.redis.lrem(Keys().of("newest"), 0, erased) == 1
+    assert [json.loads(line)["id"] for line in (*first, *b"".join(lines).splitlines())] == ids
+
+
 def test_list_and_files_contain_no_number_and_no_code(
     browser: ConsoleBrowser, logins: list[str]
 ) -> None:
