@@ -5,6 +5,7 @@ configuration file. All files are in a temporary folder.
 """
 
 import os
+import random
 import socket
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _READY_TIMEOUT_S: Final = 60.0
 _GRACE_S: Final = 5.0
 _TAIL_LINES: Final = 12
+_PORTS: Final = range(20_000, 30_000)
 
 
 class StackError(click.ClickException):
@@ -241,11 +243,13 @@ class Stack:
 
 
 def free_port() -> int:
-    """Return a free port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port of 127.0.0.1.
+
+    It is below those of outgoing connections, one of which could take it before its server does.
+    """
+    while not is_free(port := random.choice(_PORTS)):
+        pass
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -4,8 +4,10 @@ Every process that outlives one call is a :class:`Process`. It ends with its blo
 ``support.orphans`` ends it if the test run is cut short.
 """
 
+import itertools
 import os
 import pty
+import random
 import select
 import shutil
 import signal
@@ -25,6 +27,10 @@ T = TypeVar("T")
 _PROGRAM_PATHS = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
 )
+_PORTS = range(10_000, 20_000)
+"""A node of a cluster listens 10 000 above its port as well."""
+_NUMBERS = itertools.count(random.randrange(len(_PORTS)))
+"""Each process of the tests begins elsewhere."""
 TIMEOUT_S = 120.0
 """How long a test waits for a condition. A loaded machine is slow, so only a hang takes as long."""
 
@@ -43,11 +49,15 @@ def wait_until(condition: Callable[[], T], what: str, timeout_s: float = TIMEOUT
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a TCP port that nothing listens on, another one at each call.
+
+    It is below those of outgoing connections, one of which could take it before its server does.
+    """
+    while True:
+        port = _PORTS[next(_NUMBERS) % len(_PORTS)]
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def is_listening(port: int) -> bool:
