@@ -36,8 +36,9 @@ _UNTRACED_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_FIELDS: Final = ("request_id", "client", "verification")
 """Fields of a request's log lines that its span has. None of them is a number."""
 _OFF: Final[AbstractContextManager[None]] = nullcontext()
-_RECEIVED: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None)
-"""Of the request, call or event that this thread works on, in a process without spans."""
+_CARRIED: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None)
+"""Of the current span; in a process without spans, that of the request, call or event that this
+thread works on, as it was received."""
 
 
 @cache
@@ -51,8 +52,12 @@ def _tracer() -> Any:
     return None if is_off else tracer
 
 
+@cache
 def is_on() -> bool:
-    """Return whether this process has a tracer provider."""
+    """Return whether this process has a tracer provider.
+
+    What runs for every request asks this first, so that without spans it does nothing more.
+    """
     return _tracer() is not None
 
 
@@ -80,13 +85,13 @@ def serve_request(method: str, path: str, header: str | None) -> AbstractContext
     """
     parent = parse_traceparent(header)
     if _tracer() is None or path in _UNTRACED_PATHS:
-        return _received(parent) if parent else _OFF
+        return _carried(parent) if parent else _OFF
     known = method if method in _METHODS else "_OTHER"
     return _started(known, "SERVER", parent, {"http.request.method": known})
 
 
 def finish_request(method: str, rule: str, status: int, fields: Mapping[str, Any]) -> None:
-    """Complete the span of a request.
+    """Complete the span of a request, in a process with spans.
 
     Args:
         method: of HTTP. Those that no standard has are recorded as ``_OTHER``.
@@ -94,8 +99,6 @@ def finish_request(method: str, rule: str, status: int, fields: Mapping[str, Any
         status: of the response.
         fields: those of the request's log lines, of which some are recorded.
     """
-    if _tracer() is None:
-        return
     known = method if method in _METHODS else "_OTHER"
     trace.get_current_span().update_name(f"{known} {rule}")
     own = {f"otpvoice.{name}": fields.get(name) for name in _REQUEST_FIELDS}
@@ -117,7 +120,7 @@ def continue_trace(
     """
     parent = parse_traceparent(traceparent)
     if _tracer() is None:
-        return _received(parent) if parent else _OFF
+        return _carried(parent) if parent else _OFF
     return _started(name, kind, parent, attributes)
 
 
@@ -210,14 +213,8 @@ def fail(error_type: str) -> None:
 # Ids -----------------------------------------------------------------------------------------
 
 
-def traceparent() -> str | None:
-    """Return what to store and to send on: of the current span, or else as it was received."""
-    if _tracer() is None:
-        return _RECEIVED.get()
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+traceparent: Final = _CARRIED.get
+"""Returns what to store and to send on: of the current span, or else as it was received."""
 
 
 def trace_id() -> str | None:
@@ -250,12 +247,12 @@ def _present(attributes: Attributes) -> dict[str, str | int]:
 
 
 @contextmanager
-def _received(traceparent: str) -> Iterator[None]:
-    token = _RECEIVED.set(traceparent)
+def _carried(traceparent: str | None) -> Iterator[None]:
+    token = _CARRIED.set(traceparent)
     try:
         yield
     finally:
-        _RECEIVED.reset(token)
+        _CARRIED.reset(token)
 
 
 @contextmanager
@@ -276,9 +273,16 @@ def _started(name: str, kind: str, parent: str | None, attributes: Attributes) -
         record_exception=False,
         set_status_on_exception=False,
     )
-    with span:
+    with span as started, _carried(_header_of(started.get_span_context())):
         try:
             yield
         except BaseException as error:
             fail(type(error).__name__)
             raise
+
+
+def _header_of(context: Any) -> str | None:
+    """Return the ``traceparent`` of a span's context."""
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"

@@ -27,7 +27,7 @@ from otpvoice.api.openapi import Operation
 from otpvoice.api.request import ApiRequest
 from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
 from otpvoice.logs.context import bound_fields, start_request
-from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics
+from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics, LabeledCounter
 
 _LOG = structlog.get_logger(__name__)
 _YEAR_S: Final = 365 * 86_400
@@ -44,8 +44,8 @@ _PREFLIGHT_HEADERS: Final[Mapping[str, str]] = {
     "Access-Control-Max-Age": "7200",  # seconds; the longest that any browser accepts
 }
 
-CountOutcome = Callable[[ApiMetrics, str, str], None]
-"""Counts one request: metrics, client and outcome."""
+ChooseCounter = Callable[[ApiMetrics], LabeledCounter]
+"""Returns the counter of a request's outcome, by client and outcome."""
 _View = TypeVar("_View", bound=Callable[..., ApiResponse])
 
 
@@ -55,16 +55,16 @@ class ApiEndpoint:
 
     operation: Operation
     view: Callable[..., ApiResponse]
-    count: CountOutcome | None = None
+    outcomes: ChooseCounter | None = None
 
 
 def api_endpoint(
-    operation: Operation, count: CountOutcome | None = None
+    operation: Operation, outcomes: ChooseCounter | None = None
 ) -> Callable[[_View], _View]:
     """Declare a method as the view of an operation, for ``endpoints_of``."""
 
     def declare(view: _View) -> _View:
-        vars(view)["endpoint"] = (operation, count)
+        vars(view)["endpoint"] = (operation, outcomes)
         return view
 
     return declare
@@ -74,8 +74,8 @@ def endpoints_of(views: object) -> Iterator[ApiEndpoint]:
     """Yield the endpoints of an object whose methods are declared with ``api_endpoint``."""
     for name, function in vars(type(views)).items():
         if isinstance(function, FunctionType) and "endpoint" in vars(function):
-            operation, count = vars(function)["endpoint"]
-            yield ApiEndpoint(operation, getattr(views, name), count)
+            operation, outcomes = vars(function)["endpoint"]
+            yield ApiEndpoint(operation, getattr(views, name), outcomes)
 
 
 class _Route(NamedTuple):
@@ -84,7 +84,8 @@ class _Route(NamedTuple):
     pattern: re.Pattern[str]
     rule: str
     """The path as a rule of Flask's router, for logs and metrics."""
-    endpoint: ApiEndpoint
+    view: Callable[..., ApiResponse]
+    outcomes: LabeledCounter | None
 
 
 class Api(flask.Flask):
@@ -110,7 +111,8 @@ class Api(flask.Flask):
         self.public_url = public_url
         self._origins = frozenset(origins)
         self._metrics = metrics
-        self._endpoints: dict[str | None, ApiEndpoint] = {}
+        self._outcomes: dict[str | None, LabeledCounter | None] = {}
+        """By the name of the operation."""
         self._routes: defaultdict[str, list[_Route]] = defaultdict(list)
         self._errors = ErrorResponses(public_url, self.url_map)
         self._log = _LOG.bind()  # once, and not for each line
@@ -123,9 +125,10 @@ class Api(flask.Flask):
         """Serve the endpoints."""
         for each in endpoints:
             operation, method = each.operation, each.operation.method.upper()
-            self._endpoints[operation.name] = each
-            rule = operation.flask_rule
-            self._routes[method].append(_Route(_path_pattern(operation.path), rule, each))
+            outcomes = each.outcomes(self._metrics) if each.outcomes else None
+            self._outcomes[operation.name] = outcomes
+            pattern, rule = _path_pattern(operation.path), operation.flask_rule
+            self._routes[method].append(_Route(pattern, rule, each.view, outcomes))
             self.add_url_rule(rule, operation.name, _flask_view(each.view), methods=[method])
 
     def set_error_format(self, prefix: str, error_format: ErrorFormat) -> None:
@@ -137,6 +140,8 @@ class Api(flask.Flask):
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"  # RFC 3986, section 6.2.3
         request = environ[_REQUEST] = ApiRequest(environ)
         received = environ.get("HTTP_TRACEPARENT")
+        if received is None and not tracing.is_on():
+            return self._serve(request, environ, start_response)
         with tracing.serve_request(request.method, request.path, received):
             return self._serve(request, environ, start_response)
 
@@ -164,12 +169,12 @@ class Api(flask.Flask):
     def _respond(
         self, request: ApiRequest, route: _Route, parameters: Mapping[str, str]
     ) -> ApiResponse:
-        _begin(request)
+        start_request(request_id=request.id)
         try:
-            response = route.endpoint.view(request, **parameters)
+            response = route.view(request, **parameters)
         except Exception as error:  # noqa: BLE001 - every error becomes a problem document
             response = self._errors.respond(request, error)
-        response.headers |= self._finish(request, route.endpoint, route.rule, response.status)
+        response.headers |= self._finish(request, route.outcomes, route.rule, response.status)
         return response
 
     def _head(self, response: ApiResponse) -> tuple[str, list[tuple[str, str]]]:
@@ -193,7 +198,7 @@ class Api(flask.Flask):
 
     def _before(self) -> None:
         request, rule = _current_request(), flask.request.url_rule
-        _begin(request)
+        start_request(request_id=request.id)
         if rule and not request.has_path_of(rule.rule):
             raise NotFound
 
@@ -205,24 +210,24 @@ class Api(flask.Flask):
         if request.method == "OPTIONS" and response.status_code == 200:
             response.status_code = 204  # Flask's automatic response has no content
             del response.headers["Content-Type"]
-        endpoint = self._endpoints.get(flask.request.endpoint)
+        outcomes = self._outcomes.get(flask.request.endpoint)
         # The rule and never the path, because paths hold ids and the webhook's token.
-        headers = self._finish(request, endpoint, rule.rule if rule else "-", response.status_code)
+        headers = self._finish(request, outcomes, rule.rule if rule else "-", response.status_code)
         response.headers.update(headers)
         return response
 
     # Both.
 
     def _finish(
-        self, request: ApiRequest, endpoint: ApiEndpoint | None, rule: str, status: int
+        self, request: ApiRequest, outcomes: LabeledCounter | None, rule: str, status: int
     ) -> dict[str, str]:
         """Count and log the response. Return its further headers."""
         seconds = time.perf_counter() - request.started
         self._metrics.responses(rule, status).inc()
         self._metrics.durations(rule).observe(seconds)
-        if request.outcome and endpoint and endpoint.count:
+        if request.outcome and outcomes:
             client = request.principal.client if request.principal else UNAUTHENTICATED
-            endpoint.count(self._metrics, client, request.outcome)
+            outcomes(client, request.outcome).inc()
             if request.limit:
                 self._metrics.refusals(client, request.limit).inc()
         self._log.info(
@@ -233,7 +238,8 @@ class Api(flask.Flask):
             duration_ms=round(seconds * 1000, 1),
             **request.log_details,
         )
-        tracing.finish_request(request.method, rule, status, bound_fields())
+        if tracing.is_on():
+            tracing.finish_request(request.method, rule, status, bound_fields())
         return {**self._cors_headers(request), "Request-Id": request.id}
 
     def _cors_headers(self, request: ApiRequest) -> Mapping[str, str]:
@@ -256,10 +262,6 @@ class Api(flask.Flask):
 def _path_pattern(path: str) -> re.Pattern[str]:
     """Return a pattern for the paths of an operation, with a group for each parameter."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
-
-
-def _begin(request: ApiRequest) -> None:
-    start_request(request_id=request.id)
 
 
 def _current_request() -> ApiRequest:

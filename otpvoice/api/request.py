@@ -61,7 +61,6 @@ class ApiRequest:
 
     __slots__ = (
         "__dict__",
-        "_body",
         "environ",
         "id",
         "limit",
@@ -92,7 +91,6 @@ class ApiRequest:
         """The result as one word, for metrics."""
         self.limit = ""
         """The setting that refused the request, for metrics."""
-        self._body: bytes | None = None
 
     def record(
         self, event: str = "", *, outcome: str = "", limit: str = "", **details: Any
@@ -144,7 +142,7 @@ class ApiRequest:
             for segment, part in zip(segments, parts, strict=True)
         )
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         """The whole body.
 
@@ -152,11 +150,6 @@ class ApiRequest:
             RequestEntityTooLarge: it is longer than 16 KiB.
             UnreadableBody: it is shorter than declared, or its chunks are malformed.
         """
-        if self._body is None:
-            self._body = self._read_body()
-        return self._body
-
-    def _read_body(self) -> bytes:
         length, stream = get_content_length(self.environ), self.environ["wsgi.input"]
         if length is not None and length <= MAX_BODY_BYTES and isinstance(stream, BytesIO):
             raw = stream.read(length)  # of a plain request, which has arrived as a whole

@@ -123,7 +123,7 @@ class WebhookViews:
                 yield ApiEndpoint(
                     operation,
                     self.receive,
-                    count=lambda metrics, _, outcome: metrics.callbacks(outcome).inc(),
+                    outcomes=lambda metrics: lambda _client, outcome: metrics.callbacks(outcome),
                 )
 
     def receive(self, request: ApiRequest, path_token: str = "") -> ApiResponse:

@@ -41,6 +41,6 @@ def merge_fields(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Add the bound fields that the event does not have itself, and the trace. For structlog."""
     for name, value in _FIELDS.get({}).items():
         event.setdefault(name, value)
-    if trace_id := tracing.trace_id():
+    if tracing.is_on() and (trace_id := tracing.trace_id()):
         event.setdefault("trace_id", trace_id)
     return event

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from redis import Redis
@@ -79,7 +80,7 @@ class BaseStore:
         """
         began = time.perf_counter()
         try:
-            with tracing.call_store(function):
+            with tracing.call_store(function) if tracing.is_on() else nullcontext():
                 reply, *changes = self.circuit_breaker.run(
                     function, self._run, function, _flatten(arguments)
                 )

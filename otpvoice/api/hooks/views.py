@@ -86,7 +86,7 @@ class HookViews:
             ),
             errors=(NotFound,),
         ),
-        count=lambda metrics, client, outcome: metrics.creates(client, outcome).inc(),
+        outcomes=lambda metrics: metrics.creates,
     )
     def receive(self, request: ApiRequest, client: str) -> ApiResponse:
         hook = self.hooks.get(client)
