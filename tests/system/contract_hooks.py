@@ -1,6 +1,8 @@
 """Hooks of schemathesis: fresh verifications to act on, and a check of problem codes.
 
-It reads this module itself (``SCHEMATHESIS_HOOKS``), in a process of its own.
+It reads this module itself (``SCHEMATHESIS_HOOKS``). ``OTPVOICE_TEST_SERVICE`` is where new
+verifications come from; without it none are made. With ``OTPVOICE_TEST_AS_APP`` an app acts on
+them.
 """
 
 import os
@@ -10,11 +12,9 @@ from typing import Any, Final
 import requests
 import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
+from support.processes import TIMEOUT_S
 from support.service import ASHA, LOGIN_KEY
 
-SERVICE: Final = os.environ.get("OTPVOICE_TEST_SERVICE", "")
-"""Where new verifications come from; without it none are made."""
-AS_APP: Final = "OTPVOICE_TEST_AS_APP" in os.environ
 PROBLEM: Final = "application/problem+json"
 _ID: Final = re.compile(r"vrf_[0-9a-f]{32}")
 
@@ -23,16 +23,17 @@ _ID: Final = re.compile(r"vrf_[0-9a-f]{32}")
 def before_call(context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - it is called so
     """Replace a random id, which is unknown, by that of a pending verification."""
     found = str(case.path_parameters.get("verification_id", ""))
-    if not SERVICE or not _ID.fullmatch(found):
+    service = os.environ.get("OTPVOICE_TEST_SERVICE")
+    if not service or not _ID.fullmatch(found):
         return
     began = requests.post(
-        f"{SERVICE}/v1/verifications",
+        f"{service}/v1/verifications",
         json={"to": ASHA, "code": "471102", "ttl": 600, "call_after": 300, "reference": found},
         headers={"Authorization": f"Bearer {LOGIN_KEY}"},
-        timeout=10,
+        timeout=TIMEOUT_S,
     ).json()
     case.path_parameters["verification_id"] = began["id"]
-    if AS_APP:
+    if "OTPVOICE_TEST_AS_APP" in os.environ:
         case.headers["Authorization"] = f"Bearer {began['client_token']}"
 
 
