@@ -9,7 +9,9 @@ import gc
 import hashlib
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -110,13 +112,19 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def clients() -> Iterator[Callable[[str], Redis]]:
+    """Return the client of a URL, with a timeout that a loaded machine does not reach."""
+    with ExitStack() as stack:
+        yield cache(lambda url: stack.enter_context(closing(connect(url, timeout_s=5))))
+
+
 @pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    """Connect to the emptied server, with a timeout that a loaded machine does not reach."""
-    client = connect(redis_url, timeout_s=5)
+def redis(redis_url: str, clients: Callable[[str], Redis]) -> Redis:
+    """Return a client of the emptied server."""
+    client = clients(redis_url)
     client.flushdb()
-    yield client
-    client.close()
+    return client
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The API on a real store: in this process, and as a gunicorn process for tests of bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from api.api_client import ApiClient, ManualDialer, StartApi, settings_with
@@ -12,16 +12,13 @@ from support.stack import ApiProcess, running_api
 from otpvoice.app import create_app
 from otpvoice.container import Container
 from otpvoice.settings import Settings
-from otpvoice.store.discovery import connect
 from otpvoice.store.redis_store import RedisStore
 
 
 @pytest.fixture(scope="session")
-def lasting_store(redis_url: str) -> Iterator[RedisStore]:
+def lasting_store(redis_url: str, clients: Callable[[str], Redis]) -> RedisStore:
     """Share one store between all tests, because they share one application."""
-    client = connect(redis_url, timeout_s=5)  # a loaded machine does not reach it
-    yield RedisStore(client)
-    client.close()
+    return RedisStore(clients(redis_url))
 
 
 @pytest.fixture

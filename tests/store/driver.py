@@ -58,7 +58,9 @@ class StoreDriver:
         self, store: RedisStore, ring: KeyRing = RING, gaps: Sequence[float] = GAPS
     ) -> None:
         self.store = store
-        self._admin = AdminStore(store.redis, policy=store.policy)
+        self._admin = AdminStore(
+            store.redis, policy=store.policy, circuit_breaker=store.circuit_breaker
+        )
         self.ring = ring
         self.gaps = gaps
         self.audit_entries: list[AuditEntry] = []

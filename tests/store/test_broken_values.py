@@ -9,10 +9,11 @@ from redis import Redis
 from store import by_number
 from store.builders import driver_with_limits
 from store.driver import PLACED, StoreDriver, number_identity
+from store.expiry import wrongly_endless
 from store.limit_cases import GENEROUS
 from store.new_verifications import CODE, new_call
 from store.quarantine_cases import PREFIX, quarantine_driver
-from support.service import ASHA, ENDLESS_KEYS
+from support.service import ASHA
 
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.models import Claim
@@ -97,6 +98,4 @@ def test_broken_values_stop_nothing(redis: Redis, seed: int) -> None:
     broken = [break_something(redis, rng) for _ in range(4)]
     for act in actions(driver, begun[-1], rng):
         act()
-        keys = [key.decode() for key in redis.scan_iter()]
-        endless = {key for key in keys if redis.pttl(key) == -1}
-        assert endless <= ENDLESS_KEYS, broken
+        assert not wrongly_endless(redis), broken

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 from redis import Redis
 from store.builders import driver_with_limits, run_machine
 from store.driver import GAPS, RAVI, StoreDriver
+from store.expiry import wrongly_endless
 from store.model import Model
 from store.model_records import (
     ATTEMPTS,
@@ -25,7 +26,7 @@ from store.model_records import (
     ModelCall,
     ModelVerification,
 )
-from support.service import ASHA, ENDLESS_KEYS, INDEXES
+from support.service import ASHA, INDEXES
 
 from otpvoice.core.store_port import StoreResult
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification
@@ -310,8 +311,7 @@ class Machine(RuleBasedStateMachine):
         assert self.members(queue) == {client for client in waiting if waiting[client]}
         assert self.members(dialing) == by_status[C.DIALING]
         self.each_client_is_indexed_by_its_first_call(queue)
-        endless = {key.decode() for key in self.redis.scan_iter() if self.redis.pttl(key) == -1}
-        assert endless <= ENDLESS_KEYS
+        assert not wrongly_endless(self.redis)
 
 
 def test_store_agrees_with_the_model(redis: Redis) -> None:
