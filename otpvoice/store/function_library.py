@@ -23,10 +23,8 @@ class FunctionLibrary:
     """
 
     def __init__(self, policy: StorePolicy) -> None:
-        text = policy.render_lua() + _code()
-        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self.name = f"otpvoice_{digest[:16]}"
-        self._text = f"#!lua name={self.name}\nlocal LIBRARY = '{self.name}_'\n{text}"
+        self._policy = policy.render_lua()
+        self.name = f"otpvoice_{_digest(self._policy + _digest_of_code())[:16]}"
 
     def load(self, execute: Callable[..., Any]) -> None:
         """Load the library, or replace it by the same text.
@@ -37,8 +35,10 @@ class FunctionLibrary:
             StoreUnavailable: the server cannot load it.
         """
         _delete_old_libraries(execute)
+        head = f"#!lua name={self.name}\nlocal LIBRARY = '{self.name}_'\n"
+        text = head + self._policy + _code()
         execute(
-            *("FUNCTION", "LOAD", "REPLACE", self._text),
+            *("FUNCTION", "LOAD", "REPLACE", text),
             is_valid=lambda reply: bool(reply == self.name.encode()),
         )
 
@@ -75,6 +75,15 @@ def _code() -> str:
         for name, text in sources.items()
     )
     return base + "".join(parts)
+
+
+@cache
+def _digest_of_code() -> str:
+    return _digest(_code())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _registration(name: str, text: str) -> str:

@@ -6,8 +6,9 @@ and in :mod:`otpvoice.core.verification`. Names that end in ``_ms`` are millisec
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -200,7 +201,6 @@ class StorePolicy:
         """
         names = [field.name for field in structs.fields(LimitSettings)]
         policy = {
-            **_CONSTANTS,
             **{name: _limit(name, getattr(self.limits, name)) for name in names},
             "routes": self.routes,
             "route_regions": self.route_regions,
@@ -216,7 +216,7 @@ class StorePolicy:
             "limit_names": [*LIMITS],
             "clients": {name: self._client(name) for name in self.limits.clients},
         }
-        return f"local POLICY = {to_lua(policy)}\n"
+        return f"local POLICY = {{ {_constants()}, {_members(policy)} }}\n"
 
     def _client(self, name: str) -> dict[str, object]:
         limits = self.limits.clients[name]
@@ -255,8 +255,7 @@ def to_lua(value: object) -> str:
         case Ratio(_, percent, window_ms):
             text = to_lua({"percent": percent, "window_ms": window_ms})
         case Mapping():
-            pairs = (f"[{to_lua(str(key))}] = {to_lua(each)}" for key, each in value.items())
-            text = "{ " + ", ".join(pairs) + " }"
+            text = f"{{ {_members(value)} }}"
         case set() | frozenset():
             text = to_lua({str(each): True for each in sorted(value)})
         case list() | tuple():
@@ -264,6 +263,15 @@ def to_lua(value: object) -> str:
         case _:
             raise TypeError(f"{type(value).__name__} has no form in Lua")
     return text
+
+
+def _members(values: Mapping[Any, object]) -> str:
+    return ", ".join(f"[{to_lua(str(key))}] = {to_lua(each)}" for key, each in values.items())
+
+
+@cache
+def _constants() -> str:
+    return _members(_CONSTANTS)
 
 
 def _limit(name: str, value: object) -> object:
