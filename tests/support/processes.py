@@ -66,10 +66,10 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def find_program(name: str) -> str:
-    """Return the path of a system program; skip the test where it is missing."""
-    found = shutil.which(name, path=_PROGRAM_PATHS)
-    return found or skip_or_fail(f"{name} is not installed")
+def find_program(*names: str) -> str:
+    """Return the path of the first system program that is installed; skip the test without any."""
+    found = (shutil.which(name, path=_PROGRAM_PATHS) for name in names)
+    return next(filter(None, found), None) or skip_or_fail(f"{' or '.join(names)} is not installed")
 
 
 def skip_or_fail(why: str) -> NoReturn:
