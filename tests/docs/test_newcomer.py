@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 from browser import BrowserSession
-from docs.test_site import build, copy_checkout
-from javascript.node import Node
+from docs.test_site import ROOT, build, copy_checkout
+from javascript.node import MODULES, Node
 from playwright.sync_api import expect
 from support.processes import Process, find_program, free_port, is_listening, wait_until
 
@@ -62,6 +62,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / ".venv" / path.name).symlink_to(path)
     for stamp in (".demo", ".test"):
         (folder / ".venv" / stamp).touch()
+    (folder / MODULES.relative_to(ROOT)).symlink_to(MODULES)
     return folder
 
 
