@@ -16,8 +16,7 @@ from typing import Any, Final
 from report import Measurement, Section, at_most
 from stack import RING, Sizes, rules, store_server, wait_until
 
-from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech
-from otpvoice.core.keys import NumberHasher
+from otpvoice.core.keys import NumberHasher, encrypt_number, encrypt_speech
 from otpvoice.core.store_port import LimitKeys, NewCall, NewVerification
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult, CallUpdate, Claim

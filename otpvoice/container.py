@@ -7,8 +7,14 @@ from prometheus_client import CollectorRegistry
 from otpvoice import logs
 from otpvoice.admin import AdminService
 from otpvoice.api import schemas
-from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
-from otpvoice.core.keys import CallTokens, KeyRing, NumberHasher, mask_number
+from otpvoice.core.keys import (
+    CallTokens,
+    KeyRing,
+    NumberHasher,
+    decrypt_number,
+    mask_number,
+    with_transaction,
+)
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import single_region
 from otpvoice.core.profiles import ClientProfile, CodePolicy

@@ -21,11 +21,11 @@ from msgspec import Meta
 
 from otpvoice.addresses import parse_address, parse_ha_url
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.keys import decode_base64, parse_key, parse_ring_key
 from otpvoice.core.limits import Quota, Ratio, parse_quota, parse_ratio
 from otpvoice.core.phone import parse_number
 from otpvoice.core.speech import CODE_PATTERN, DEFAULT_FLOW, Flow, clean_name, is_language_tag
 from otpvoice.core.verification import CALL_RESULTS, CallStatus, normalize_status_word
+from otpvoice.core.written_keys import decode_base64, parse_key, parse_ring_key
 
 WHSEC_PREFIX: Final = "whsec_"
 """An event secret is this prefix and base64 (Standard Webhooks)."""

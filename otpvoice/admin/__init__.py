@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from otpvoice.core.encrypted_fields import decrypt_number
 from otpvoice.core.errors import InvalidNumber
-from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, mask_number
+from otpvoice.core.keys import DecryptionError, KeyRing, NumberHasher, decrypt_number, mask_number
 from otpvoice.core.phone import is_international, is_number_like, parse_written_number
 from otpvoice.core.verification import Call, Verification
 from otpvoice.store.admin import (

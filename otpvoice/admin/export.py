@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
-from otpvoice.core.keys import DecryptionError, KeyRing
+from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_number, with_transaction
 from otpvoice.core.verification import Verification
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.export import ExportSelection, UnreadableExport

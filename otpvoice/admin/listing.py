@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otpvoice.admin import AdminService, FoundVerification
-from otpvoice.core.encrypted_fields import decrypt_number
-from otpvoice.core.keys import DecryptionError
+from otpvoice.core.keys import DecryptionError, decrypt_number
 from otpvoice.store.admin import NumberIdentity
 from otpvoice.store.newest import ListFilter, ListSlice
 

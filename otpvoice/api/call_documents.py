@@ -10,8 +10,7 @@ from typing import Final
 import structlog
 
 from otpvoice import logs
-from otpvoice.core.encrypted_fields import decrypt_speech, decrypt_transaction
-from otpvoice.core.keys import DecryptionError, KeyRing
+from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_speech, decrypt_transaction
 from otpvoice.core.transactions import spoken_variables
 from otpvoice.providers.answering import AnsweringProvider, GatingProvider
 from otpvoice.providers.base import Speech, UnspeakableError

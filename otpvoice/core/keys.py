@@ -9,10 +9,8 @@ import base64
 import hashlib
 import hmac
 import math
-import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
@@ -22,8 +20,11 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
+from msgspec.structs import replace
 
 from otpvoice.core.errors import TokenExpired, TokenInvalid
+from otpvoice.core.transactions import Transaction
+from otpvoice.core.verification import Verification
 
 _TOKEN_GRACE_S: Final = 600
 """How long a client token outlives its code, so that the app can read the outcome."""
@@ -59,44 +60,6 @@ def mask_number(number: str) -> str:
     """Mask ``+919876543210`` as ``+91******3210``: recognizable, but it cannot be called."""
     visible = 3 if len(number) > 9 else 1
     return number[:visible] + "*" * (len(number) - visible - 4) + number[-4:]
-
-
-@dataclass(frozen=True, slots=True)
-class RingKey:
-    """One key of the key ring."""
-
-    id: str
-    key: bytes = field(repr=False)
-    """32 bytes."""
-
-
-def parse_key(text: str) -> bytes:
-    """Decode 32 bytes of standard or URL-safe base64, with or without padding.
-
-    Raises:
-        ValueError: gives the reason and never repeats the text.
-    """
-    standard = text.rstrip("=").translate(str.maketrans("-_", "+/"))
-    return decode_base64(standard + "=" * (-len(standard) % 4), "it", 32, 32)
-
-
-def parse_ring_key(text: str) -> RingKey:
-    """Parse ``<id>:<base64>``. Raises as :func:`parse_key`."""
-    key_id, colon, key = text.partition(":")
-    if not colon or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", key_id):
-        raise ValueError("the id before the colon has 1 to 32 of a-z, 0-9, _ and -")
-    return RingKey(id=key_id, key=parse_key(key))
-
-
-def decode_base64(text: str, subject: str, least: int, most: int) -> bytes:
-    """Decode between ``least`` and ``most`` bytes. Raises as :func:`parse_key`."""
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise ValueError(f"{subject} is not base64") from None
-    if not least <= len(key) <= most:
-        raise ValueError(f"it decodes to {len(key)} bytes")
-    return key
 
 
 class DecryptionError(Exception):
@@ -158,6 +121,53 @@ class KeyRing:
         """
         message = "\0".join(parts).encode()
         return [mac(message)[:_CODE_DIGEST_BYTES] for mac in self._code_macs]
+
+
+# What a record contains in encrypted form only. Each field is encrypted for its own purpose and its
+# own verification, so that one cannot replace another. Decryption raises as `KeyRing.decrypt`.
+
+
+def encrypt_speech(ring: KeyRing, verification_id: str, code: str, name: str) -> bytes:
+    """Encrypt code and name for their verification."""
+    return ring.encrypt(f"{code} {name}", f"{verification_id} speech")
+
+
+def decrypt_speech(ring: KeyRing, verification_id: str, ciphertext: bytes) -> tuple[str, str]:
+    """Return code and name."""
+    code, _, name = ring.decrypt(ciphertext, f"{verification_id} speech").partition(" ")
+    return code, name
+
+
+def encrypt_number(ring: KeyRing, verification_id: str, number: str) -> bytes:
+    """Encrypt an E.164 number for its verification."""
+    return ring.encrypt(number, f"{verification_id} number")
+
+
+def decrypt_number(ring: KeyRing, verification_id: str, ciphertext: bytes) -> str:
+    """Return the E.164 number."""
+    return ring.decrypt(ciphertext, f"{verification_id} number")
+
+
+def encrypt_transaction(ring: KeyRing, verification_id: str, transaction: Transaction) -> bytes:
+    """Encrypt a transaction for its verification."""
+    return ring.encrypt(transaction.to_text(), f"{verification_id} transaction")
+
+
+def decrypt_transaction(
+    ring: KeyRing, verification_id: str, ciphertext: bytes
+) -> Transaction | None:
+    """Return the transaction; None if there is no ciphertext."""
+    if not ciphertext:
+        return None
+    return Transaction.from_text(ring.decrypt(ciphertext, f"{verification_id} transaction"))
+
+
+def with_transaction(ring: KeyRing, verification: Verification) -> Verification:
+    """Return the verification with its transaction decrypted, if it has one."""
+    if not verification.encrypted_transaction:
+        return verification
+    transaction = decrypt_transaction(ring, verification.id, verification.encrypted_transaction)
+    return replace(verification, transaction=transaction)
 
 
 class NumberHasher:

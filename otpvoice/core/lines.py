@@ -15,10 +15,6 @@ class CallerLines:
     caller_id: str = ""
     """The number that people see, E.164. Empty: that of the line, as always with several lines."""
 
-    def shown(self, bridge: str) -> str:
-        """Return the number that people see when a line calls (E.164)."""
-        return self.caller_id or f"+{bridge}"
-
     def by_region(self) -> Mapping[str, tuple[str, ...]]:
         """Return the lines of each region that has one (ISO 3166)."""
         regions = {each: region_of(f"+{each}") for each in self.bridges}

@@ -17,7 +17,7 @@ _OBFUSCATED: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+", re.ASCII | re.IGNOR
 """RFC 7239, section 6: a proxy that does not name its client."""
 
 
-def client_network(text: str | None) -> str | None:
+def client_network(text: str) -> str | None:
     """Return the network that limits count a request's ``ip`` as; None if none is public.
 
     Args:
@@ -27,8 +27,6 @@ def client_network(text: str | None) -> str | None:
     Raises:
         ValueError: a part of it is not an address, or the whole is too long.
     """
-    if text is None:
-        return None
     if len(text) > MAX_ADDRESSES:
         raise ValueError("too long")
     entries = [entry for part in text.split(",") if (entry := part.strip(' \t"'))]

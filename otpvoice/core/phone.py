@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -71,6 +71,19 @@ def parse_allowed_number(text: str, rules: NumberRules) -> Number:
     if number.e164 not in rules.test_numbers:
         _check_rules(number, rules)
     return number
+
+
+def serving_routes(
+    routes: Iterable[str], regions: Mapping[str, Collection[str]], region: str
+) -> tuple[str, ...]:
+    """Return the routes that call numbers of a region, in their order.
+
+    Args:
+        routes: names, in the order in which they are tried.
+        regions: those that a route is limited to, by its name.
+        region: of the number (ISO 3166).
+    """
+    return tuple(name for name in routes if region in regions.get(name, (region,)))
 
 
 def parse_number(text: str) -> Number:

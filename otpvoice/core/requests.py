@@ -5,9 +5,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from otpvoice.core.errors import FieldError
+from otpvoice.core.errors import FieldError, InvalidRequest
 from otpvoice.core.networks import MAX_ADDRESSES, client_network
 from otpvoice.core.phone import E164
+from otpvoice.core.profiles import ClientProfile
 from otpvoice.core.speech import CODE_PATTERN, MAX_LANGUAGES, clean_name, is_locale
 from otpvoice.core.transactions import (
     AMOUNT_PATTERN,
@@ -189,11 +190,30 @@ class CreateRequest(RequestBody, frozen=True, forbid_unknown_fields=True):
             *_reference_errors(self.reference),
             *transaction_errors(self.transaction),
         ]
-        try:
-            client_network(self.ip)
-        except ValueError:
-            errors.append(FieldError("/ip", "must be an IPv4 or IPv6 address, or a list of them"))
+        if self.ip is not None:
+            try:
+                client_network(self.ip)
+            except ValueError:
+                detail = "must be an IPv4 or IPv6 address, or a list of them"
+                errors.append(FieldError("/ip", detail))
         return errors
+
+    def check_for(self, profile: ClientProfile, max_delay_s: float) -> None:
+        """Check what a create must have for its client.
+
+        Raises:
+            InvalidRequest: the delay is longer than ``max_delay_s``, or the client's code is
+                missing.
+        """
+        if (self.call_after or 0) > max_delay_s:
+            detail = (
+                f"must be at most {max_delay_s:g}, "
+                "to leave time for the call before the code expires"
+            )
+            raise InvalidRequest.for_field("/call_after", detail)
+        if profile.deliver_only and self.code is None:
+            detail = "is missing: this client supplies its own codes"
+            raise InvalidRequest.for_field("/code", detail)
 
 
 class CheckRequest(RequestBody, frozen=True, forbid_unknown_fields=True):

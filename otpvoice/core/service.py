@@ -7,18 +7,20 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from otpvoice.core.encrypted_fields import (
+from otpvoice.core.errors import FieldError, InvalidRequest, NumberNotAllowed
+from otpvoice.core.keys import (
+    KeyRing,
+    LogId,
+    NumberHasher,
     decrypt_number,
     encrypt_number,
     encrypt_speech,
     encrypt_transaction,
     with_transaction,
 )
-from otpvoice.core.errors import FieldError, InvalidRequest, NumberNotAllowed
-from otpvoice.core.keys import KeyRing, LogId, NumberHasher
 from otpvoice.core.networks import client_network
-from otpvoice.core.phone import Number, parse_allowed_number, parse_number
-from otpvoice.core.profiles import ClientProfile, CodePolicy, check_request, serving_routes
+from otpvoice.core.phone import Number, parse_allowed_number, parse_number, serving_routes
+from otpvoice.core.profiles import ClientProfile, CodePolicy
 from otpvoice.core.requests import (
     CallRequest,
     CheckRequest,
@@ -213,7 +215,7 @@ class Verifications:
         profile = self.profiles[client]
         ttl_s = request.ttl or profile.ttl_s
         margin_s = queue_margin_s(self.policy.min_remaining_life_s, ttl_s)
-        check_request(request, profile, ttl_s - margin_s)
+        request.check_for(profile, ttl_s - margin_s)
         number = parse_allowed_number(request.to, profile.number_rules)
         routes = serving_routes(self.routes, self.route_regions, number.region)
         self._check_route(request.route, routes)
@@ -293,7 +295,7 @@ class Verifications:
         raise error
 
     def _limit_keys(self, number: Number, request: CreateRequest) -> LimitKeys:
-        network = client_network(request.ip)
+        network = client_network(request.ip) if request.ip is not None else None
         hash_attribute = self.number_hasher.hash_attribute
         return LimitKeys(
             prefix_hash=hash_attribute("prefix", number.prefix),
@@ -309,7 +311,8 @@ def _new_call(
 ) -> NewCall:
     locale, flow = (chosen[0], chosen[1].id) if chosen else (None, None)
     bridge = profile.lines.bridges[0]
-    return NewCall(_new_id("call"), route, locale, bridge, profile.lines.shown(bridge), flow)
+    caller_id = profile.lines.caller_id or f"+{bridge}"
+    return NewCall(_new_id("call"), route, locale, bridge, caller_id, flow)
 
 
 def _new_id(prefix: str) -> str:

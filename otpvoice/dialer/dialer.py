@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from otpvoice import logs, tracing
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
-from otpvoice.core.profiles import serving_routes
+from otpvoice.core.phone import serving_routes
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.dialer.maintenance import MaintenanceLoop
 from otpvoice.dialer.placement import CallBuilder, Undialable, next_untried_route, placement_result

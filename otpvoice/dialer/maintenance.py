@@ -10,9 +10,8 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from otpvoice import logs, tracing
-from otpvoice.core.encrypted_fields import decrypt_number
 from otpvoice.core.errors import StoreUnavailable
-from otpvoice.core.keys import DecryptionError, KeyRing, LogId, mask_number
+from otpvoice.core.keys import DecryptionError, KeyRing, LogId, decrypt_number, mask_number
 from otpvoice.core.verification import CallReason, CallStatus, format_utc
 from otpvoice.http_client import Deadlines
 from otpvoice.logs import ErrorBoundary

@@ -5,8 +5,7 @@ from typing import Final
 
 from msgspec import structs
 
-from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech, decrypt_transaction
-from otpvoice.core.keys import KeyRing
+from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech, decrypt_transaction
 from otpvoice.core.speech import Flow, Gate
 from otpvoice.core.transactions import spoken_variables
 from otpvoice.core.verification import CallReason, CallStatus

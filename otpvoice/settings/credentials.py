@@ -6,7 +6,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 from msgspec import structs
 
-from otpvoice.core.keys import RingKey
+from otpvoice.core.written_keys import RingKey
 from otpvoice.setting_types import WHSEC_PREFIX, FieldType, field_type
 from otpvoice.settings.schema import Settings
 

@@ -10,12 +10,12 @@ from typing import Annotated, Final, Literal, TypeVar
 from msgspec import Meta, Struct, structs
 
 from otpvoice import setting_types as types
-from otpvoice.core.keys import RingKey
 from otpvoice.core.limits import CallLimits, ClientLimits, LimitSettings, Quota
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.phone import NumberRules
 from otpvoice.core.profiles import ClientProfile, ReceiptAlgorithm
 from otpvoice.core.verification import RedialReason
+from otpvoice.core.written_keys import RingKey
 from otpvoice.providers.mobtexting.modes import Mode
 from otpvoice.providers.mobtexting.settings import MobtextingSettings
 from otpvoice.sections import Positive, ProviderSection, Seconds, Section, Texts

@@ -9,8 +9,7 @@ from flask.testing import FlaskClient
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY, WEBHOOK_SECRET
 from werkzeug.test import TestResponse
 
-from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech, decrypt_transaction
-from otpvoice.core.keys import KeyRing
+from otpvoice.core.keys import KeyRing, decrypt_number, decrypt_speech, decrypt_transaction
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.settings import Settings, load

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpvoice.core.encrypted_fields import decrypt_speech, encrypt_speech
-from otpvoice.core.keys import CallTokens, DecryptionError, KeyRing, NumberHasher
+from otpvoice.core.keys import (
+    CallTokens,
+    DecryptionError,
+    KeyRing,
+    NumberHasher,
+    decrypt_speech,
+    encrypt_speech,
+)
 
 OLD, NEW, OTHER = (bytes([n]) * 32 for n in (1, 2, 3))
 RING = KeyRing([OLD])

@@ -5,7 +5,6 @@ import re
 import pytest
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech
 from otpvoice.core.errors import (
     FieldError,
     InvalidNumber,
@@ -14,7 +13,7 @@ from otpvoice.core.errors import (
     NumberNotAllowed,
     RateLimited,
 )
-from otpvoice.core.keys import DecryptionError, KeyRing
+from otpvoice.core.keys import DecryptionError, KeyRing, decrypt_number, decrypt_speech
 from otpvoice.core.requests import CallRequest, CheckRequest, CreateRequest
 from otpvoice.core.service import Verifications
 from otpvoice.core.verification import CallStatus

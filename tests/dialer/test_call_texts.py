@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from providers.plivo_samples import CALL_ID, LINE, NUMBER, adapter
 from store.driver import RING
 
-from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
+from otpvoice.core.keys import encrypt_number, encrypt_speech, encrypt_transaction
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.speech import Flow, Gate
 from otpvoice.core.transactions import Transaction

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.encrypted_fields import encrypt_number, encrypt_speech, encrypt_transaction
-from otpvoice.core.keys import KeyRing, NumberHasher
+from otpvoice.core.keys import (
+    KeyRing,
+    NumberHasher,
+    encrypt_number,
+    encrypt_speech,
+    encrypt_transaction,
+)
 from otpvoice.core.phone import Number, region_of
 from otpvoice.core.store_port import Idempotency, LimitKeys, NewCall, NewVerification
 from otpvoice.core.transactions import Transaction

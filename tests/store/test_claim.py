@@ -5,7 +5,7 @@ from redis import Redis
 from store.driver import RAVI, RING, StoreDriver
 from store.new_verifications import CODE
 
-from otpvoice.core.encrypted_fields import decrypt_number, decrypt_speech
+from otpvoice.core.keys import decrypt_number, decrypt_speech
 from otpvoice.core.verification import CallReason, CallStatus
 from otpvoice.store import Keys
 from otpvoice.store.models import Claim

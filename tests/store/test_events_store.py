@@ -13,7 +13,7 @@ from store.driver import RING, StoreDriver, number_identity
 from store.new_verifications import CODE, NUMBERS
 from support.service import ASHA
 
-from otpvoice.core.encrypted_fields import decrypt_number, with_transaction
+from otpvoice.core.keys import decrypt_number, with_transaction
 from otpvoice.core.limits import ClientLimits
 from otpvoice.core.transactions import Transaction
 from otpvoice.core.verification import CallReason, CallStatus, Status, Verification

@@ -7,7 +7,7 @@ from store.driver import RING, StoreDriver
 from store.limit_cases import NO_GAP
 from store.new_verifications import CODE
 
-from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store.models import CallResult, Claim, ReportOutcome

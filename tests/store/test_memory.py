@@ -14,7 +14,7 @@ from store.expiry import wrongly_endless
 from store.new_verifications import CODE, NUMBERS
 from support.service import ENDLESS_KEYS, stored_speech
 
-from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import CallStatus, Verification
 from otpvoice.store import DEFAULTS, Keys

@@ -8,7 +8,7 @@ from store.builders import driver_with_quotas
 from store.driver import RING, StoreDriver
 from store.new_verifications import CODE
 
-from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.lines import CallerLines
 from otpvoice.core.verification import Call, CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult

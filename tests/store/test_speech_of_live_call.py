@@ -4,7 +4,7 @@ import pytest
 from store.driver import RING, StoreDriver
 from store.new_verifications import CODE
 
-from otpvoice.core.encrypted_fields import decrypt_speech
+from otpvoice.core.keys import decrypt_speech
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
 from otpvoice.store.models import CallResult

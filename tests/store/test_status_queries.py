@@ -8,7 +8,7 @@ from store.builders import driver_with_quotas
 from store.driver import RING, StoreDriver
 from support.service import ASHA, BRIDGE
 
-from otpvoice.core.encrypted_fields import decrypt_number
+from otpvoice.core.keys import decrypt_number
 from otpvoice.core.verification import CallReason, CallStatus, Verification
 from otpvoice.store.models import CallResult, ReportOutcome
 

@@ -7,8 +7,7 @@ from store.driver import RAVI, RING, StoreDriver
 from store.new_verifications import CODE
 from store.test_memory import disguises, stored
 
-from otpvoice.core.encrypted_fields import decrypt_transaction
-from otpvoice.core.keys import KeyRing
+from otpvoice.core.keys import KeyRing, decrypt_transaction
 from otpvoice.core.transactions import MAX_PAYEE, Transaction
 from otpvoice.core.verification import EndReason, Status
 from otpvoice.store import Keys

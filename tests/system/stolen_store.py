@@ -20,8 +20,7 @@ from support.valkey import Valkey
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
-from otpvoice.core.encrypted_fields import decrypt_speech
-from otpvoice.core.keys import KeyRing
+from otpvoice.core.keys import KeyRing, decrypt_speech
 from otpvoice.settings import Settings
 from otpvoice.store import TAG
 from otpvoice.store.redis_store import RedisStore
