@@ -17,8 +17,8 @@ from otpvoice.api.docs import DocsViews
 from otpvoice.api.hooks import IDENTITY_SERVERS
 from otpvoice.api.hooks.base import HookCredentials
 from otpvoice.api.hooks.views import Hook, HookViews
+from otpvoice.api.http import Authenticator
 from otpvoice.api.key_presses import KeyViews
-from otpvoice.api.request import Authenticator
 from otpvoice.api.service_status import ServiceViews
 from otpvoice.api.twilio_verify.errors import format_error
 from otpvoice.api.twilio_verify.views import PREFIX, TwilioVerifyViews

@@ -19,8 +19,7 @@ from otpvoice.api.document_requests import (
     document_operation,
     parse_signed,
 )
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse
+from otpvoice.api.http import ApiRequest, ApiResponse
 from otpvoice.api.webhooks import received_callback
 from otpvoice.providers.answering import AnsweringProvider
 from otpvoice.providers.exchange_capture import ExchangeCapture

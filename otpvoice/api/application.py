@@ -23,9 +23,9 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from otpvoice import tracing
 from otpvoice.api.error_responses import ErrorFormat, ErrorResponses
+from otpvoice.api.http import ApiRequest, ApiResponse
 from otpvoice.api.openapi import Operation
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import SECURITY_HEADERS, ApiResponse
+from otpvoice.api.security_headers import SECURITY_HEADERS
 from otpvoice.logs.context import bound_fields, start_request
 from otpvoice.metrics import UNAUTHENTICATED, ApiMetrics, LabeledCounter
 
@@ -199,7 +199,7 @@ class Api(flask.Flask):
     def _before(self) -> None:
         request, rule = _current_request(), flask.request.url_rule
         start_request(request_id=request.id)
-        if rule and not request.has_path_of(rule.rule):
+        if rule and not _is_spelled_as(rule.rule, request.target):
             raise NotFound
 
     def _handle(self, error: Exception) -> flask.Response:
@@ -262,6 +262,20 @@ class Api(flask.Flask):
 def _path_pattern(path: str) -> re.Pattern[str]:
     """Return a pattern for the paths of an operation, with a group for each parameter."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+def _is_spelled_as(route: str, target: str) -> bool:
+    """Return whether the path of a target is spelled exactly as a rule of Flask's router.
+
+    ``//metrics`` and ``/%6detrics`` also match ``/metrics``, so they could bypass a proxy that
+    blocks that path. Escapes are allowed in parameters only.
+    """
+    path = target.partition("?")[0].partition("#")[0] or "/"
+    segments, parts = path.split("/"), route.split("/")
+    return len(segments) == len(parts) and all(
+        part.startswith("<") or part == segment
+        for segment, part in zip(segments, parts, strict=True)
+    )
 
 
 def _current_request() -> ApiRequest:

@@ -9,10 +9,9 @@ from typing import Final
 
 from otpvoice.api import examples
 from otpvoice.api.application import api_endpoint
+from otpvoice.api.http import ApiRequest, ApiResponse
 from otpvoice.api.openapi import CLIENT_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse
-from otpvoice.api.verification_responses import VerificationResponses
+from otpvoice.api.verifications import VerificationResponses
 from otpvoice.core import errors
 from otpvoice.core.requests import NumberCheckRequest, NumberRequest
 

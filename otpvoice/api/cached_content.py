@@ -6,9 +6,8 @@ from typing import Final
 
 from werkzeug.exceptions import PreconditionFailed
 
+from otpvoice.api.http import ApiRequest, ApiResponse
 from otpvoice.api.openapi import ResponseSpec
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse
 
 MAX_AGE_S: Final = 300
 """How long a reader may use the content without asking again."""

@@ -24,9 +24,8 @@ from otpvoice.api.cached_content import (
     CachedContent,
 )
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
+from otpvoice.api.http import JSON, ApiRequest, ApiResponse
 from otpvoice.api.openapi import Operation, ResponseSpec, build_document
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import JSON, ApiResponse
 
 _PAGES: Final = Path(__file__).with_name("pages")
 

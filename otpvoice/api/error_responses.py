@@ -19,8 +19,7 @@ from otpvoice.api.errors import (
     problem_for_http,
     without_limit,
 )
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse, json_response
+from otpvoice.api.http import ApiRequest, ApiResponse, json_response
 from otpvoice.core.errors import OtpvoiceError, RateLimited
 from otpvoice.core.keys import mask_number
 from otpvoice.core.limits import setting_name

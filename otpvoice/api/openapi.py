@@ -22,9 +22,9 @@ from otpvoice.api.errors import (
     UnsupportedMediaType,
 )
 from otpvoice.api.examples import PROBLEM_EXAMPLES
+from otpvoice.api.http import IDEMPOTENCY_KEY
 from otpvoice.api.openapi_events import event_requests
 from otpvoice.api.openapi_schemas import component_schemas
-from otpvoice.api.request import IDEMPOTENCY_KEY
 from otpvoice.core import errors
 from otpvoice.core.requests import RequestBody
 

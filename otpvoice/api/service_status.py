@@ -14,9 +14,8 @@ from otpvoice.api.cached_content import (
     NOT_MODIFIED,
     CachedContent,
 )
+from otpvoice.api.http import JSON, ApiRequest, ApiResponse, json_response
 from otpvoice.api.openapi import Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import JSON, ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.receipts import ReceiptSigner
 from otpvoice.metrics.exposition import CONTENT_TYPE, Exposition

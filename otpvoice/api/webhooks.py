@@ -14,9 +14,8 @@ from otpvoice import tracing
 from otpvoice.api import schemas
 from otpvoice.api.application import ApiEndpoint
 from otpvoice.api.errors import InvalidWebhookSecret, UnreadableBody
+from otpvoice.api.http import ApiRequest, ApiResponse, json_response
 from otpvoice.api.openapi import JSON, PROVIDER_AUTH, Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.core.errors import StoreUnavailable
 from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.logs.context import bind_fields, unbind_fields

@@ -27,7 +27,7 @@ from otpvoice.api.errors import (
     ProblemType,
     build_problem,
 )
-from otpvoice.api.response import SECURITY_HEADERS
+from otpvoice.api.security_headers import SECURITY_HEADERS
 from otpvoice.logs.context import start_request
 
 _LOG = structlog.get_logger(__name__)

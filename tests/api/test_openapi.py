@@ -17,7 +17,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from otpvoice import store as store_package
 from otpvoice.api.errors import BAD_REQUEST, ERROR_CATALOG, INTERNAL_ERROR, PROBLEM_TYPES
-from otpvoice.api.request import IDEMPOTENCY_KEY
+from otpvoice.api.http import IDEMPOTENCY_KEY
 from otpvoice.app import create_app
 from otpvoice.core.phone import E164
 from otpvoice.core.requests import (

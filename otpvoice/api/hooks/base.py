@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from otpvoice.api.json_body import parse_object
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest, parse_object
 from otpvoice.api.schemas import ProblemDocument
 from otpvoice.core.keys import KeyHashes
 

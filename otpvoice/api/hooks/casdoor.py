@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from otpvoice.api.errors import UnreadableBody
 from otpvoice.api.hooks.base import HookMessage, IdentityServer, Members, member
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 20

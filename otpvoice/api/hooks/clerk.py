@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otpvoice.api.hooks.base import HookMessage, Members, member
 from otpvoice.api.hooks.standard_webhooks import StandardWebhookSender, signed_header
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest
 from otpvoice.api.schemas import ProblemDocument
 
 _CODE: Final = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])", re.ASCII)

@@ -7,7 +7,7 @@ from typing import Final
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from otpvoice.api.hooks.base import HookCredentials, IdentityServer
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest
 
 _SIGNATURE: Final = re.compile(r"(?<![^\s,])v1,[A-Za-z0-9+/]{43}=")
 """HMAC-SHA256 in base64. The standard separates several by spaces, Supabase by comma and space."""

@@ -17,9 +17,8 @@ from otpvoice.api.errors import (
     without_limit,
 )
 from otpvoice.api.hooks.base import HookCredentials, HookMessage, IdentityServer
+from otpvoice.api.http import ApiRequest, ApiResponse, Principal, json_response
 from otpvoice.api.openapi import JSON, Operation, ResponseSpec
-from otpvoice.api.request import ApiRequest, Principal
-from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.api.schemas import ProblemDocument
 from otpvoice.core.errors import InvalidNumber, InvalidRequest, NotFound, OtpvoiceError, RateLimited
 from otpvoice.core.keys import mask_number

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from otpvoice.api.hooks.base import HookCredentials, HookMessage, IdentityServer, Members, member
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest
 
 _HEADER: Final = "ZITADEL-Signature"
 _TOLERANCE_S: Final = 300

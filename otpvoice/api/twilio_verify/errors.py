@@ -9,8 +9,7 @@ from msgspec import UNSET, Struct
 
 from otpvoice.api import schemas
 from otpvoice.api.errors import SEE_ALL_PATHS
-from otpvoice.api.request import ApiRequest
-from otpvoice.api.response import ApiResponse, json_response
+from otpvoice.api.http import ApiRequest, ApiResponse, json_response
 from otpvoice.core.verification import Status
 
 _INVALID_PARAMETER: Final = (400, 60200)

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from otpvoice.api.errors import Unauthorized, UnreadableBody, UnsupportedMediaType
-from otpvoice.api.request import ApiRequest
+from otpvoice.api.http import ApiRequest
 from otpvoice.core.errors import InvalidRequest
 
 FORM: Final = "application/x-www-form-urlencoded"

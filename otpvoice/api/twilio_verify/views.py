@@ -6,9 +6,8 @@ from typing import Final
 
 from otpvoice.api.application import api_endpoint
 from otpvoice.api.errors import Unauthorized
+from otpvoice.api.http import ApiRequest, ApiResponse, Principal, json_response
 from otpvoice.api.openapi import Operation
-from otpvoice.api.request import ApiRequest, Principal
-from otpvoice.api.response import ApiResponse, json_response
 from otpvoice.api.twilio_verify.attempts import Attempt, AttemptFilter, AttemptPage, Summary
 from otpvoice.api.twilio_verify.by_name import VerificationsByName, parse_name
 from otpvoice.api.twilio_verify.parameters import (

@@ -1,81 +1,17 @@
-"""JSON bodies of requests: strict JSON, and the members that an operation knows."""
+"""What is wrong with the members of a request's body, in the words of its schema."""
 
-import json
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NoReturn, TypeVar, get_args
+from typing import Any, get_args
 
 import msgspec
 
-from otpvoice.api.errors import UnreadableBody
-from otpvoice.core.errors import FieldError, InvalidRequest
+from otpvoice.core.errors import FieldError
 from otpvoice.core.requests import RequestBody
 
-_Body = TypeVar("_Body", bound=RequestBody)
 
-
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """Parse a JSON object (RFC 8259) whose members are unique (RFC 7493).
-
-    Raises:
-        UnreadableBody: it is something else.
-    """
-    try:
-        value = _JSON_DECODER.decode(raw.decode("utf-8"))
-    except UnicodeError as error:
-        raise UnreadableBody("The body is not UTF-8.") from error
-    except RecursionError as error:
-        raise UnreadableBody("The body is nested too deeply.") from error
-    except json.JSONDecodeError as error:
-        raise UnreadableBody(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from error
-    except ValueError as error:  # a number with thousands of digits
-        raise UnreadableBody("The body contains a number that is too large.") from error
-    if not isinstance(value, dict):
-        raise UnreadableBody("The body must be a JSON object.")
-    return value
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise UnreadableBody("The body contains the same member twice.")
-    for name, value in pairs:
-        name.encode()  # raises UnicodeError for a lone surrogate, which JSON permits
-        if isinstance(value, str):
-            value.encode()
-    return members
-
-
-def _reject_constant(word: str) -> NoReturn:
-    raise UnreadableBody(f"The body is not JSON: {word} is not a JSON value.")
-
-
-_JSON_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique_members, parse_constant=_reject_constant
-)
-
-
-def parse_members(members: dict[str, Any], body_type: type[_Body]) -> _Body:
-    """Return the members as a body of this type.
-
-    Raises:
-        InvalidRequest: a member is unknown, missing or invalid.
-    """
-    try:
-        body = msgspec.convert(members, body_type)
-        errors = body.field_errors()
-    except msgspec.ValidationError:
-        errors = _type_errors(members, body_type)
-    if errors:
-        detail = "; ".join(f"{each.pointer} {each.detail}" for each in errors) + "."
-        raise InvalidRequest(detail, errors)
-    return body
-
-
-def _type_errors(
+def type_errors(
     members: Mapping[str, Any], body_type: type[RequestBody], parent: str = ""
 ) -> list[FieldError]:
     """Return the unknown members; if there is none, those that are missing or of another type.
@@ -98,7 +34,7 @@ def _type_errors(
         except msgspec.ValidationError:
             nested = _object_type(field.type)
             if nested and isinstance(members[name], dict):
-                errors += _type_errors(members[name], nested, pointer)
+                errors += type_errors(members[name], nested, pointer)
             else:
                 errors.append(FieldError(pointer, f"must be {_describe(field.type, nested)}"))
     return errors

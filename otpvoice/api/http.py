@@ -1,17 +1,19 @@
-"""The API's requests: caller, strict JSON body, and what the response reports about them.
+"""The API's requests and responses: caller, strict JSON, and what the log says about a request.
 
 A client sends its API key and can access all of its verifications. An app sends the client token of
 one verification: it can read, check, call and cancel that one. The app sees the number masked and
 does not see which limit refused a request. Both are Bearer credentials (RFC 6750, section 2.1).
 """
 
+import json
 import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from io import BytesIO
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
@@ -21,8 +23,8 @@ from werkzeug.wrappers import Request
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
-from otpvoice.api.json_body import parse_members, parse_object
-from otpvoice.core.errors import NotFound, TokenInvalid
+from otpvoice.api.member_errors import type_errors
+from otpvoice.core.errors import InvalidRequest, NotFound, TokenInvalid
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.requests import RequestBody
 from otpvoice.logs.context import bind_fields
@@ -34,7 +36,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 """The start of a request target in absolute form (RFC 9112, section 3.2.2)."""
 
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 
 _Body = TypeVar("_Body", bound=RequestBody)
 
@@ -129,19 +131,6 @@ class ApiRequest:
         value: str = self.environ.get(_environ_name(name), "")
         return value
 
-    def has_path_of(self, route: str) -> bool:
-        """Return whether the path is spelled exactly as a rule of Flask's router.
-
-        ``//metrics`` and ``/%6detrics`` also match ``/metrics``, so they could bypass a proxy that
-        blocks that path. Escapes are allowed in parameters only.
-        """
-        path = self.target.partition("?")[0].partition("#")[0] or "/"
-        segments, parts = path.split("/"), route.split("/")
-        return len(segments) == len(parts) and all(
-            part.startswith("<") or part == segment
-            for segment, part in zip(segments, parts, strict=True)
-        )
-
     @cached_property
     def body(self) -> bytes:
         """The whole body.
@@ -186,7 +175,7 @@ class ApiRequest:
             return parse_members({}, body_type)
         if (self.header("Content-Encoding") or "identity").lower() != "identity":
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
-        if self.header("Content-Type") != _JSON and self.wsgi.mimetype != _JSON:
+        if self.header("Content-Type") != JSON and self.wsgi.mimetype != JSON:
             raise UnsupportedMediaType("Send the body as Content-Type: application/json.")
         return parse_members(parse_object(raw), body_type)
 
@@ -195,6 +184,72 @@ class ApiRequest:
 def _environ_name(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+
+
+# JSON bodies --------------------------------------------------------------------------------------
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object (RFC 8259) whose members are unique (RFC 7493).
+
+    Raises:
+        UnreadableBody: it is something else.
+    """
+    try:
+        value = _JSON_DECODER.decode(raw.decode("utf-8"))
+    except UnicodeError as error:
+        raise UnreadableBody("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise UnreadableBody("The body is nested too deeply.") from error
+    except json.JSONDecodeError as error:
+        raise UnreadableBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from error
+    except ValueError as error:  # a number with thousands of digits
+        raise UnreadableBody("The body contains a number that is too large.") from error
+    if not isinstance(value, dict):
+        raise UnreadableBody("The body must be a JSON object.")
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise UnreadableBody("The body contains the same member twice.")
+    for name, value in pairs:
+        name.encode()  # raises UnicodeError for a lone surrogate, which JSON permits
+        if isinstance(value, str):
+            value.encode()
+    return members
+
+
+def _reject_constant(word: str) -> NoReturn:
+    raise UnreadableBody(f"The body is not JSON: {word} is not a JSON value.")
+
+
+_JSON_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_reject_constant
+)
+
+
+def parse_members(members: dict[str, Any], body_type: type[_Body]) -> _Body:
+    """Return the members as a body of this type.
+
+    Raises:
+        InvalidRequest: a member is unknown, missing or invalid.
+    """
+    try:
+        body = msgspec.convert(members, body_type)
+        errors = body.field_errors()
+    except msgspec.ValidationError:
+        errors = type_errors(members, body_type)
+    if errors:
+        detail = "; ".join(f"{each.pointer} {each.detail}" for each in errors) + "."
+        raise InvalidRequest(detail, errors)
+    return body
+
+
+# Credentials --------------------------------------------------------------------------------------
 
 
 class Authenticator:
@@ -239,3 +294,21 @@ class Authenticator:
             raise TokenInvalid("The client of this token no longer exists.")
         bind_fields(app=True)
         return Principal(client, verification_id)
+
+
+# Responses ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ApiResponse:
+    """A response of a view."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_response(body: Any, status: int = 200, content_type: str = JSON) -> ApiResponse:
+    """Return a response with ``body`` encoded as JSON."""
+    return ApiResponse(msgspec.json.encode(body), status, content_type)

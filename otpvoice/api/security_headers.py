@@ -1,13 +1,8 @@
-"""The API's responses, and the headers that every response has."""
+"""The headers that every response has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
-
-import msgspec
-
-JSON: Final = "application/json"
+from typing import Final
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -26,18 +21,3 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 A response is data. Browsers must not cache it, frame it, load anything from it, or interpret it as
 another type. Other origins can read it only as CORS allows.
 """
-
-
-@dataclass(slots=True)
-class ApiResponse:
-    """A response of a view."""
-
-    body: bytes = b""
-    status: int = 200
-    content_type: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def json_response(body: Any, status: int = 200, content_type: str = JSON) -> ApiResponse:
-    """Return a response with ``body`` encoded as JSON."""
-    return ApiResponse(msgspec.json.encode(body), status, content_type)
