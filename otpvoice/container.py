@@ -23,7 +23,7 @@ from otpvoice.core.verification import Verification
 from otpvoice.dialer.dialer import BackgroundTask, Dialer, DialingRules
 from otpvoice.dialer.dispatcher import MAX_IN_FLIGHT, Endpoint, EventDispatcher
 from otpvoice.http_client import HttpClient, parse_proxy
-from otpvoice.metrics import DialerMetrics, LabeledCounter, StoreMetrics, event_counter
+from otpvoice.metrics import DialerMetrics, LabeledCounter, event_counter
 from otpvoice.metrics.exposition import Exposition, MetricsServer, dropped_lines_counter
 from otpvoice.providers.adapters import build_provider
 from otpvoice.providers.base import Provider
@@ -39,6 +39,7 @@ from otpvoice.settings.routing import (
 )
 from otpvoice.store.admin import AdminStore
 from otpvoice.store.discovery import TIMEOUT_S, address_of, connect
+from otpvoice.store.functions import StoreMetrics
 from otpvoice.store.outage_log import OutageLog
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore

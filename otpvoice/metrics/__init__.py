@@ -21,7 +21,6 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from otpvoice.core.limits import LIMITS
-from otpvoice.core.verification import CallStatus, Status
 
 LabeledCounter = Callable[..., Counter]
 """Returns the counter for label values."""
@@ -34,16 +33,11 @@ _CALLBACK_OUTCOMES: Final = (
     *("applied", "late", "seen", "early", "no_call", "several", "clock"),
     *("progress", "unauthorized", "invalid_request"),
 )
-_REPORTED_STATUSES: Final = frozenset({"answered", "busy", "no_answer", "failed"})
 _BREAKER_SCOPES: Final = {
     "conversion_breaker": ("area", "region", "client"),
     "wrong_code_breaker": ("service",),
 }
 _RESPONSE_BUCKETS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-_STORE_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
-_DIAL_DELAY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 120)
-_RESULT_BUCKETS: Final = (1, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180)
-_APPROVAL_BUCKETS: Final = (10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 _PLACEMENT_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 13)
 
 
@@ -114,79 +108,6 @@ class ApiMetrics:
         start_series(self.checks, clients, ("right", "wrong", "replayed"))
         start_series(self.refusals, clients, LIMITS)
         start_series(self.callbacks, _CALLBACK_OUTCOMES)
-
-
-class StoreMetrics:
-    """The store's functions: their duration, and the changes that they made.
-
-    A create cancels a call, a sweep expires one, a callback ends one: only the function knows. It
-    returns its changes with its reply (``count()`` in ``_base.lua``), and the process that ran it
-    counts them.
-
-    Args:
-        registry: exposes the metrics.
-        clients: names in the settings; their series start at 0.
-        routes: names in the settings; their series start at 0.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry | None = None,
-        clients: Sequence[str] = (),
-        routes: Sequence[str] = (),
-    ) -> None:
-        about = "Round trips to the store."
-        self._durations = histogram(registry, "store_duration", about, _STORE_BUCKETS, "rule")
-        self.failures = counter(registry, "store_failures", "Functions without a reply.", "rule")
-        about = "Calls that reached a status."
-        self._calls = counter(registry, "calls", about, "route", "status")
-        about = "Calls after one that did not reach the user."
-        self._redials = counter(registry, "redials", about, "route")
-        about = "Verifications that ended."
-        self._ended = counter(registry, "verifications_ended", about, "client", "status")
-        about = "Calls whose receiver pressed the key that denies having asked for them."
-        self._denials = counter(registry, "denials", about, "client")
-        about = "Time from a call's due time to its request to the provider."
-        self._dial_delays = histogram(
-            registry, "call_dial_delay", about, _DIAL_DELAY_BUCKETS, "route"
-        )
-        about = "Time from a call's request to the provider to the report of its end."
-        self._results = histogram(
-            registry, "call_result", about, _RESULT_BUCKETS, "route", "status"
-        )
-        about = "Time from create to approval."
-        self._approvals = histogram(registry, "approval", about, _APPROVAL_BUCKETS, "client")
-        about = "Calls that rang, by caller line."
-        self._lines = counter(registry, "line_calls", about, "line", "outcome")
-        self._counters: dict[str, Callable[..., None]] = {
-            "call": self._count_call,
-            "dialed": lambda route, late: self._dial_delays(route).observe(int(late) / 1000),
-            "redial": lambda route: self._redials(route).inc(),
-            "verification": self._count_end,
-            "line": lambda line, outcome: self._lines(line, outcome).inc(),
-            "denial": lambda client: self._denials(client).inc(),
-        }
-        start_series(self._redials, routes)
-        start_series(self._calls, routes, {*CallStatus} - {CallStatus.DIALING})
-        start_series(self._ended, clients, {*Status} - {Status.PENDING})
-        start_series(self._denials, clients)
-
-    def observe_function(self, function: str, seconds: float, changes: Sequence[bytes]) -> None:
-        """Time a function, and count the changes that it returned."""
-        self._durations(function).observe(seconds)
-        for change in changes:
-            kind, *words = change.decode().split(" ", 3)
-            self._counters[kind](*words)
-
-    def _count_call(self, route: str, status: str, ms_since_sent: str) -> None:
-        self._calls(route, status).inc()
-        if ms_since_sent and status in _REPORTED_STATUSES:
-            self._results(route, status).observe(int(ms_since_sent) / 1000)
-
-    def _count_end(self, status: str, age_ms: str, client: str) -> None:
-        self._ended(client, status).inc()
-        if status == Status.APPROVED:
-            self._approvals(client).observe(int(age_ms) / 1000)
 
 
 class DialerMetrics:

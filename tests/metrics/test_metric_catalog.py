@@ -22,12 +22,12 @@ from otpvoice.metrics import (
     ApiMetrics,
     DialerMetrics,
     EventOutcome,
-    StoreMetrics,
     event_counter,
 )
 from otpvoice.metrics.exposition import Exposition, dropped_lines_counter
 from otpvoice.providers.base import PlacementOutcome
 from otpvoice.store.admin import AdminStore
+from otpvoice.store.functions import StoreMetrics
 from otpvoice.store.models import ReportOutcome
 from otpvoice.store.stats import StoreGauges
 

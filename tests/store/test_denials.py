@@ -13,8 +13,8 @@ from support.service import ASHA
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallReason, CallStatus, EndReason, Status
-from otpvoice.metrics import StoreMetrics
 from otpvoice.store import Keys
+from otpvoice.store.functions import StoreMetrics
 from otpvoice.store.models import Claim, ReportOutcome
 from otpvoice.store.speech_models import KeyOutcome, KeyPress
 

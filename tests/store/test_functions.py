@@ -12,10 +12,10 @@ from support.service import ASHA
 from otpvoice.core.limits import NO_LIMITS, ClientLimits
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus, Status
-from otpvoice.metrics import StoreMetrics
 from otpvoice.store import UnreadableRecord
 from otpvoice.store.admin import AdminStore, NumberIdentity
 from otpvoice.store.export import ExportSelection
+from otpvoice.store.functions import StoreMetrics
 from otpvoice.store.newest import ListFilter
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
