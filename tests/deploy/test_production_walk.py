@@ -45,9 +45,10 @@ def guide_commands() -> tuple[str, str]:
     assert len(optional) == 2
     event_url = 'event_url = "https://login.example.com/events"'
     first = f"""set -eu
+began=$EPOCHSECONDS
 cd /root/source
 {blocks(install, "systemd")}
-declare -p home store_host store > /root/variables
+declare -p began home store_host store > /root/variables
 exec unshare --net /bin/bash /root/source/walk-on.sh
 """
     second = f"""set -eu
@@ -73,7 +74,7 @@ key=$(grep -o 'ovk_[A-Za-z0-9_-]*' /root/stderr)
 /usr/bin/python3 check.py "$key"
 {practice_look.replace("curl -s", "curl -sf")} > /dev/null
 {practice_ends}
-sleep 2
+timeout 60 sh -c "until curl -sf http://127.0.0.1:8000/healthz; do sleep 0.1; done" > /dev/null
 cat /root/doctor
 echo "--- readable by others"
 cat $home/secrets/* | tr ':' '\\n' > /run/secrets-to-find
@@ -83,7 +84,7 @@ exec 3< /run/long-secrets
 cp readable.py /usr/local/lib/
 rm /run/secrets-to-find /run/long-secrets
 setpriv --reuid=65534 --regid=65534 --clear-groups \
-  /usr/bin/python3 /usr/local/lib/readable.py {SEARCHED}
+  /usr/bin/python3 /usr/local/lib/readable.py $began {SEARCHED}
 """
     return first, second
 

@@ -1,6 +1,7 @@
 """Print every file and process entry that this user can read and that has one of the secrets.
 
-Arguments: a file with the secrets, one a line, open as descriptor 3; roots to search.
+Arguments: the time from which on files were written, in seconds of the epoch; roots to search.
+Descriptor 3 has the secrets, one a line. A file that nobody touched since then holds none.
 """
 
 import os
@@ -13,10 +14,11 @@ def files(root: str) -> list[str]:
     return [f"{folder}/{name}" for folder, _, names in os.walk(root) for name in names]
 
 
-def content(path: str) -> bytes:
-    """Return what this user can read of it."""
+def content(path: str, since: int) -> bytes:
+    """Return what this user can read of it, if it was touched since then."""
     try:
-        return Path(path).read_bytes() if Path(path).is_file() else b""
+        is_new = Path(path).is_file() and Path(path).stat().st_ctime >= since
+        return Path(path).read_bytes() if is_new else b""
     except OSError:
         return b""
 
@@ -24,12 +26,13 @@ def content(path: str) -> bytes:
 with os.fdopen(3, "rb") as listed:
     secrets = listed.read().split()
 assert len(secrets) > 5, "no secrets to look for"
-paths = [path for root in sys.argv[1:] for path in files(root)]
+since, *roots = sys.argv[1:]
+paths = [path for root in roots for path in files(root)]
 for process in Path("/proc").glob("[0-9]*"):
     paths += [str(process / name) for name in ("cmdline", "environ")]
 looked = 0
 for path in paths:
-    data = content(path)
+    data = content(path, int(since))
     looked += bool(data)
     for number, secret in enumerate(secrets):
         if secret in data:
