@@ -1,9 +1,9 @@
 """The shipped alerts: each fires for its outage only, and in one installation only."""
 
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from metrics.promtool import fires
+from metrics.promtool import Observation, firing
 
 ALL_CLOSED, ONE_CLOSED, REFUSED, UNCLEAR = (
     "OtpvoiceAllRoutesClosed",
@@ -44,58 +44,12 @@ def denials(each: str, ended: str, other: str = "0x80") -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("series", "expected"),
-    [
-        pytest.param(denials("0x20 0+1x60", "0x20 0+2x60"), True, id="a wave"),
-        pytest.param(denials("0x20 2x60", "0x20 0+2x60"), False, id="a few"),
-        pytest.param(denials("0x20 0+1x60", "0x20 0+200x60"), False, id="few of very many"),
-        pytest.param(denials("0x80", "0+2x80", "0x20 0+1x60"), False, id="none that ended here"),
-    ],
-)
-def test_alert_of_denials_fires_for_a_wave_only(
-    tmp_path: Path, series: dict[str, str], expected: bool
-) -> None:
-    """By client: its logins are attacked."""
-    assert fires(tmp_path, "OtpvoiceDenials", series, "15m") is expected
-
-
-@pytest.mark.parametrize(
-    ("values", "at", "expected"),
-    [("1x200", "40m", True), ("1x200", "20m", False), ("1x100 0x100", "40m", False)],
-    ids=["weak", "just now", "answered again"],
-)
-def test_alert_of_a_weak_line_fires_after_half_an_hour(
-    tmp_path: Path, values: str, at: str, expected: bool
-) -> None:
-    """For this line, whichever process shows it."""
-    series = {
+def weak_line(values: str) -> dict[str, str]:
+    """Return the series of a line as two processes show it."""
+    return {
         f'otpvoice_line_weak{{line="918068280000", instance="{instance}"}}': values
         for instance in ("api", "dialer")
     }
-    assert fires(tmp_path, "OtpvoiceCallerLineWeak", series, at) is expected
-
-
-@pytest.mark.parametrize(
-    ("alert", "series", "at", "expected"),
-    [
-        pytest.param(ALL_CLOSED, closed("1x80", "1x80"), "2m", True, id="all closed"),
-        pytest.param(ALL_CLOSED, closed("1x80", "1x80"), "30s", False, id="just closed"),
-        pytest.param(ALL_CLOSED, closed("1x80", "0x80"), "15m", False, id="one is open"),
-        pytest.param(ALL_CLOSED, closed("1x2 0x80", "1x80"), "15m", False, id="one opened again"),
-        pytest.param(ONE_CLOSED, closed("1x80", "0x80"), "4m", True, id="one closed"),
-        pytest.param(ONE_CLOSED, closed("0x80", "0x80"), "15m", False, id="all open"),
-        pytest.param(REFUSED, requests("0+1x240", refused="0+1x240"), "45m", True, id="half"),
-        pytest.param(REFUSED, requests("0+9x240", refused="0+1x240"), "45m", False, id="a tenth"),
-        pytest.param(REFUSED, requests("0x240", refused="0x20 3x220"), "45m", False, id="few"),
-        pytest.param(UNCLEAR, requests("0+1x240", ambiguous="0+1x240"), "30m", True, id="unclear"),
-    ],
-)
-def test_route_alert_fires_for_its_outage_only(
-    tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
-) -> None:
-    """``promtool test rules`` evaluates the alert."""
-    assert fires(tmp_path, alert, series, at) is expected
 
 
 NO_API, PROCESS_DOWN, NO_DIALER = "OtpvoiceNoApi", "OtpvoiceProcessDown", "OtpvoiceNoDialer"
@@ -127,21 +81,62 @@ API_DOWN = installation("production", "1x8 0x72", "2x80")
 DIALERS_DOWN = installation("production", "1x80", "2x8 0x72")
 
 
-@pytest.mark.parametrize(
-    ("alert", "series", "at", "expected"),
-    [
-        pytest.param(NO_API, API_DOWN, "6m", True, id="a dialer hides nothing"),
-        pytest.param(NO_API, API_DOWN | STAGING, "6m", True, id="staging hides no API"),
-        pytest.param(NO_API, API_DOWN, "3m", False, id="API just down"),
-        pytest.param(NO_API, WORKING | STAGING, "15m", False, id="APIs up"),
-        pytest.param(PROCESS_DOWN, API_DOWN, "15m", True, id="process down"),
-        pytest.param(PROCESS_DOWN, WORKING | {'up{job="other"}': "0x80"}, "15m", False, id="other"),
-        pytest.param(NO_DIALER, DIALERS_DOWN | STAGING, "6m", True, id="staging hides no dialer"),
-        pytest.param(NO_DIALER, WORKING | STAGING, "15m", False, id="dialers up"),
-    ],
-)
-def test_outage_of_one_installation_fires(
-    tmp_path: Path, alert: str, series: dict[str, str], at: str, expected: bool
-) -> None:
-    """Neither the other processes nor another installation keep an outage silent."""
-    assert fires(tmp_path, alert, series, at) is expected
+class Case(NamedTuple):
+    """An observation, and whether its alert fires."""
+
+    observation: Observation
+    fires: bool
+
+
+def case(alert: str, series: dict[str, str], at: str, fires: bool) -> Case:
+    """Return a case."""
+    return Case(Observation(alert, series, at), fires)
+
+
+DENIALS, WEAK = "OtpvoiceDenials", "OtpvoiceCallerLineWeak"
+CASES = {
+    # By client: its logins are attacked.
+    "a wave of denials": case(DENIALS, denials("0x20 0+1x60", "0x20 0+2x60"), "15m", True),
+    "a few denials": case(DENIALS, denials("0x20 2x60", "0x20 0+2x60"), "15m", False),
+    "few of very many": case(DENIALS, denials("0x20 0+1x60", "0x20 0+200x60"), "15m", False),
+    "none that ended here": case(DENIALS, denials("0x80", "0+2x80", "0x20 0+1x60"), "15m", False),
+    # Of a line, whichever process shows it: after half an hour.
+    "weak line": case(WEAK, weak_line("1x200"), "40m", True),
+    "line just weak": case(WEAK, weak_line("1x200"), "20m", False),
+    "line answered again": case(WEAK, weak_line("1x100 0x100"), "40m", False),
+    # Of routes.
+    "all closed": case(ALL_CLOSED, closed("1x80", "1x80"), "2m", True),
+    "all just closed": case(ALL_CLOSED, closed("1x80", "1x80"), "30s", False),
+    "one is open": case(ALL_CLOSED, closed("1x80", "0x80"), "15m", False),
+    "one opened again": case(ALL_CLOSED, closed("1x2 0x80", "1x80"), "15m", False),
+    "one closed": case(ONE_CLOSED, closed("1x80", "0x80"), "4m", True),
+    "all open": case(ONE_CLOSED, closed("0x80", "0x80"), "15m", False),
+    "half refused": case(REFUSED, requests("0+1x240", refused="0+1x240"), "45m", True),
+    "a tenth refused": case(REFUSED, requests("0+9x240", refused="0+1x240"), "45m", False),
+    "few refused": case(REFUSED, requests("0x240", refused="0x20 3x220"), "45m", False),
+    "unclear": case(UNCLEAR, requests("0+1x240", ambiguous="0+1x240"), "30m", True),
+    # Of one installation: neither its other processes nor another one keep it silent.
+    "a dialer hides no API": case(NO_API, API_DOWN, "6m", True),
+    "staging hides no API": case(NO_API, API_DOWN | STAGING, "6m", True),
+    "API just down": case(NO_API, API_DOWN, "3m", False),
+    "APIs up": case(NO_API, WORKING | STAGING, "15m", False),
+    "process down": case(PROCESS_DOWN, API_DOWN, "15m", True),
+    "another job's process down": case(
+        PROCESS_DOWN, WORKING | {'up{job="other"}': "0x80"}, "15m", False
+    ),
+    "staging hides no dialer": case(NO_DIALER, DIALERS_DOWN | STAGING, "6m", True),
+    "dialers up": case(NO_DIALER, WORKING | STAGING, "15m", False),
+}
+
+
+@pytest.fixture(scope="module")
+def fired(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """``promtool test rules`` evaluates the alerts of all cases."""
+    observations = {name: each.observation for name, each in CASES.items()}
+    return firing(tmp_path_factory.mktemp("alerts"), observations)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_alert_fires_for_its_outage_only(name: str, fired: set[str]) -> None:
+    """And in one installation only."""
+    assert (name in fired) is CASES[name].fires

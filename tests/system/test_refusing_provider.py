@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from metrics.promtool import fires
+from metrics.promtool import Observation, firing
 from metrics.scrape import Scrape, scrape
 from support.processes import free_port, wait_until
 from support.stack import Stack, running_service
@@ -164,7 +164,8 @@ def test_alert_fires_on_the_scraped_series(
         for sample in scrape(url).samples
         if sample.name == "otpvoice_route_closed"
     }
-    assert fires(tmp_path, "OtpvoiceAllRoutesClosed", series, "2m")
+    closed = {"closed": Observation("OtpvoiceAllRoutesClosed", series, "2m")}
+    assert firing(tmp_path, closed) == {"closed"}
 
 
 def test_routes_open_again_when_the_provider_accepts(
