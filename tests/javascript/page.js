@@ -7,4 +7,7 @@ window.events = []
 for (const type of types) {
   document.addEventListener(type, ({ detail }) => window.events.push({ type, detail }))
 }
-window.start = (verification) => document.querySelector('otpvoice-code').start(verification)
+window.start = (verification) => {
+  window.events.length = 0
+  document.querySelector('otpvoice-code').start(verification)
+}

@@ -175,24 +175,25 @@ def test_incomplete_code_is_not_sent(visit: Visit) -> None:
     assert not [each for each in sent if each.endswith("/checks")]
 
 
-@pytest.mark.parametrize("text", ["Your code is 482 913.", "४८२-९१३", "482913"])
-def test_pasted_text_becomes_code(visit: Visit, text: str) -> None:
+PASTE = """
+(text) => {
+  const clipboardData = new DataTransfer()
+  clipboardData.setData('text', text)
+  const field = document.querySelector('otpvoice-code').shadowRoot.activeElement
+  const paste = new ClipboardEvent('paste', { clipboardData, cancelable: true })
+  if (field.dispatchEvent(paste)) field.value = text
+}
+"""
+
+
+def test_pasted_text_becomes_code(visit: Visit) -> None:
     """The user presses Confirm."""
-    visit.start()
-    field = visit.page.get_by_role("textbox")
-    expect(field).to_be_focused()
-    visit.page.evaluate(
-        """(text) => {
-          const clipboardData = new DataTransfer()
-          clipboardData.setData('text', text)
-          const field = document.querySelector('otpvoice-code').shadowRoot.activeElement
-          const paste = new ClipboardEvent('paste', { clipboardData, cancelable: true })
-          if (field.dispatchEvent(paste)) field.value = text
-        }""",
-        text,
-    )
-    visit.press("Confirm")
-    visit.wait_for("approved")
+    for text in ("Your code is 482 913.", "४८२-९१३", "482913"):
+        visit.start()
+        expect(visit.page.get_by_role("textbox")).to_be_focused()
+        visit.page.evaluate(PASTE, text)
+        visit.press("Confirm")
+        visit.wait_for("approved")
 
 
 def test_check_without_response_keeps_its_receipt(visit: Visit, browsing: BrowserSession) -> None:
@@ -253,27 +254,31 @@ HIDE = """
 }
 """
 """What a browser does with a page in the background; without a window, it never does."""
-SLEEP = "(delay) => new Promise((resolve) => setTimeout(resolve, delay))"
 REMOVE = "() => { window.kept ??= document.querySelector('otpvoice-code'); kept.remove() }"
 RETURN = "() => document.querySelector('main').append(kept)"
 
 
-@pytest.mark.parametrize(
-    ("stop", "go_on"), [(f"() => ({HIDE})(true)", f"() => ({HIDE})(false)"), (REMOVE, RETURN)]
-)
-def test_hidden_page_or_removed_element_stops_polling(visit: Visit, stop: str, go_on: str) -> None:
-    """It goes on at once when the page is visible, or the element returns."""
-    visit.start()
-    visit.expect_text("The code is valid for")
-    visit.page.evaluate(stop)
-    visit.page.evaluate(SLEEP, 300)  # until a poll that had begun is over
-    polled: list[str] = []
-    visit.page.on("request", lambda request: polled.append(request.url))
-    visit.page.evaluate(SLEEP, 2500)
-    assert polled == []
-    visit.client.cancel(visit.verification_id)
-    visit.page.evaluate(go_on)
-    visit.expect_text("This verification was cancelled.")
+FETCH = "() => fetch('page.css').then(() => undefined)"
+
+
+def test_hidden_page_or_removed_element_stops_polling(visit: Visit, pages: str) -> None:
+    """For a minute. It goes on at once when the page is visible, or the element returns."""
+    visit.page.clock.install()
+    requested: list[str] = []
+    visit.page.on("request", lambda request: requested.append(request.url))
+    hide_and_show = (f"() => ({HIDE})(true)", f"() => ({HIDE})(false)")
+    for stop, go_on in (hide_and_show, (REMOVE, RETURN)):
+        visit.start()
+        visit.expect_text("The code is valid for")
+        visit.page.evaluate(stop)
+        visit.page.evaluate(FETCH)  # a poll that had begun is before it
+        requested.clear()
+        visit.page.clock.fast_forward(60_000)
+        visit.page.evaluate(FETCH)
+        assert requested == [f"{pages}/page.css"]
+        visit.client.cancel(visit.verification_id)
+        visit.page.evaluate(go_on)
+        expect(visit.page.get_by_text("This verification was cancelled.")).to_be_visible()
 
 
 def test_element_is_legible_on_every_screen(visit: Visit) -> None:
@@ -289,11 +294,11 @@ def test_element_is_legible_on_every_screen(visit: Visit) -> None:
         visit.set_attribute("boxes", "")
 
 
-@pytest.mark.parametrize(("preference", "count"), [("reduce", 0), ("no-preference", 1)])
-def test_phone_rings_unless_motion_is_reduced(visit: Visit, preference: str, count: int) -> None:
-    visit.page.emulate_media(reduced_motion=preference)  # type: ignore[arg-type]  # of two words
+def test_phone_rings_unless_motion_is_reduced(visit: Visit) -> None:
     visit.start()
     visit.dialer.place()
     visit.expect_text("Please answer the call")
     running = "() => document.querySelector('otpvoice-code').shadowRoot.getAnimations().length"
-    assert visit.page.evaluate(running) == count
+    assert visit.page.evaluate(running) == 0
+    visit.page.emulate_media(reduced_motion="no-preference")
+    assert visit.page.evaluate(running) == 1
