@@ -18,19 +18,18 @@ from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
 import msgspec
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request
-from werkzeug.wsgi import get_content_length, get_input_stream
+from werkzeug.wsgi import get_content_length
 
 from otpvoice.api.errors import Forbidden, Unauthorized, UnreadableBody, UnsupportedMediaType
 from otpvoice.api.member_errors import type_errors
+from otpvoice.api.streamed_body import MAX_BODY_BYTES, read_stream
 from otpvoice.core.errors import InvalidRequest, NotFound, TokenInvalid
 from otpvoice.core.keys import ClientTokens, KeyHashes
 from otpvoice.core.requests import RequestBody
 from otpvoice.logs.context import bind_fields
 from otpvoice.logs.redaction import is_kept_whole
 
-MAX_BODY_BYTES: Final = 16 * 1024
 IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _SCHEME_AND_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
@@ -63,6 +62,7 @@ class ApiRequest:
 
     __slots__ = (
         "__dict__",
+        "_body",
         "environ",
         "id",
         "limit",
@@ -93,6 +93,7 @@ class ApiRequest:
         """The result as one word, for metrics."""
         self.limit = ""
         """The setting that refused the request, for metrics."""
+        self._body: bytes | None = None
 
     def record(
         self, event: str = "", *, outcome: str = "", limit: str = "", **details: Any
@@ -131,7 +132,7 @@ class ApiRequest:
         value: str = self.environ.get(_environ_name(name), "")
         return value
 
-    @cached_property
+    @property
     def body(self) -> bytes:
         """The whole body.
 
@@ -139,26 +140,19 @@ class ApiRequest:
             RequestEntityTooLarge: it is longer than 16 KiB.
             UnreadableBody: it is shorter than declared, or its chunks are malformed.
         """
+        # Not a cached_property: before Python 3.12 its lock is that of all requests.
+        if self._body is None:
+            self._body = self._read_body()
+        return self._body
+
+    def _read_body(self) -> bytes:
         length, stream = get_content_length(self.environ), self.environ["wsgi.input"]
         if length is not None and length <= MAX_BODY_BYTES and isinstance(stream, BytesIO):
             raw = stream.read(length)  # of a plain request, which has arrived as a whole
         else:
-            raw = self._read_stream()
+            raw = read_stream(self.environ)
         if len(raw) < (length or 0):
             raise UnreadableBody("The body is shorter than its Content-Length.")
-        return raw
-
-    def _read_stream(self) -> bytes:
-        # Werkzeug stops at the limit without an error, so one more byte reveals a longer body.
-        try:
-            stream = get_input_stream(self.environ, max_content_length=MAX_BODY_BYTES + 1)
-            raw = stream.read()
-        except HTTPException:
-            raise
-        except Exception as error:  # each server raises its own error for malformed chunks
-            raise UnreadableBody("The body's chunks cannot be decoded.") from error
-        if len(raw) > MAX_BODY_BYTES:
-            raise RequestEntityTooLarge
         return raw
 
     def parse_body(self, body_type: type[_Body]) -> _Body:
