@@ -60,7 +60,7 @@ def test_rolling_restart_loses_no_request(
         proxy = exits.enter_context(
             run_nginx(tmp_path / "proxy", certificate, *(api.port for api in apis))
         )
-        line = RecordingClient(proxy.url)
+        line = RecordingClient(proxy.url, certificate)
 
         def create_and_look(n: int) -> None:
             number = nth_number(n)

@@ -143,7 +143,7 @@ class Honest:
 
     def log_in_alongside(self, pumper: Pumper, people: int) -> None:
         """Log in repeatedly while the attacker requests all numbers."""
-        with concurrently(pumper.asks, AT_ONCE):
+        with concurrently(pumper.asks, AT_ONCE, pause=0.05):
             self.log_in(people)
             wait_until(lambda: pumper.has_asked_for_all, "the pumper to ask for all", 600)
 

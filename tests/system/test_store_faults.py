@@ -14,6 +14,7 @@ import pytest
 from redis import Redis
 from support.processes import Process, wait_until
 from support.stack import Stack, running_service
+from support.timing import DelayMonitor
 from support.valkey import DURABLE, Valkey
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 
@@ -30,6 +31,8 @@ with open(sys.argv[1], "wb", buffering=0) as file:
 """
 ASKED = 0.5
 """Seconds that the first requests wait for a store that hangs."""
+STEADY = 50
+"""So many answers without a 503 show that the service has recovered."""
 SLACK = 0.3
 """Seconds until both workers have noticed it, and for a busy machine."""
 
@@ -145,8 +148,16 @@ def harm(line: RecordingClient, act: Callable[[], None]) -> tuple[float, float]:
     wait_until(
         lambda: any(a.began > over and a.status in {200, 201} for a in line.responses), "an answer"
     )
-    time.sleep(1.2)
+    # On a busy machine a reply can take longer than the store's timeout of 0.5 s.
+    wait_until(lambda: is_steady(line, over), "a steady service")
     return began, over
+
+
+def is_steady(line: RecordingClient, moment: float) -> bool:
+    """Return whether the store served all of the newest requests, which began after this moment."""
+    newest = line.responses[-STEADY:]
+    served = (a.status in {200, 201, 409} and a.began > moment for a in newest)
+    return len(newest) == STEADY and all(served)
 
 
 def p95(answers: list[TimedResponse]) -> float:
@@ -177,11 +188,13 @@ def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> N
         concurrently(lambda _: ignore(health.request("GET", "/healthz")), threads=1, pause=0.02),
     ):
         for act in (hang, restart, forget):
+            witness = DelayMonitor()
+            witness.start()
             began, over = harm(line, act)
+            witness.stop()
             steady = ASKED + SLACK if act is hang else SLACK
             away = [a for a in line.responses if began + steady < a.began < over - 0.1]
             back = min(a.began for a in line.responses if a.began > over and a.status in {200, 201})
-            after = [a for a in line.responses if a.began > over + 1]
             first = [a.took for a in line.responses if began < a.began + a.took and a.began < over]
             if away:
                 print(
@@ -193,11 +206,11 @@ def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> N
                 # The health page asks no store: what it takes is the machine's own share.
                 alongside = [a for a in health.responses if began < a.began < over]
                 assert p95(away) < 0.1 + 4 * p95(alongside)
-                assert statistics.median(answer.took for answer in alongside) < ASKED / 2
-                assert max(first) < ASKED + 3
-            assert back - over < 3
-            assert {a.status for a in after} <= {200, 201, 409}
-            if act is forget:
+                healthy = statistics.median(answer.took for answer in alongside)
+                assert healthy < ASKED / 2 + witness.late
+                assert max(first) < ASKED + 3 + witness.late
+            assert back - over < 3 + witness.late
+            if act is forget and witness.late < ASKED:  # else a reply may have been late
                 assert {a.status for a in line.responses if a.began > began} <= {200, 201, 409}
     slowest = max(answer.took for answer in health.responses)
     usual = statistics.median(answer.took for answer in health.responses)

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import wait_until
+from support.processes import TIMEOUT_S, wait_until
 from support.stack import Stack, running_service
 from support.store_proxy import CLOSE, HALF, StoreProxy
+from support.timing import finishes_within
 from support.valkey import DURABLE, Valkey
 from system.concurrency import RecordingClient, TimedResponse, concurrently, nth_number
 
-SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "8"))
+SECONDS = float(os.environ.get("OTPVOICE_TEST_STORE_FAULTS_SECONDS", "5"))
 FAULTS = [
     b"-NOPERM User otpvoice has no permissions to run the 'fcall' command\r\n",
     b"-ERR unknown command 'FCALL', with args beginning with: 'otpvoice'\r\n",
@@ -42,8 +43,13 @@ FAULTS = [
     HALF,
     CLOSE,
 ]
-RECOVERED_WITHIN = 2.0
-"""Seconds from the end of a fault to the first answer that is not 503."""
+RECOVERED_WITHIN = 0.5
+"""Seconds from the end of a fault to the first answer that is not 503; four times as long, and what
+a busy machine adds, are allowed."""
+ACTS = 6
+"""What an administrator may do."""
+STEADY = 100
+"""So many answers without a 503 show that the service has recovered."""
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ class Faults:
         self._proxy = proxy
         self._random = random.Random(42)
         self._lock = threading.Lock()
-        self._admin = Redis(port=store.port, protocol=2, socket_timeout=5)
+        self._admin = Redis(port=store.port, protocol=2, socket_timeout=TIMEOUT_S)
 
     def at_random(self, part: float) -> None:
         """Interfere with this part of the commands, in any way."""
@@ -113,7 +119,7 @@ class Faults:
             lambda: self._admin.execute_command("ACL", "SETUSER", "default", "-fcall"),  # type: ignore[no-untyped-call]
             lambda: self._admin.config_set("min-replicas-to-write", 1),
         )
-        acts[round_ % len(acts)]()
+        acts[round_ % ACTS]()
 
     def restore(self) -> None:
         """Let the store serve again."""
@@ -146,38 +152,33 @@ def test_faulty_store_replies_end_no_process(
     with concurrently(use, pause=0.1):
         for round_ in itertools.count():
             faults.at_random(0.05 if round_ % 2 else 0.6)
-            time.sleep(0.7)
+            seen = len(line.responses)
+            wait_until(lambda seen=seen: len(line.responses) > seen + 50, "faults of replies")  # type: ignore[misc]
             faults.act_up(round_)
-            time.sleep(0.5)
+            time.sleep(0.4)  # so long does it last
             faults.restore()
             restored = time.monotonic()
-            wait_until(lambda restored=restored: served_since(line, restored), "service", 10)  # type: ignore[misc]
+            with finishes_within(RECOVERED_WITHIN):
+                wait_until(lambda restored=restored: served_since(line, restored), "service")  # type: ignore[misc]
             back.append(time.monotonic() - restored)
-            if restored > until_:
+            if restored > until_ and round_ >= ACTS - 1 and {*faults.injected} == {*FAULTS}:
                 break
-        mark = restored + RECOVERED_WITHIN
-        time.sleep(RECOVERED_WITHIN)
-        time.sleep(1)
+        # On a busy machine a reply can take longer than the store's timeout of 0.5 s.
+        wait_until(lambda: is_steady(line, restored), "a steady service")
 
     statuses = Counter(answer.status for answer in line.responses)
-    after = [answer for answer in line.responses if answer.began > mark]
     print(
         f"{SECONDS:g} s: {faults.injected.total()} faults injected, answers {dict(statuses)}, "
         f"back after {max(back):.2f} s at most"
     )
     assert {*statuses} <= {200, 201, 409, 503}
     assert {a.body["code"] for a in line.responses if a.status == 503} <= EXPECTED
-    assert after
-    # On a busy machine a reply can take longer than the store's timeout of 0.5 s.
-    assert sum(map(is_served, after)) >= 0.98 * len(after)
     assert statuses[503] > 10
     assert statuses[201] > 10
-    assert {*faults.injected} == {*FAULTS}
-    assert max(back) <= RECOVERED_WITHIN
     assert stack.api.is_running
     assert stack.dialer.is_running
     assert stack.api.child_pids() == children
-    assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{stack.service.url}/healthz", timeout=TIMEOUT_S).status_code == 200
     wait_until(lambda: line.request("GET", "/readyz").body["degraded"] == [], "a heartbeat")
     due = [a.body for a in line.responses if a.status == 201 and _is_due_at_once(a.body)]
     for begun in due[:: max(1, len(due) // 20)]:
@@ -199,6 +200,12 @@ EXPECTED = {"store_unavailable", "calls_unavailable", "over_capacity"}
 def served_since(line: RecordingClient, moment: float) -> bool:
     """Return whether a request that began after this moment was served by the store."""
     return any(is_served(a) for a in line.responses[-50:] if a.began > moment)
+
+
+def is_steady(line: RecordingClient, moment: float) -> bool:
+    """Return whether the store served all of the newest requests, which began after this moment."""
+    newest = line.responses[-STEADY:]
+    return len(newest) == STEADY and all(is_served(a) and a.began > moment for a in newest)
 
 
 def is_served(answer: TimedResponse) -> bool:
