@@ -1,15 +1,12 @@
 """``python examples demo``, ``… login``, ``… sms``: an example with a demo stack of its own."""
 
-import os
-import sys
-import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
-from launcher import LOGIN, SMS, Example, start_pages
+from launcher import LOGIN, SMS, Example, open_in_browser, start_pages
 from otpvoice.cli.serve import StopSignals
 from otpvoice_demo.command import (
     API_PORT,
@@ -61,15 +58,9 @@ def demo(
         print_next_steps(stack, printer)
         address = click.style(f"{page}/", bold=True, underline=True)
         click.echo(f"\n   Log in, and answer the phone, on one page:  {address}\n")
-        if not no_browser and _has_desktop():
-            webbrowser.open(page)
+        if not no_browser:
+            open_in_browser(page)
         stack.wait_for_stop()
-
-
-def _has_desktop() -> bool:
-    """Return whether a user at this terminal can see a browser window."""
-    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return sys.stdout.isatty() and bool(has_display or sys.platform in {"darwin", "win32"})
 
 
 @main.command()

@@ -1,7 +1,9 @@
 """How the examples are started with a demo stack: by environment variables, as in production."""
 
+import os
 import secrets
 import sys
+import webbrowser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +79,13 @@ def start_pages(stack: Stack, login: str, page: str) -> None:
     PAGE.launch(stack, page, LOGIN_ORIGIN=login, DEMO_NUMBER=VISITOR_NUMBER)
     phone = f"{stack.sandbox_url}/phones/{VISITOR_NUMBER.removeprefix('+')}"
     HttpRequest("PUT", phone, body={"behaviour": "by_hand"}).send().raise_for_status()
+
+
+def open_in_browser(page: str) -> None:
+    """Open a page if a user at this terminal can see a browser window."""
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.stdout.isatty() and (has_display or sys.platform in {"darwin", "win32"}):
+        webbrowser.open(page)
 
 
 def _is_reachable(origin: str) -> bool | None:

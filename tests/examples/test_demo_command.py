@@ -71,12 +71,25 @@ def test_demo_opens_page_after_scenario(
     assert [*temporary.iterdir()] == []
 
 
-@pytest.mark.parametrize(("words", "display"), [(["--no-browser"], ":0"), ([], "")])
-def test_demo_without_desktop_prints_address_only(
-    words: list[str], display: str, desktop: dict[str, str], opened: Path
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac always has a desktop")
+@pytest.mark.parametrize(
+    ("displays", "opens"),
+    [({}, True), ({"DISPLAY": "", "WAYLAND_DISPLAY": "wayland-0"}, True), ({"DISPLAY": ""}, False)],
+    ids=["x11", "wayland", "none"],
+)
+def test_page_is_opened_if_there_is_a_display(
+    displays: dict[str, str], opens: bool, desktop: dict[str, str], opened: Path
 ) -> None:
-    """The same with --no-browser."""
-    with demo_in_terminal(*words, environ=desktop | {"DISPLAY": display}) as process:
+    """Without one, its address is only printed."""
+    command = [sys.executable, "-c", "import launcher; launcher.open_in_browser('http://page')"]
+    with TerminalProcess(command, desktop | displays, cwd=EXAMPLES) as process:
+        assert process.wait() == 0, process.output()
+    assert opened.exists() is opens
+
+
+def test_demo_without_browser_prints_address_only(desktop: dict[str, str], opened: Path) -> None:
+    """Although there is a desktop."""
+    with demo_in_terminal("--no-browser", environ=desktop) as process:
         read_page_url(process)
         process.signal(signal.SIGINT)
         assert process.wait() == 0

@@ -12,8 +12,6 @@ from otpvoice.store.redis_store import RedisStore
 from otpvoice_client import Client
 
 CODE: Final = "482913"
-_POLL: Final = "() => document.dispatchEvent(new Event('visibilitychange'))"
-"""A page that becomes visible polls at once, so no test waits for the interval."""
 
 
 @dataclass
@@ -40,11 +38,6 @@ class Visit(Visitor):
         self.page.evaluate(
             "(access) => start(access)", {"url": url, "client_token": token, **members}
         )
-
-    def expect_text(self, *texts: str) -> None:
-        """Expect all texts to become visible, after a poll that begins at once."""
-        self.page.evaluate(_POLL)
-        super().expect_text(*texts)
 
     def wait_for(self, kind: str) -> dict[str, Any]:
         """Wait for an event ``otpvoice-<kind>``, and return its detail."""
