@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from redis import Redis
 from support.processes import Process, free_port, is_listening, otpvoice_process
 from support.raw_http import RawConnection, RawResponse
 from support.service import WIDE_LIMITS, RunningService, SandboxPhones
 
+from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
 from otpvoice_sandbox import RunningSandbox, SandboxConfig, Webhook
 
@@ -139,6 +141,12 @@ def move_callbacks(stack: Stack, url: str) -> None:
     }
     response = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
     assert response.ok, response.text
+
+
+def end_route_pauses(redis: Redis) -> None:
+    """Let the pauses of all closed routes end now."""
+    for route in redis.scan_iter(Keys().of("route", "*")):
+        redis.hset(route, "closed_until", 1)
 
 
 def is_alive(api: ApiProcess) -> bool:

@@ -24,7 +24,7 @@ from store.driver import StoreDriver
 from store.new_verifications import CODE
 from support.processes import TIMEOUT_S, free_port, is_listening, otpvoice_process, wait_until
 from support.service import INDEXES, LOGIN_KEY, WIDE_LIMITS, SandboxPhones
-from support.stack import is_ready, running_api
+from support.stack import end_route_pauses, is_ready, running_api
 from support.valkey import Valkey
 
 from otpvoice.core.limits import NO_LIMITS, parse_quota
@@ -34,8 +34,8 @@ from otpvoice.store.models import CallResult
 from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
-OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "1"))
-LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "2000"))
+OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "0.5"))
+LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "1000"))
 
 
 class Api:
@@ -119,9 +119,8 @@ def company(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[San
 
 
 @pytest.mark.timeout(600 + 3 * OUTAGE)
-@pytest.mark.usefixtures("redis")
 def test_no_call_is_lost_while_the_provider_is_unreachable(
-    environ: dict[str, str], tmp_path: Path
+    environ: dict[str, str], redis: Redis, tmp_path: Path
 ) -> None:
     """The API responds as fast as before, or that no call can be placed.
 
@@ -146,6 +145,7 @@ def test_no_call_is_lost_while_the_provider_is_unreachable(
         assert set(away.answers) <= {(201, ""), (503, "calls_unavailable")}
         assert away.begun
         with company(environ, port, tmp_path) as phones:
+            end_route_pauses(redis)
             wait_until(
                 lambda: waiting(api, away, phones) == [], "all at last", TIMEOUT_S + 3 * OUTAGE
             )
@@ -218,7 +218,7 @@ def _report(verification: Mapping[str, Any]) -> dict[str, Any]:
 
 _LONGEST = 7 * 86_400_000
 """Milliseconds: the health of a caller line, and the list of the newest verifications."""
-_TTL = 8.0
+_TTL = 5.0
 """Longer than a life takes on a loaded machine."""
 _KEEP = 2.0
 _LIVE_FOR = 0.5

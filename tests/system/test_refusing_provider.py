@@ -6,6 +6,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import requests
 from metrics.promtool import Observation, firing
 from metrics.scrape import Scrape, scrape
 from support.processes import free_port, wait_until
-from support.stack import Stack, running_service
+from support.stack import Stack, end_route_pauses, running_service
+
+from otpvoice.store.discovery import connect
 
 LOGINS = 25
 DETECTED_BY = 10
@@ -169,13 +172,15 @@ def test_alert_fires_on_the_scraped_series(
 
 
 def test_routes_open_again_when_the_provider_accepts(
-    answers: list[requests.Response], refused: Refused
+    answers: list[requests.Response], refused: Refused, redis_url: str
 ) -> None:
     """After the pause a call is placed, and the service is no longer degraded."""
     assert answers
     service = refused.service
     for n in range(LOGINS):
         service.phones.set_behaviour(number(n), "answer")
+    with closing(connect(redis_url)) as redis:
+        end_route_pauses(redis)
     newcomers = iter(range(LOGINS, 10_000))
 
     def logs_in() -> bool:
