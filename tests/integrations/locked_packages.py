@@ -4,6 +4,7 @@ They are kept in the virtual environment, so only the first run installs them.
 """
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from support.processes import skip_or_fail
+from support.processes import find_program, skip_or_fail
 
 _INSTALLED = Path(sys.prefix) / "locked-packages"
 
@@ -49,3 +50,15 @@ def python_packages(lock: Path) -> Path:
         return [*pip, "--no-compile", "--require-hashes", "--target", folder, "-r", lock]
 
     return install_once(lock, install)
+
+
+def node_packages(source: Path) -> Path:
+    """Return ``node_modules`` with the packages for Node of the lock in a folder."""
+    npm = find_program("npm")
+
+    def install(folder: Path) -> list[str | Path]:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, folder)
+        return [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+
+    return install_once(source / "package-lock.json", install) / "node_modules"

@@ -1,29 +1,16 @@
 """Other people's tools and libraries from ``tools/``, which judge what the service publishes."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-from integrations.locked_packages import install_once, python_packages
+from integrations.locked_packages import node_packages, python_packages
 from support.processes import environment, find_program
 
 TOOLS = Path(__file__).parent / "tools"
 TIMEOUT_S = 110
 SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Java compiles less of a program that ends at once."""
-
-
-def node_modules() -> Path:
-    """Return the folder of the packages for Node."""
-    npm = find_program("npm")
-
-    def install(folder: Path) -> list[str | Path]:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(TOOLS / name, folder)
-        return [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-
-    return install_once(TOOLS / "package-lock.json", install) / "node_modules"
 
 
 def run_node(folder: Path, *command: str | Path, **variables: str) -> str:
@@ -38,7 +25,7 @@ def run_node(folder: Path, *command: str | Path, **variables: str) -> str:
     """
     modules = folder / "node_modules"
     if not modules.exists():
-        modules.symlink_to(node_modules())
+        modules.symlink_to(node_packages(TOOLS))
     program, *arguments = command
     if not Path(program).suffix:
         program = modules / ".bin" / program

@@ -2,14 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from integrations.locked_packages import install_once, python_packages
+from integrations.locked_packages import node_packages, python_packages
 from support.processes import environment, find_program, free_port
 from support.service import BANK_KEY, LOGIN_KEY
 from support.stack import running_service
@@ -77,18 +76,6 @@ def run_script(command: list[str | Path], variables: Variables) -> list[str]:
     return done.stdout.splitlines()
 
 
-def node_modules() -> Path:
-    """Return the folder of the SDKs for Node."""
-    npm = find_program("npm")
-
-    def install(folder: Path) -> list[str | Path]:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SCRIPTS / name, folder)
-        return [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-
-    return install_once(SCRIPTS / "package-lock.json", install) / "node_modules"
-
-
 def run_python(service: Variables, major: int, script: Path, first_number: int = 0) -> list[str]:
     """Run a script with an SDK for Python. It calls numbers from the first one on."""
     packages = python_packages(SCRIPTS / f"twilio{major}.txt")
@@ -100,7 +87,7 @@ def run_python(service: Variables, major: int, script: Path, first_number: int =
 def run_node(service: Variables, package: str, script: Path, first_number: int = 0) -> list[str]:
     """Run a script with an SDK for Node. It calls numbers from the first one on."""
     own = {
-        "NODE_PATH": str(node_modules()),
+        "NODE_PATH": str(node_packages(SCRIPTS)),
         "TWILIO_PACKAGE": package,
         "FIRST_NUMBER": str(first_number),
     }
