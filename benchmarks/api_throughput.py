@@ -20,7 +20,6 @@ _ID: Final = re.compile(rb"vrf_[0-9a-f]{32}")
 _CREATES: Final = "/v1/verifications"
 _CODE, _WRONG_CODE = "471102", "471103"
 KINDS: Final = ("create", "get", "wrong check", "right check")
-_WORKERS: Final = 2
 _NAIVE: Final[Mapping[str, Budget]] = {
     "create": at_least(0.8),
     "get": at_least(1.0),
@@ -67,11 +66,11 @@ def measure(sizes: Sizes) -> list[Section]:
     with ExitStack() as exits:
         stack = exits.enter_context(Stack())
         servers = {
-            name: exits.enter_context(stack.server(name, workers=_WORKERS))
+            name: exits.enter_context(stack.server(name, workers=sizes.workers))
             for name in ("empty", "naive", "api")
         }
         if sizes.compare:
-            other = stack.server("api", workers=_WORKERS, checkout=sizes.compare)
+            other = stack.server("api", workers=sizes.workers, checkout=sizes.compare)
             servers["other"] = exits.enter_context(other)
         rounds = [
             {name: _round(stack, name, server, sizes) for name, server in servers.items()}
@@ -81,7 +80,7 @@ def measure(sizes: Sizes) -> list[Section]:
         name: {kind: _median([each[name][kind] for each in rounds]) for kind in rounds[0][name]}
         for name in servers
     }
-    title = f"{sizes.connections} connections, {_WORKERS} workers"
+    title = f"{sizes.connections} connections, {sizes.workers} workers"
     sections = [
         Section(f"Responses a second · {title}", _figures(costs, "rate", "/s")),
         Section(f"CPU of the server · {title}", _figures(costs, "cpu", "µs")),

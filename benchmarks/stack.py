@@ -290,6 +290,8 @@ class Sizes:
     """Requests of each kind per round."""
     connections: int = 32
     """Requests at a time."""
+    workers: int = 2
+    """Worker processes of each measured server."""
     compare: Path | None = None
     """Another checkout, to compare with."""
     seconds: int = 2
@@ -316,5 +318,13 @@ FULL = Sizes(
 )
 """A million pending verifications is not included, because creating them takes minutes."""
 SMALLEST = Sizes(
-    rounds=1, requests=10, connections=2, seconds=1, rate=10, calls=20, creates=3, pending=(20, 40)
+    rounds=1,
+    requests=10,
+    connections=2,
+    workers=1,
+    seconds=1,
+    rate=10,
+    calls=20,
+    creates=3,
+    pending=(20, 40),
 )
