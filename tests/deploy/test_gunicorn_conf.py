@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,26 +20,34 @@ from support.stack import CALL_DELAY_S
 from system.concurrency import RecordingClient, nth_number
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Return the path of the log."""
-    return tmp_path / "log"
+def gunicorn(*options: str) -> list[str]:
+    """Return gunicorn's own command with the shipped configuration and further options."""
+    configuration = str(CONFIG / "gunicorn.conf.py")
+    return [sys.executable, "-m", "gunicorn", "-c", configuration, *options, "otpvoice.wsgi:app"]
 
 
-@pytest.fixture
-def port(environ: dict[str, str], log: Path) -> Iterator[int]:
-    """Run the API with gunicorn's own command; yields its port."""
-    chosen = free_port()
-    variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{chosen}"}
-    command = [sys.executable, "-m", "gunicorn", "-c", str(CONFIG / "gunicorn.conf.py")]
-    with Process([*command, "otpvoice.wsgi:app"], log, variables) as process:
-        wait_until(lambda: is_listening(chosen), f"gunicorn to start; see {log}")
-        yield chosen
+@dataclass(frozen=True)
+class Server:
+    """A running gunicorn with few places for connections."""
+
+    port: int
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def server(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run the API with gunicorn's own command."""
+    port, log = free_port(), tmp_path_factory.mktemp("gunicorn") / "log"
+    variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
+    with Process(gunicorn("--worker-connections", "20"), log, variables) as process:
+        process.wait_until_ready(lambda: is_listening(port), "gunicorn")
+        yield Server(port, log)
         assert process.terminate() == 0
 
 
-def test_gunicorn_command_runs_the_same_api(port: int, log: Path) -> None:
+def test_gunicorn_command_runs_the_same_api(server: Server) -> None:
     """It returns the same errors, and its JSON log quotes no request."""
+    port, log = server.port, server.log
     with RawConnection(port) as line:
         line.send(head("GET /healthz HTTP/1.1"))
         assert line.read_response("GET").status == 200
@@ -78,37 +87,23 @@ def test_server_without_our_configuration_counts_all_workers(
         assert gunicorn.terminate() == 0
 
 
-def gunicorn(*options: str) -> list[str]:
-    """Return gunicorn's own command with the shipped configuration and further options."""
-    configuration = str(CONFIG / "gunicorn.conf.py")
-    return [sys.executable, "-m", "gunicorn", "-c", configuration, *options, "otpvoice.wsgi:app"]
-
-
-@pytest.mark.usefixtures("redis")
-def test_connections_close_while_few_places_are_left(environ: dict[str, str], log: Path) -> None:
+def test_connections_close_while_few_places_are_left(server: Server) -> None:
     """Otherwise clients that keep theirs would leave no place for others."""
-    port = free_port()
-    variables = environ | {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{port}"}
-    with (
-        Process(gunicorn("--worker-connections", "20"), log, variables) as process,
-        ExitStack() as stack,
-    ):
-        wait_until(lambda: is_listening(port), f"gunicorn to start; see {log}")
-        lines = [stack.enter_context(RawConnection(port)) for _ in range(10)]
+    with ExitStack() as stack:
+        lines = [stack.enter_context(RawConnection(server.port)) for _ in range(10)]
         for request in (head("GET /healthz HTTP/1.1"), head("GET / HTTP/1.1", "X: 1", "X: 2")):
-            lines[-1] = stack.enter_context(RawConnection(port))
+            lines[-1] = stack.enter_context(RawConnection(server.port))
             lines[-1].send(request)
             assert lines[-1].read_response("GET").headers["connection"] == "close"
             assert lines[-1].is_closed()
-        assert process.terminate() == 0
 
 
 @pytest.mark.parametrize("option", ["max-requests", "access-logfile"])
 def test_option_of_another_worker_is_refused(
-    environ: dict[str, str], log: Path, option: str
+    environ: dict[str, str], tmp_path: Path, option: str
 ) -> None:
     """Plain requests would not follow it."""
     bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}"}
-    with Process(gunicorn(f"--{option}", "5"), log, environ | bind) as process:
+    with Process(gunicorn(f"--{option}", "5"), tmp_path / "log", environ | bind) as process:
         assert process.wait() != 0
     assert "requires server.worker" in process.output()

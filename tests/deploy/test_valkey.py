@@ -1,9 +1,6 @@
 """The shipped configuration of Valkey: durability and users."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cli.cli_runner import run_command
 from deploy.nginx_proxy import CONFIG
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -66,13 +64,6 @@ def _responds(redis: Redis) -> bool:
         return False
 
 
-def run_command(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``otpvoice <words>``."""
-    command = [sys.executable, "-m", "otpvoice", *words]
-    environ = {**os.environ, **variables}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-
-
 def test_verification_runs_with_shipped_users(
     valkey: ValkeyServer, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -87,9 +78,9 @@ def test_verification_runs_with_shipped_users(
             *("limits", f"find {ASHA}", f"limits block {ASHA}", "export"),
             f"forget {ASHA} --yes",
         ):
-            done = run_command(stack.variables, *words.split())
-            assert done.returncode == 0, done.stderr
-        found = run_command(stack.variables, "doctor").stdout
+            done = run_command(*words.split(), **stack.variables)
+            assert done.exit_code == 0, done.output
+        found = run_command("doctor", **stack.variables).output
     of_the_store = re.findall(r"^(ok|warn|FAIL) +redis.*", found, re.MULTILINE)
     assert len(of_the_store) >= 4
     assert set(of_the_store) == {"ok"}
