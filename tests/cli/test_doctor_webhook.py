@@ -1,7 +1,6 @@
 """``otpvoice doctor``: webhook, event and provider addresses over TLS and through proxies."""
 
 import ssl
-import time
 
 import pytest
 from cli.cli_runner import serve_response
@@ -181,11 +180,9 @@ def test_unreachable_address_is_a_failure(stack: Stack) -> None:
     assert refused.found == f"127.0.0.1:{port} refuses the connection"
     unknown = finding_about(findings_at(stack, "https://otp.invalid"), "public address")
     assert unknown.level is FAIL
-    started_at = time.monotonic()
     with running_proxy(port_of(stack), never_reply) as front:
         found = findings_at(stack, front.url)
     assert "TimeoutError" in finding_about(found, "webhook address").found
-    assert time.monotonic() - started_at < 10
 
 
 def test_event_url_is_connected_without_a_request(

@@ -33,16 +33,22 @@ class PreloadedProgram:
         arguments: its command line.
         log: file that standard output and standard error are appended to.
         environ: all environment variables.
+        typed: file with its standard input.
     """
 
     stdin: Final = None
 
     def __init__(
-        self, program: Path, arguments: tuple[str, ...], log: Path, environ: Mapping[str, str]
+        self,
+        program: Path,
+        arguments: tuple[str, ...],
+        log: Path,
+        environ: Mapping[str, str],
+        typed: Path = Path(os.devnull),
     ) -> None:
         log.touch()
         self._process = _CONTEXT.Process(
-            target=_run, args=(str(program), arguments, log, environ), daemon=True
+            target=_run, args=(str(program), arguments, log, environ, typed), daemon=True
         )
         self._process.start()
         assert self._process.pid
@@ -73,11 +79,14 @@ class PreloadedProgram:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(program: str, arguments: tuple[str, ...], log: Path, environ: dict[str, str]) -> None:
+def _run(
+    program: str, arguments: tuple[str, ...], log: Path, environ: dict[str, str], typed: Path
+) -> None:
     """Run the program in the forked process, as a new Python would."""
-    with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
-        for source, descriptor in ((nothing, 0), (output, 1), (output, 2)):
+    with log.open("ab") as output, typed.open("rb") as given:
+        for source, descriptor in ((given, 0), (output, 1), (output, 2)):
             os.dup2(source.fileno(), descriptor)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has replaced it
     os.environ.clear()
     os.environ.update(environ)
     sys.argv = [program, *arguments]

@@ -272,13 +272,21 @@ class TerminalProcess(Process):
 
 
 class PreloadedProcess(Process):
-    """A child process that runs a Python program and has imported the service already."""
+    """A child process that runs a Python program and has imported the service already.
+
+    ``options`` are further ones of :class:`PreloadedProgram`.
+    """
 
     def __init__(
-        self, program: Path, *arguments: str, log: Path, variables: Mapping[str, str]
+        self,
+        program: Path,
+        *arguments: str,
+        log: Path,
+        variables: Mapping[str, str],
+        **options: Path,
     ) -> None:
         self.log = log
-        self._child = PreloadedProgram(program, arguments, log, environment(variables))
+        self._child = PreloadedProgram(program, arguments, log, environment(variables), **options)
         self.pid = self._child.pid
         self._read = 0
 
