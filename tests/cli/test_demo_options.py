@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from cli.cli_runner import run_command, start_command
 from cli.shell import Shell
 from click import ClickException
 from events.receiver import EventReceiver
-from support.processes import wait_until
+from support.processes import Process, wait_until
 from support.service import SandboxPhones
 
 from otpvoice.settings import load
@@ -23,6 +26,7 @@ from otpvoice_demo.stack import free_port
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ORIGINS = ("http://localhost:5173", "https://shop.example.com")
 NUMBER = "+919876543210"
+SPOKEN = re.compile(r'"spoken": "(.*)"')
 
 
 @dataclass
@@ -36,6 +40,9 @@ class Demo:
     sandbox_url: str
     keys: StackKeys
     receiver: EventReceiver
+    process: Process
+    temporary: Path
+    """The folder for temporary files."""
 
     def post(self, path: str, body: object, **headers: str) -> requests.Response:
         """Send a request with the API key."""
@@ -52,15 +59,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     port, sandbox_port = free_port(), free_port()
     with EventReceiver(keys.event_secret) as receiver:
         options = ("--console", "--event-url", receiver.url, "--port", str(port))
+        temporary = folder / "t"
+        temporary.mkdir()
         environ = {
             "DEMO_CORS_ORIGIN": " ".join(ORIGINS),
             "DEMO_SANDBOX_PORT": str(sandbox_port),
-            "TMPDIR": str(folder),
+            "TMPDIR": str(temporary),
         }
         with start_command("demo", *options, environ=environ, cwd=folder) as process:
             text = process.read_until("Logs:  ")
             url, sandbox_url = (f"http://127.0.0.1:{each}" for each in (port, sandbox_port))
-            yield Demo(text, folder, url, sandbox_url, keys, receiver)
+            yield Demo(text, folder, url, sandbox_url, keys, receiver, process, temporary)
 
 
 def test_demo_env_file_exports_addresses_and_stored_key(demo: Demo) -> None:
@@ -126,6 +135,44 @@ def test_readme_curl_lines_work_as_pasted(demo: Demo) -> None:
     assert (created["status"], created["reference"]) == ("pending", "login-81")
     assert (checked["valid"], checked["status"]) == (True, "approved")
     assert checked["id"] == created["id"]
+
+
+def test_demo_logs_have_no_secret(demo: Demo) -> None:
+    """No code and no key; its commands work as pasted."""
+    busy = _paste(demo.text, "Make a phone busy")
+    assert '"status":"queued"' in busy
+    assert "provider balance" in _paste(demo.text, "Check this set-up")
+    (folder,) = demo.temporary.iterdir()
+    logs = "".join(path.read_text() for path in folder.glob("*.log"))
+    assert '"event":"call.sent"' in logs
+    assert '"event":"callback.received"' in logs
+    for secret in _secrets(demo, (folder / "otpvoice.toml").read_text()):
+        assert secret not in logs
+
+
+def _paste(output: str, heading: str) -> str:
+    """Run the commands below a heading in a shell, and return the output."""
+    assert shutil.which("curl"), "the lines are for curl"
+    lines = re.split(rf"\n +{heading}.*\n", output)[1].split("\n\n")[0]
+    return subprocess.run(["sh", "-c", lines], capture_output=True, text=True, check=True).stdout
+
+
+def _secrets(demo: Demo, configuration: str) -> list[str]:
+    """Return everything that no log may contain: the key, the codes and the settings' secrets."""
+    digits = [code for spoken in SPOKEN.findall(demo.text) if (code := re.findall(r"\d", spoken))]
+    assert len(digits) == 2  # in English and in Hindi
+    secrets = re.findall(r'"(?:k[0-9-]+:)?([A-Za-z0-9+/_=-]{43,44})"', configuration)
+    assert len(secrets) == 4
+    codes = [separator.join(code) for code in digits for separator in ("", ", ")]
+    return [*secrets, *codes, demo.keys.api_key]
+
+
+def test_demo_runs_until_ctrl_c(demo: Demo) -> None:
+    """Status 0, and nothing is left. Last of those that use it."""
+    demo.process.signal(signal.SIGINT)
+    assert demo.process.wait() == 0
+    assert demo.process.survivors() == []
+    assert [*demo.temporary.iterdir()] == []
 
 
 def test_demo_keys_are_stored_per_folder(tmp_path: Path) -> None:
