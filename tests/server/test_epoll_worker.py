@@ -13,13 +13,14 @@ import pytest
 from support.raw_http import CREATE, head, post
 from support.service import WIDE_LIMITS
 from support.stack import ApiProcess, running_api
+from support.timing import finishes_within
 
 from otpvoice.server.epoll_worker import READ_TIMEOUT_S
 
 BAD_CLIENTS = int(os.environ.get("OTPVOICE_TEST_BAD_CLIENTS", "64"))
 REQUESTS = 50
-MAX_MEDIAN_S, MAX_LATENCY_S = 0.1, 1.0
-"""A busy machine delays single requests; a thread that waits for a client does so for seconds."""
+MAX_MEDIAN_S, MAX_LATENCY_S = 1.0, READ_TIMEOUT_S / 2
+"""A busy machine delays requests; a thread that waits for a client does so until the timeout."""
 STATUS = re.compile(rb"HTTP/1.1 (\d+) ")
 PING = head("GET /healthz HTTP/1.1")
 BEHAVIOURS: Mapping[str, list[bytes]] = {
@@ -69,20 +70,25 @@ def test_bad_clients_do_not_delay_other_clients(api: ApiProcess, behaviour: str)
     assert (took[REQUESTS // 2] < MAX_MEDIAN_S, took[-1] < MAX_LATENCY_S) == (True, True)
 
 
-@pytest.mark.parametrize("beginning", [PING[:-4], post(f"Content-Length: {len(CREATE)}") + b"{"])
 @pytest.mark.usefixtures("redis")
-def test_half_request_is_refused_after_the_read_timeout(api: ApiProcess, beginning: bytes) -> None:
+def test_half_request_is_refused_after_the_read_timeout(api: ApiProcess) -> None:
     """10 seconds after its first byte, also if further bytes arrive."""
+    type_ = "https://otp.example.com/docs/errors#invalid_request"
+    beginnings = (PING[:-4], post(f"Content-Length: {len(CREATE)}") + b"{")
     began = time.monotonic()
-    with api.connect() as connection:
-        connection.send(beginning)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(api.connect()) for _ in beginnings]
+        for connection, beginning in zip(connections, beginnings, strict=True):
+            connection.send(beginning)
         time.sleep(2)
-        connection.send(b" ")
-        response = connection.read_response()
-        assert response.is_problem(408, "invalid_request")
-        assert response.document["type"] == "https://otp.example.com/docs/errors#invalid_request"
-        assert connection.is_closed()
-    assert 9 < time.monotonic() - began < 15
+        for connection in connections:
+            connection.send(b" ")
+        for connection in connections:
+            response = connection.read_response()
+            assert time.monotonic() - began > READ_TIMEOUT_S - 1
+            assert response.is_problem(408, "invalid_request")
+            assert response.document["type"] == type_
+            assert connection.is_closed()
 
 
 @pytest.mark.usefixtures("redis")
@@ -92,9 +98,8 @@ def test_slow_chunks_do_not_hold_all_threads_until_the_read_timeout(api: ApiProc
     with ExitStack() as stack:
         for _ in range(BAD_CLIENTS):
             stack.enter_context(api.connect()).send(post("Transfer-Encoding: chunked"), b"5\r\nab")
-        began = time.monotonic()
-        assert api.send(unusual).status == 200
-        assert time.monotonic() - began < READ_TIMEOUT_S / 2
+        with finishes_within(READ_TIMEOUT_S / 8):  # four times as long is allowed
+            assert api.send(unusual).status == 200
         assert max(latencies(api)) < MAX_LATENCY_S
 
 
@@ -125,7 +130,7 @@ def test_slow_reader_gets_all_responses(api: ApiProcess) -> None:
     document = head("GET /openapi.json HTTP/1.1")
     with api.connect() as connection:
         connection.send(document * 99, head("GET /openapi.json HTTP/1.1", "Connection: close"))
-        time.sleep(1)
+        time.sleep(0.2)  # nothing is read
         received = connection.read_all()
     assert len(STATUS.findall(received)) == 100
     assert received.endswith(api.send(document).body)

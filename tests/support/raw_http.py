@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any, Final, Self
 
+from support.processes import TIMEOUT_S
 from support.service import LOGIN_KEY
 
 VERIFICATIONS: Final = "/v1/verifications"
@@ -40,7 +41,7 @@ class RawConnection:
     """One connection."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self

@@ -23,12 +23,12 @@ def test_call_without_callback_is_queried(service: RunningService) -> None:
     numbers = {
         "+919876541001": ("no_callback", "obd"),
         "+919876541002": ("no_callback", "c2c"),
-        "+919876541003": ("timeout", "obd"),
-        "+919876541004": ("timeout", "c2c"),
+        "+919876541003": ("reset", "obd"),
+        "+919876541004": ("reset", "c2c"),
     }
     begun = {}
     for number, (behaviour, route) in numbers.items():
-        copies = {"copies": 0} if behaviour == "timeout" else {}
+        copies = {"copies": 0} if behaviour == "reset" else {}
         service.phones.set_behaviour(number, behaviour, **copies)
         begun[number] = service.create(number, route=route)
     for number, verification in begun.items():
