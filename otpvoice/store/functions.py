@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -144,7 +145,10 @@ class BaseStore:
         self._library = FunctionLibrary(self.policy)
         self.circuit_breaker = circuit_breaker or CircuitBreaker(
             Connections(redis.connection_pool),
-            lambda connections: self._run(connections, "health", []),
+            # Without the store itself: connections in a cycle would be kept until it is collected.
+            partial(
+                _run, library=self._library, function="health", arguments=[self._keys.prefix, 0]
+            ),
             outage_log or OutageLog(None),
         )
 
@@ -159,11 +163,12 @@ class BaseStore:
             StoreUnavailable: no reply in time, or a server that cannot serve.
             FunctionError: the function failed.
         """
+        own: list[Argument] = [self._keys.prefix, self.clock_offset_ms]
         began = time.perf_counter()
         try:
             with tracing.call_store(function) if tracing.is_on() else nullcontext():
                 reply, *changes = self.circuit_breaker.run(
-                    function, self._run, function, _flatten(arguments)
+                    function, _run, self._library, function, own + _flatten(arguments)
                 )
         except (StoreUnavailable, FunctionError):
             self.metrics.failures(function).inc()
@@ -174,30 +179,6 @@ class BaseStore:
         if traceparent := fields.get(b"traceparent"):  # of the verification that the reply is about
             tracing.link(traceparent.decode())
         return fields
-
-    def _run(
-        self, connections: Connections, function: str, arguments: list[Argument]
-    ) -> list[list[Any]]:
-        """Return the function's reply, and the changes to count in metrics if there are any.
-
-        A server that does not know the function has run nothing, so the library is loaded first.
-        No other failure is repeated, because the function may have run.
-        """
-        name = f"{self._library.name}_{function}"
-        for _ in range(3):
-            try:
-                reply: list[list[Any]] = connections.execute(
-                    *("FCALL", name, 1, self._keys.prefix, self.clock_offset_ms, *arguments),
-                    is_valid=_is_reply,
-                )
-            except FunctionMissing:
-                self._library.load(connections.execute)
-            except FunctionError as error:
-                error.function = function
-                raise
-            else:
-                return reply
-        raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
     def _decode_each(
         self, decode: Callable[[_Item], _Decoded], items: Iterable[_Item]
@@ -225,6 +206,33 @@ class BaseStore:
                 raise
 
         return self.circuit_breaker.run(name, run)
+
+
+def _run(
+    connections: Connections, library: FunctionLibrary, function: str, arguments: list[Argument]
+) -> list[list[Any]]:
+    """Return the function's reply, and the changes to count in metrics if there are any.
+
+    A server that does not know the function has run nothing, so the library is loaded first.
+    No other failure is repeated, because the function may have run.
+
+    ``arguments``: the prefix of all keys, what is added to the server's time, and those of the
+    function.
+    """
+    name = f"{library.name}_{function}"
+    for _ in range(3):
+        try:
+            reply: list[list[Any]] = connections.execute(
+                "FCALL", name, 1, *arguments, is_valid=_is_reply
+            )
+        except FunctionMissing:
+            library.load(connections.execute)
+        except FunctionError as error:
+            error.function = function
+            raise
+        else:
+            return reply
+    raise StoreUnavailable(UNKNOWN_EFFECT, reason="library is forgotten", reply="ERR")
 
 
 def to_fields(flat: Sequence[Any]) -> Fields:
