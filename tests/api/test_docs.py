@@ -113,14 +113,26 @@ def test_unknown_page_file_returns_404(api: ApiClient, name: str) -> None:
     assert api.client.get(f"/docs/{name}").status_code == 404
 
 
-def test_docs_page_shows_all_operations_and_finds_them(page: Page, served: ApiProcess) -> None:
-    """On a screen of any width; by method, path and words of the description."""
+def test_front_page_leads_to_docs_of_all_operations(
+    browsing: BrowserSession, served: ApiProcess
+) -> None:
+    """Both pages fit the screen and follow the color scheme, the docs from their first moment.
+
+    Operations are found by method, path and words of the description.
+    """
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
     listed = [*document["paths"].values(), *document["webhooks"].values()]
-    page.goto(url_of(served, "/docs"))
+    page = browsing.open(url_of(served, "/"))
+    assert_fits_every_screen(page)
+    assert_legible(page)
+    page.emulate_media(color_scheme="dark")
+    page.get_by_role("link", name="API reference").click()
+    expect(page.locator("html")).to_have_class("dark-mode")
     expect(page.locator(".opblock")).to_have_count(sum(map(len, listed)))
     expect(page.locator("body")).not_to_contain_text("Errors")
     assert_fits_every_screen(page)
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).not_to_have_class("dark-mode")
     for phrase, found in (
         ("cancel", ["cancel_verification"]),
         ("POST checks", ["check_code", "check_code_by_number"]),
@@ -135,37 +147,13 @@ def test_docs_page_shows_all_operations_and_finds_them(page: Page, served: ApiPr
         assert [each.rpartition("-")[2] for each in shown] == found
 
 
-def test_docs_authorize_takes_typed_api_key(
+def test_docs_operation_is_short_has_sample_and_is_tried_out(
     browsing: BrowserSession, served: ApiProcess, store: RedisStore
 ) -> None:
-    """On the narrowest screen, by keyboard: the API key's field has the focus, and Enter submits.
-
-    Nothing is stored.
-    """
+    """An open operation takes a few screens, even of a phone; each error opens on request."""
     store.sweep("a dialer")
     page = browsing.open(url_of(served, "/docs"), viewport=PHONE)
-    page.locator("button.authorize").first.click()
-    expect(page.locator(".auth-container input").first).to_be_focused()
-    expect(page.locator(".auth-container").first).to_contain_text("api_key")
-    page.keyboard.type(LOGIN_KEY)
-    page.keyboard.press("Enter")
-    expect(page.locator(".auth-container").first).to_contain_text("Authorized")
-    page.locator(".close-modal").click()
-    create = page.locator(CREATE)
-    create.locator(".opblock-summary-control").click()
-    create.locator(".try-out__btn").click()
-    create.locator(".execute").click()
-    status = create.locator(".live-responses-table .response .response-col_status")
-    expect(status).to_contain_text("201")
-    stored = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
-    assert stored == [0, 0, ""]
-
-
-def test_docs_open_operation_is_short_and_has_sample(
-    browsing: BrowserSession, served: ApiProcess
-) -> None:
-    """It takes a few screens, even of a phone; each error opens on request."""
-    page = browsing.open(url_of(served, "/docs"), viewport=PHONE)
+    authorize_by_keyboard(page)
     create = page.locator(CREATE)
     create.locator(".opblock-summary-control").click()
     expect(create.locator(".sample")).to_contain_text('curl "$OTPVOICE_URL/v1/verifications"')
@@ -178,6 +166,23 @@ def test_docs_open_operation_is_short_and_has_sample(
     refusal.get_by_role("button", name="Show response 429").click()
     expect(create.locator("tr.response", has_text="rate_limited")).to_contain_text("retry_after")
     assert_fits_every_screen(page)
+    create.locator(".try-out__btn").click()
+    create.locator(".execute").click()
+    status = create.locator(".live-responses-table .response .response-col_status")
+    expect(status).to_contain_text("201")
+    stored = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
+    assert stored == [0, 0, ""], "the API key is kept beyond the page"
+
+
+def authorize_by_keyboard(page: Page) -> None:
+    """Type the API key: its field has the focus, and Enter submits."""
+    page.locator("button.authorize").first.click()
+    expect(page.locator(".auth-container input").first).to_be_focused()
+    expect(page.locator(".auth-container").first).to_contain_text("api_key")
+    page.keyboard.type(LOGIN_KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator(".auth-container").first).to_contain_text("Authorized")
+    page.locator(".close-modal").click()
 
 
 def test_docs_sample_works_as_it_is(served: ApiProcess, store: RedisStore) -> None:
@@ -221,15 +226,6 @@ def test_problem_type_leads_to_its_explanation(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_front_page_leads_to_the_docs(page: Page, served: ApiProcess) -> None:
-    """The page fits the screen and is legible."""
-    page.goto(url_of(served, "/"))
-    assert_fits_every_screen(page)
-    assert_legible(page)
-    page.get_by_role("link", name="API reference").click()
-    expect(page.locator(CREATE)).to_be_visible()
-
-
 def test_front_page_has_no_fault_for_assistive_technology(
     page: Page, served: ApiProcess, node: Node
 ) -> None:
@@ -237,14 +233,6 @@ def test_front_page_has_no_fault_for_assistive_technology(
     del node  # has axe-core
     page.goto(url_of(served, "/"))
     assert violations(page) == []
-
-
-def test_docs_page_follows_the_color_scheme(browsing: BrowserSession, served: ApiProcess) -> None:
-    """From the first moment, and when it changes."""
-    page = browsing.open(url_of(served, "/docs"), color_scheme="dark")
-    expect(page.locator("html")).to_have_class("dark-mode")
-    page.emulate_media(color_scheme="light")
-    expect(page.locator("html")).not_to_have_class("dark-mode")
 
 
 def test_errors_page_fits_the_screen(page: Page, served: ApiProcess) -> None:
