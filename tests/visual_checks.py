@@ -76,14 +76,19 @@ _SCRIPT: Final = """
 def assert_fits_every_screen(page: Page) -> None:
     """Assert that nothing overflows sideways and that the page follows the colour scheme."""
     for frame, screen in _each_screen(page):
-        assert not frame.evaluate(_OVERFLOWS), f"wider than the window: {screen}"
-        assert frame.evaluate(f"{_SCRIPT}.isDark()") == ("dark" in screen), screen
+        _assert_fits(frame, screen)
 
 
-def assert_legible(page: Page) -> None:
-    """Assert a contrast of 4.5 to 1, and 3 to 1 for large text (WCAG 2.2, 1.4.3)."""
+def assert_fits_and_is_legible(page: Page) -> None:
+    """Assert that it fits, and a contrast of 4.5 to 1, of large text 3 to 1 (WCAG 2.2, 1.4.3)."""
     for frame, screen in _each_screen(page):
+        _assert_fits(frame, screen)
         assert frame.evaluate(f"{_SCRIPT}.illegible()") == [], screen
+
+
+def _assert_fits(frame: Frame, screen: str) -> None:
+    assert not frame.evaluate(_OVERFLOWS), f"wider than the window: {screen}"
+    assert frame.evaluate(f"{_SCRIPT}.isDark()") == ("dark" in screen), screen
 
 
 def _each_screen(page: Page) -> Iterator[tuple[Frame, str]]:

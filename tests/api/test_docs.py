@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from support.axe import violations
 from support.service import LOGIN_KEY
 from support.stack import ApiProcess
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible, assert_fits_every_screen
 
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.store.redis_store import RedisStore
@@ -123,8 +123,7 @@ def test_front_page_leads_to_docs_of_all_operations(
     document = requests.get(url_of(served, "/openapi.json"), timeout=10).json()
     listed = [*document["paths"].values(), *document["webhooks"].values()]
     page = browsing.open(url_of(served, "/"))
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)
     page.emulate_media(color_scheme="dark")
     page.get_by_role("link", name="API reference").click()
     expect(page.locator("html")).to_have_class("dark-mode")
@@ -238,8 +237,7 @@ def test_front_page_has_no_fault_for_assistive_technology(
 def test_errors_page_fits_the_screen(page: Page, served: ApiProcess) -> None:
     """Also at a fragment, in light and dark mode."""
     page.goto(url_of(served, "/docs/errors#rate_limited"))
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)
 
 
 def test_errors_page_explains_every_code(api: ApiClient) -> None:

@@ -9,7 +9,7 @@ from browser import BrowserSession
 from cli.cli_runner import run_command
 from playwright.sync_api import Locator, Page, expect
 from support.stack import ApiProcess, running_api
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible
 
 from otpvoice.cli.keys import hash_key
 
@@ -113,5 +113,4 @@ def test_preview_page_is_legible_on_every_screen(
     page = open_preview(browsing, console)
     submit_preview(page, "ta", "Asha 2")
     expect(page.get_by_text("spoken only once")).to_be_visible()
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)

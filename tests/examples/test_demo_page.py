@@ -12,7 +12,7 @@ import requests
 from examples.browser_users import Phone
 from playwright.sync_api import Locator, Page, expect
 from support.stills import take_still
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible
 
 from launcher import VISITOR_NUMBER, start_pages
 from otpvoice_demo.stack import Stack, free_port
@@ -224,8 +224,7 @@ def test_page_is_legible_on_every_screen(page: Page, demo_url: str) -> None:
     page.goto(demo_url)
     expect(page.frame_locator("#login iframe").locator("#number")).to_be_visible()
     expect(page.frame_locator("#phone iframe").get_by_text("Live", exact=True)).to_be_visible()
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         for step, title in (("Answer the phone", "phones"), ("Request a call", "login")):

@@ -5,7 +5,7 @@ import re
 from browser import BrowserSession
 from examples.browser_users import LoginVisitor, Phone, mistyped
 from playwright.sync_api import Page, expect
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible
 
 LOGGED_IN = "You are logged in"
 
@@ -104,8 +104,7 @@ def test_login_is_legible_on_every_screen(visitor: LoginVisitor, phone: Phone) -
 
 
 def _is_fit(page: Page) -> None:
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)
     for field in page.get_by_role("textbox").all():
         label = page.locator(f"label[for={field.get_attribute('id')}]")
         assert re.search(r"\w", label.inner_text())

@@ -10,7 +10,7 @@ from javascript.visits import CODE, Visit
 from playwright.sync_api import Route, expect
 from support.service import LOGIN_KEY, WIDE_LIMITS
 from support.stack import ApiProcess, running_api
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible
 
 from otpvoice.core.speech import Gate
 from otpvoice.core.verification import CallStatus
@@ -289,8 +289,7 @@ def test_element_is_legible_on_every_screen(visit: Visit) -> None:
     for _ in ("field", "boxes"):
         visit.enter_code(WRONG[0])
         visit.expect_text("This code is not right.")
-        assert_fits_every_screen(visit.page)
-        assert_legible(visit.page)
+        assert_fits_and_is_legible(visit.page)
         visit.set_attribute("boxes", "")
 
 

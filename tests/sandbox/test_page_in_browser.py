@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from sandbox.vendor import OBD, PERSON, place_call
 from support.axe import violations
 from support.stills import take_still
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible, assert_fits_every_screen
 
 from otpvoice_sandbox import RunningSandbox, SandboxConfig
 
@@ -265,8 +265,7 @@ def test_page_is_legible_on_every_screen(by_hand: RunningSandbox, browsing: Brow
     assert_fits_every_screen(page)
     press(phone(page), "Hang up")
     expect(phone(page).get_by_role("status")).to_have_text(re.compile("^Answered"))
-    assert_fits_every_screen(page)
-    assert_legible(page)
+    assert_fits_and_is_legible(page)
 
 
 def test_list_of_many_phones_fits_and_has_no_fault_for_assistive_technology(

@@ -23,7 +23,7 @@ from support.stack import FLOWS, Stack, running_service
 from support.stills import take_still
 from system.concurrency import RecordingClient, nth_number
 from system.leaks import Scanner, everything_in
-from visual_checks import assert_fits_every_screen, assert_legible
+from visual_checks import assert_fits_and_is_legible
 
 from otpvoice.cli.keys import hash_key
 from otpvoice.store.discovery import connect
@@ -256,13 +256,11 @@ def test_console_is_legible_on_every_screen(desk: Page) -> None:
     take_still(desk, "console")
     for table in desk.get_by_text("As a table").all():
         table.click()
-    assert_fits_every_screen(desk)
-    assert_legible(desk)
+    assert_fits_and_is_legible(desk)
     desk.get_by_label("Find").fill(nth_number(0))
     desk.keyboard.press("Enter")
     expect(desk.locator(".timeline li").first).to_be_visible()
-    assert_fits_every_screen(desk)
-    assert_legible(desk)
+    assert_fits_and_is_legible(desk)
 
 
 def test_list_is_reached_from_a_chart_and_blocks_a_number(played: Played, desk: Page) -> None:
@@ -271,8 +269,7 @@ def test_list_is_reached_from_a_chart_and_blocks_a_number(played: Played, desk: 
     expect(desk.get_by_label("From (UTC)")).not_to_have_value("")
     desk.get_by_role("link", name="Show all").press("Enter")
     expect(desk.locator("tbody tr")).to_have_count(50)
-    assert_fits_every_screen(desk)
-    assert_legible(desk)
+    assert_fits_and_is_legible(desk)
     desk.get_by_label("A call is").select_option("busy")
     desk.keyboard.press("Enter")
     desk.get_by_role("button", name="Show").press("Enter")
