@@ -78,19 +78,23 @@ class SandboxPhones:
         response = requests.put(
             f"{self._url}/phones/{number.removeprefix('+')}",
             json={"behaviour": behaviour, **options},
-            timeout=5,
+            timeout=TIMEOUT_S,
         )
         assert response.ok, response.text
 
     def calls(self, number: str) -> list[dict[str, Any]]:
         """Return the phone's calls, oldest first."""
-        response = requests.get(f"{self._url}/phones/{number.removeprefix('+')}/calls", timeout=5)
+        response = requests.get(
+            f"{self._url}/phones/{number.removeprefix('+')}/calls", timeout=TIMEOUT_S
+        )
         calls: list[dict[str, Any]] = response.json()
         return calls
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every request that the provider received."""
-        entries: list[dict[str, Any]] = requests.get(f"{self._url}/ledger", timeout=5).json()
+        entries: list[dict[str, Any]] = requests.get(
+            f"{self._url}/ledger", timeout=TIMEOUT_S
+        ).json()
         return entries
 
 

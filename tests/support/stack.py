@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 from redis import Redis
-from support.processes import Process, free_port, is_listening, otpvoice_process
+from support.processes import TIMEOUT_S, Process, free_port, is_listening, otpvoice_process
 from support.raw_http import RawConnection, RawResponse
 from support.service import WIDE_LIMITS, RunningService, SandboxPhones
 
@@ -139,7 +139,9 @@ def move_callbacks(stack: Stack, url: str) -> None:
         "uri": f"{url}/webhooks/mobtexting",
         "secret": stack.variables["OTPVOICE_PROVIDER_WEBHOOK_SECRET"],
     }
-    response = requests.put(f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=5)
+    response = requests.put(
+        f"{stack.service.sandbox.url}/webhooks/1", json=webhook, timeout=TIMEOUT_S
+    )
     assert response.ok, response.text
 
 

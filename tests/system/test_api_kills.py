@@ -185,8 +185,8 @@ def test_rolling_restart_serves_each_request_once(environ: dict[str, str], tmp_p
                 client.lines.append(RecordingClient(url))
                 move_callbacks(stack, url)
                 time.sleep(1)  # of both together
-                assert stack.dialer.terminate(timeout_s=40) == 0
-                assert stack.api.terminate(timeout_s=40) == 0
+                assert stack.dialer.terminate() == 0
+                assert stack.api.terminate() == 0
                 time.sleep(0.5)  # of the new ones alone
             every_call_rings_once(stack, client.lines[-1], client.acknowledged)
             print(f"rolled: {client.figures()}")

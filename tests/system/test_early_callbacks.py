@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from support.processes import wait_until
+from support.processes import TIMEOUT_S, wait_until
 from support.service import RunningService
 from support.stack import Stack, running_service
 
@@ -32,7 +32,7 @@ def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
             "composition": COMPOSITION,
         }
         sandbox = running.service.sandbox.url
-        answer = requests.put(f"{sandbox}/webhooks/1", json=webhook, timeout=5)
+        answer = requests.put(f"{sandbox}/webhooks/1", json=webhook, timeout=TIMEOUT_S)
         assert answer.ok, answer.text
         yield running
 
@@ -61,7 +61,7 @@ def test_early_composed_callback_ends_the_call(
     assert (call["route"], service.get_verification(began)["status"]) == (route, "pending")
     sent = [
         each
-        for each in requests.get(f"{service.sandbox.url}/callbacks", timeout=5).json()
+        for each in requests.get(f"{service.sandbox.url}/callbacks", timeout=TIMEOUT_S).json()
         if number[1:] in each["body"]
     ]
     assert [each["status"] for each in sent][:1] == [200]
@@ -76,6 +76,6 @@ def test_early_composed_callback_is_counted_as_early(service: RunningService) ->
         lambda: [c for c in service.get_verification(began)["calls"] if c["status"] == "busy"],
         "the end",
     )
-    page = requests.get(f"{service.url}/metrics", timeout=5).text
+    page = requests.get(f"{service.url}/metrics", timeout=TIMEOUT_S).text
     (count,) = [line.split()[-1] for line in page.splitlines() if 'outcome="early"' in line]
     assert float(count) >= 1

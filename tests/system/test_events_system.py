@@ -121,7 +121,7 @@ def test_events_stored_without_a_dialer_are_delivered_by_the_next(
     assert service.check(verification, "471199").json()["valid"]
     assert of(client, verification["id"]) == []
     with otpvoice_process("dialer", stack.variables, stack.folder) as next_dialer:
-        client.wait_for_event(verification["id"], "verification.approved", timeout_s=20)
+        client.wait_for_event(verification["id"], "verification.approved")
         client.wait_for_event(verification["id"], "call.canceled")
         assert next_dialer.terminate() == 0
 

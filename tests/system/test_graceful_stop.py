@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from support.processes import wait_until
+from support.processes import TIMEOUT_S, wait_until
 from support.raw_http import CREATE, RawConnection, head, post
 from support.service import WIDE_LIMITS
 from support.stack import ApiProcess, running_api
@@ -55,7 +55,7 @@ class BusyClient:
             pass
 
     def _get(self, sender: object) -> None:
-        assert sender.get(f"{self.api.url}/healthz", timeout=10).status_code == 200  # type: ignore[attr-defined]
+        assert sender.get(f"{self.api.url}/healthz", timeout=TIMEOUT_S).status_code == 200  # type: ignore[attr-defined]
         self.answered += 1
 
     def _use(self, line: RawConnection) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import wait_until
+from support.processes import TIMEOUT_S, wait_until
 from support.service import BANK_KEY, WIDE_LIMITS
 from support.stack import CALL_DELAY_S, ApiProcess, running_api
 from system.concurrency import RecordingClient, TimedResponse, nth_number
@@ -167,7 +167,9 @@ def test_number_of_another_client_looks_unknown(line: RecordingClient, path: str
 
     def asks(to: str) -> Reported:
         body = {"to": to} | ({"code": RIGHT} if path == "/v1/checks" else {})
-        return reported(requests.post(f"{line.url}{path}", json=body, headers=head, timeout=10))
+        return reported(
+            requests.post(f"{line.url}{path}", json=body, headers=head, timeout=TIMEOUT_S)
+        )
 
     known, unknown = asks(nth_number(0)), asks(nth_number(1))
     assert known[0] == 404
@@ -187,7 +189,9 @@ def test_verification_of_another_client_looks_unknown(
     def asks(name: str) -> Reported:
         path = f"{line.url}/v1/verifications/{name}" + (f"/{step}" if step else "")
         return reported(
-            requests.request("POST" if step else "GET", path, json=body, headers=head, timeout=10)
+            requests.request(
+                "POST" if step else "GET", path, json=body, headers=head, timeout=TIMEOUT_S
+            )
         )
 
     known, unknown = asks(theirs), asks("vrf_" + "0" * 32)

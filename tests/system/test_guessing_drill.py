@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, free_port, otpvoice_process, wait_until
 from support.service import ASHA, BANK_KEY, LOGIN_KEY, RING_KEY
 from support.stack import Stack, is_ready, running_service
 from system.concurrency import NO_RESPONSE, concurrently
@@ -66,7 +66,7 @@ class Api:
         headers = {"Authorization": f"Bearer {key}"}
         address = f"{url}/v1/verifications{path}"
         try:
-            answer = requests.post(address, json=body, headers=headers, timeout=10)
+            answer = requests.post(address, json=body, headers=headers, timeout=TIMEOUT_S)
         except requests.RequestException:
             return NO_RESPONSE, {}
         return answer.status_code, answer.json()

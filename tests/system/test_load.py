@@ -51,7 +51,7 @@ class Api:
             self._threads.session = requests.Session()
             self._threads.session.headers["Authorization"] = f"Bearer {LOGIN_KEY}"
         session: requests.Session = self._threads.session
-        return session.request(method, self.url + path, json=body, timeout=10)
+        return session.request(method, self.url + path, json=body, timeout=TIMEOUT_S)
 
     def creates(self, to: str, **members: Any) -> requests.Response:
         """Send a create."""

@@ -20,7 +20,7 @@ import requests
 from events.event_harness import endpoint_settings
 from events.receiver import EventReceiver
 from metrics.scrape import Scrape, scrape
-from support.processes import free_port, wait_until
+from support.processes import TIMEOUT_S, free_port, wait_until
 from support.service import (
     BRIDGE,
     LOGIN_KEY,
@@ -281,7 +281,7 @@ def test_metrics_contain_no_personal_data(played: Played) -> None:
 
 def test_dialer_serves_metrics_only(played: Played) -> None:
     """Other paths are 404."""
-    assert requests.get(f"{played.dialer_url}/", timeout=5).status_code == 404
+    assert requests.get(f"{played.dialer_url}/", timeout=TIMEOUT_S).status_code == 404
 
 
 def test_closed_route_is_counted(played: Played) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from support.processes import free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, free_port, otpvoice_process, wait_until
 from support.service import SandboxPhones
 from support.stack import Stack, running_service
 
@@ -88,9 +88,9 @@ def test_stranger_learns_nothing(stack: Stack, plivo: RunningSandbox) -> None:
     (entry,) = [each for each in plivo.state.request_log() if each["person"] == to[1:]]
     url = entry["request"]["answer_url"]
     for address in (url, url.partition("?")[0], f"{url}0"):
-        response = requests.post(address, data={"CallStatus": "in-progress"}, timeout=5)
+        response = requests.post(address, data={"CallStatus": "in-progress"}, timeout=TIMEOUT_S)
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    assert requests.get(url, timeout=5).status_code == 405
+    assert requests.get(url, timeout=TIMEOUT_S).status_code == 405
 
 
 def test_api_document_has_both_addresses(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 from support.companies import TOKEN
-from support.processes import free_port, wait_until
+from support.processes import TIMEOUT_S, free_port, wait_until
 from system.two_companies import TwoCompanies, two_companies
 
 from otpvoice.container import Container
@@ -97,7 +97,9 @@ def signed(call: Call, url: str = "", token: str = TOKEN) -> requests.Request:
 
 def send(request: requests.Request, url: str = "") -> requests.Response:
     """Send a request, also to another address than it was signed for."""
-    return requests.post(url or request.url, data=request.data, headers=request.headers, timeout=10)
+    return requests.post(
+        url or request.url, data=request.data, headers=request.headers, timeout=TIMEOUT_S
+    )
 
 
 def placed(companies: TwoCompanies, route: str) -> tuple[dict[str, Any], Call]:
@@ -156,7 +158,7 @@ def test_only_a_callback_signed_for_the_public_address_ends_a_call(
     refused = {
         "another key": send(signed(call, token="another token")),
         "another call's id": send(right, re.sub(r"call_[0-9a-f]{32}", other_id, right.url)),
-        "no signature": requests.post(right.url, data=right.data, timeout=10),
+        "no signature": requests.post(right.url, data=right.data, timeout=TIMEOUT_S),
     }
     if route != "telnyx":  # whose signature is of a time; only the address itself is a secret
         refused["another call's address"] = send(right, other_url)

@@ -14,7 +14,7 @@ import pytest
 import requests
 from metrics.promtool import Observation, firing
 from metrics.scrape import Scrape, scrape
-from support.processes import free_port, wait_until
+from support.processes import TIMEOUT_S, free_port, wait_until
 from support.stack import Stack, end_route_pauses, running_service
 
 from otpvoice.store.discovery import connect
@@ -76,7 +76,7 @@ class Refused:
 
     def degraded(self) -> list[str]:
         """Return what ``/readyz`` names."""
-        answer = requests.get(f"{self.service.url}/readyz", timeout=5)
+        answer = requests.get(f"{self.service.url}/readyz", timeout=TIMEOUT_S)
         assert answer.status_code == 200
         names: list[str] = answer.json()["degraded"]
         return names

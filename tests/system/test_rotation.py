@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.processes import Process, free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, Process, free_port, otpvoice_process, wait_until
 from support.service import BANK_KEY, RING_KEY, WIDE_LIMITS, RunningService
 from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import RecordingClient, concurrently, nth_number
@@ -243,13 +243,13 @@ def are_over(load: Load, line: RecordingClient, ring: str) -> None:
                 left.discard(name)
         return left == set()
 
-    wait_until(look, "the last calls", 60 + PROOFS)
+    wait_until(look, "the last calls", TIMEOUT_S + PROOFS)
 
 
 def work_together(load: Load, deploys: tuple[Deploy, Deploy]) -> None:
     """Until enough is proved, and each dialer has spoken codes of each API."""
     enough, pairs = len(load.made) + PROOFS, set(itertools.product(deploys, repeat=2))
-    wait_until(lambda: load.faults != [] or len(load.made) >= enough, "proofs", 20 + PROOFS)
+    wait_until(lambda: load.faults != [] or len(load.made) >= enough, "proofs", TIMEOUT_S + PROOFS)
     assert load.faults == []
     wait_until(lambda: load.spoken(deploys) >= pairs, "each to speak codes of each")
 

@@ -13,7 +13,7 @@ import requests
 from cli.cli_runner import run_command
 from hypothesis import given
 from hypothesis import strategies as st
-from support.processes import Process, free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, Process, free_port, otpvoice_process, wait_until
 from support.stack import running_service
 
 from otpvoice.cli.keys import hash_key
@@ -168,7 +168,7 @@ def _console_id(url: str, number: str) -> str:
         data={"query": number},
         auth=("asha", ADMIN_KEY),
         headers={"Origin": url},
-        timeout=5,
+        timeout=TIMEOUT_S,
     )
     (shown,) = _SHOWN.findall(answer.text)
     return str(shown)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import Process, free_port, otpvoice_process, wait_until
+from support.processes import TIMEOUT_S, Process, free_port, otpvoice_process, wait_until
 from support.service import LOGIN_KEY
 from support.stack import Stack, is_ready, running_service
 from support.timing import finishes_within
@@ -95,9 +95,9 @@ def test_missing_permission_gets_503_until_it_is_restored(
         wait_until(lambda: line.create(number).status == 503, "the refusal")
         refused = line.responses[-1]
         assert refused.body["code"] == "store_unavailable"
-        ready = requests.get(f"{stack.service.url}/readyz", timeout=5)
+        ready = requests.get(f"{stack.service.url}/readyz", timeout=TIMEOUT_S)
         assert ready.status_code in ({200, 503} if harm == "no HSET" else {503})
-        assert requests.get(f"{stack.service.url}/healthz", timeout=5).status_code == 200
+        assert requests.get(f"{stack.service.url}/healthz", timeout=TIMEOUT_S).status_code == 200
         for name in named:  # an idle dialer first finds its connection closed
             wait_until(lambda name=name: explains(new(name, "store.unavailable")), "the reason")  # type: ignore[misc]
         assert stack.api.is_running

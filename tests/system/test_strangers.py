@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from support.processes import wait_until
+from support.processes import TIMEOUT_S, wait_until
 from support.service import ASHA, RunningService
 from support.stack import Stack, is_ready, running_service
 from system.concurrency import concurrently
@@ -40,7 +40,9 @@ def address(n: int) -> str:
 def asks_as(service: RunningService, token: str, method: str, path: str, body: Any = None) -> Any:
     """One request of an app, with its client token."""
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.request(method, f"{service.url}{path}", json=body, headers=headers, timeout=20)
+    return requests.request(
+        method, f"{service.url}{path}", json=body, headers=headers, timeout=TIMEOUT_S
+    )
 
 
 class Stranger:

@@ -25,6 +25,7 @@ from typing import Any, Self
 
 import pytest
 from redis import Redis
+from support.processes import TIMEOUT_S
 from support.service import BANK_KEY, LOGIN_KEY, WIDE_LIMITS
 from support.stack import CALL_DELAY_S, ApiProcess, running_api
 from system.concurrency import nth_number
@@ -50,7 +51,7 @@ class Line:
     """One kept connection, with as little between us and the bytes as can be."""
 
     def __init__(self, api: ApiProcess) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:

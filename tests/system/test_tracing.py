@@ -19,7 +19,7 @@ import requests
 from events.event_harness import endpoint_settings
 from events.receiver import NEW_SECRET, EventReceiver
 from integrations.locked_packages import python_packages
-from support.processes import Process, free_port, is_listening, wait_until
+from support.processes import TIMEOUT_S, Process, free_port, is_listening, wait_until
 from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY
 from support.stack import Stack, service_started_by
 from system.leaks import Scanner
@@ -156,7 +156,7 @@ def verification(stack: Stack, client: EventReceiver) -> dict[str, Any]:
             "Authorization": f"Bearer {LOGIN_KEY}",
             "traceparent": f"00-{TRACE}-{PARENT}-01",
         },
-        timeout=10,
+        timeout=TIMEOUT_S,
     )
     assert created.status_code == 201, created.text
     verification: dict[str, Any] = created.json()
@@ -276,7 +276,7 @@ def test_request_without_a_trace_begins_one(
         f"{stack.service.url}/v1/verifications",
         json={"to": "+919876543211", "code": CODE},
         headers={"Authorization": f"Bearer {LOGIN_KEY}", "traceparent": f"00-{TRACE}-{PARENT}"},
-        timeout=10,
+        timeout=TIMEOUT_S,
     ).json()
     client.wait_for(lambda events: len(events) >= before + 2, "further events")
     dials = traces[0].wait_for(

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 import requests
-from support.processes import free_port, wait_until
+from support.processes import TIMEOUT_S, free_port, wait_until
 from support.service import LOGIN_KEY, SandboxPhones
 from support.stack import Stack, running_service
 
@@ -80,7 +80,9 @@ def phones(company: RunningSandbox) -> SandboxPhones:
 def post(stack: Stack, path: str, **members: object) -> dict[str, object]:
     """Send a client's request, and return the successful response."""
     headers = {"Authorization": f"Bearer {LOGIN_KEY}"}
-    response = requests.post(stack.service.url + path, json=members, headers=headers, timeout=10)
+    response = requests.post(
+        stack.service.url + path, json=members, headers=headers, timeout=TIMEOUT_S
+    )
     assert response.ok, response.text
     found: dict[str, object] = response.json()
     return found
@@ -90,7 +92,9 @@ def calls_of(stack: Stack, verification: dict[str, object]) -> list[dict[str, ob
     """Return the calls of a verification as the client sees them."""
     headers = {"Authorization": f"Bearer {LOGIN_KEY}"}
     url = f"{stack.service.url}/v1/verifications/{verification['id']}"
-    found: list[dict[str, object]] = requests.get(url, headers=headers, timeout=10).json()["calls"]
+    found: list[dict[str, object]] = requests.get(url, headers=headers, timeout=TIMEOUT_S).json()[
+        "calls"
+    ]
     return found
 
 
@@ -150,11 +154,11 @@ def test_callback_during_a_call_changes_nothing(
     url = callback_address(company, number)
     members = {"CallSid": "CA" + "1" * 32, "CallStatus": "ringing", "To": number}
     headers = TWIML_VENDORS["twilio"].sign(url, "", members, TOKEN)
-    assert requests.post(url, members, headers=headers, timeout=10).status_code == 200
+    assert requests.post(url, members, headers=headers, timeout=TIMEOUT_S).status_code == 200
     assert calls_of(stack, begun)[0]["status"] == "placed"
     press = {"button": "decline"}
     address = f"{company.url}/phones/{number[1:]}/press"
-    assert requests.post(address, json=press, timeout=10).status_code == 204
+    assert requests.post(address, json=press, timeout=TIMEOUT_S).status_code == 204
     wait_until(lambda: calls_of(stack, begun)[0]["status"] == "busy", "the callback")
 
 
@@ -166,6 +170,8 @@ def test_forged_callback_is_refused(stack: Stack, company: RunningSandbox) -> No
     url = callback_address(company, number)
     other = re.sub(r"call_[0-9a-f]{32}", f"call_{'0' * 32}", url)
     for address in (url, other):
-        response = requests.post(address, {"CallStatus": "busy", "CallSid": "v3:x"}, timeout=10)
+        response = requests.post(
+            address, {"CallStatus": "busy", "CallSid": "v3:x"}, timeout=TIMEOUT_S
+        )
         assert response.status_code == 401
     assert calls_of(stack, begun)[0]["status"] == "answered"
