@@ -55,10 +55,17 @@ def start_api(environ: dict[str, str], redis: Redis) -> StartApi:
     return start
 
 
+@pytest.fixture(scope="session")
+def hooks_app(environ: dict[str, str], lasting_store: RedisStore) -> Flask:
+    """Return an application with a client for each kind of identity server."""
+    return create_app(settings_with(environ, **SETTINGS), lasting_store)
+
+
 @pytest.fixture
-def hooks(start_api: StartApi) -> ApiClient:
-    """Return a driver of an API with a client for each kind of identity server."""
-    return start_api(**SETTINGS)
+def hooks(hooks_app: Flask, store: RedisStore) -> ApiClient:
+    """Return a driver of that application; a dialer is alive."""
+    store.sweep("a dialer")
+    return ApiClient(hooks_app, store)
 
 
 @pytest.fixture

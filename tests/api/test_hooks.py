@@ -254,8 +254,9 @@ def test_log_has_the_route_and_no_number(
         assert secret not in log
 
 
-def test_metrics_count_creates_by_client(hooks: ApiClient) -> None:
+def test_metrics_count_creates_by_client(start_api: StartApi) -> None:
     """As other creates."""
+    hooks = start_api(**SETTINGS)  # its series start at 0
     raw = encode(LOGTO.body(ASHA, CODE))
     for _ in range(2):
         send(hooks, LOGTO, raw)
