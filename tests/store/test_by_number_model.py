@@ -80,4 +80,4 @@ class NumberMachine(Machine):
 def test_store_agrees_with_the_model_by_number(redis: Redis) -> None:
     """Among all other steps."""
     NumberMachine.redis = redis
-    run_machine(NumberMachine, examples=20)
+    run_machine(NumberMachine, examples=12)

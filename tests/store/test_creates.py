@@ -15,7 +15,7 @@ from support.service import ASHA
 from otpvoice.core.store_port import Idempotency
 from otpvoice.core.verification import Verification
 
-CREATES = int(os.environ.get("OTPVOICE_TEST_CREATES", "1000"))
+CREATES = int(os.environ.get("OTPVOICE_TEST_CREATES", "300"))
 LIMITS = {"creates_per_ip": "3/1h", "creates_per_client": "3/1m"}
 Ending = Callable[[StoreDriver, Verification], object]
 ENDINGS: list[Ending] = [
@@ -163,7 +163,7 @@ def test_reference_of_a_called_verification_outlives_a_canceled_one(
 def test_memory_of_creates_that_were_canceled_is_gone_after_an_hour(
     redis: Redis, numbers: str
 ) -> None:
-    """Except counters, and ids among the newest. Prints the bytes of 1 000 such creates."""
+    """Except counters, and ids among the newest. Prints the bytes of such a create."""
     driver = driver_with_limits(redis, gaps=NO_GAP, pending_per_number=5)
     before = _used(redis)
     for n in range(CREATES):

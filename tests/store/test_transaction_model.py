@@ -80,4 +80,4 @@ class PaymentMachine(Machine):
 def test_store_agrees_with_the_model_of_payments(redis: Redis) -> None:
     """Among all other steps."""
     PaymentMachine.redis = redis
-    run_machine(PaymentMachine, examples=20)
+    run_machine(PaymentMachine, examples=10)

@@ -35,7 +35,7 @@ pauses = st.lists(
 )
 """Seconds between each event and the one before it."""
 histories = settings(
-    max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "15")),
+    max_examples=int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "8")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
