@@ -112,6 +112,6 @@ def _copy_source(folder: Path) -> None:
     folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, folder)
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     for name in ("otpvoice", "sandbox", "demo", "clients", "config"):
         shutil.copytree(SOURCE / name, folder / name, ignore=ignored)

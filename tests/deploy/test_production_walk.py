@@ -122,9 +122,12 @@ def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Walkthrough:
     folder = tmp_path_factory.mktemp("machine")
     source = folder / "source"
     source.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     for name in SOURCE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, source / name)
     for name in ("check.py", "readable.py"):
         shutil.copy(HERE / name, source / name)
     for name in ("layer", "root"):
