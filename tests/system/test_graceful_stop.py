@@ -22,6 +22,8 @@ from support.stack import ApiProcess, running_api
 STOPS = int(os.environ.get("OTPVOICE_TEST_STOPS", "2"))
 CLIENTS = 12
 PING = head("GET /healthz HTTP/1.1")
+PATIENT = {"OTPVOICE_SERVER_KEEPALIVE": str(round(TIMEOUT_S))}
+"""No connection is idle for too long, however slow the machine is."""
 
 
 class BusyClient:
@@ -88,7 +90,7 @@ def test_stop_with_busy_clients_loses_no_request(
     environ: Mapping[str, str], tmp_path: Path, workers: str
 ) -> None:
     """Each request on an open connection is answered; later connections are refused at once."""
-    variables = {**environ, **WIDE_LIMITS, "OTPVOICE_SERVER_WORKERS": workers}
+    variables = {**environ, **WIDE_LIMITS, **PATIENT, "OTPVOICE_SERVER_WORKERS": workers}
     for n in range(STOPS):
         with (
             running_api(variables, tmp_path / str(n)) as api,
@@ -123,7 +125,7 @@ def test_request_on_open_connection_during_stop_is_answered(
 ) -> None:
     """On an idle connection, and on one whose request has begun before the signal."""
     with (
-        running_api({**environ, **WIDE_LIMITS}, tmp_path) as api,
+        running_api({**environ, **WIDE_LIMITS, **PATIENT}, tmp_path) as api,
         api.connect() as idle,
         api.connect() as begun,
     ):
