@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from api.api_client import WEBHOOK
 from deploy.nginx_proxy import CONFIG
+from gunicorn.config import Config
+from gunicorn.errors import ConfigError
+from gunicorn.glogging import Logger
 from metrics.scrape import scrape
 from redis import Redis
 from support.processes import Process, free_port, is_listening, wait_until
@@ -18,6 +21,8 @@ from support.raw_http import RawConnection, head
 from support.service import PATH_TOKEN, WIDE_LIMITS
 from support.stack import CALL_DELAY_S
 from system.concurrency import RecordingClient, nth_number
+
+from otpvoice.server.epoll_worker import EpollWorker
 
 
 def gunicorn(*options: str) -> list[str]:
@@ -98,12 +103,22 @@ def test_connections_close_while_few_places_are_left(server: Server) -> None:
             assert lines[-1].is_closed()
 
 
-@pytest.mark.parametrize("option", ["max-requests", "access-logfile"])
-def test_option_of_another_worker_is_refused(
-    environ: dict[str, str], tmp_path: Path, option: str
-) -> None:
+def test_option_of_another_worker_stops_the_start(environ: dict[str, str], tmp_path: Path) -> None:
     """Plain requests would not follow it."""
     bind = {"OTPVOICE_SERVER_BIND": f"127.0.0.1:{free_port()}"}
-    with Process(gunicorn(f"--{option}", "5"), tmp_path / "log", environ | bind) as process:
+    with Process(gunicorn("--max-requests", "5"), tmp_path / "log", environ | bind) as process:
         assert process.wait() != 0
     assert "requires server.worker" in process.output()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("max_requests", 5), ("accesslog", "-"), ("certfile", "tls.pem"), ("proxy_protocol", "v1")],
+)
+def test_option_of_another_worker_is_refused(option: str, value: object) -> None:
+    """Each by its name; the defaults are not."""
+    options = Config()
+    EpollWorker.check_config(options, Logger(options))
+    options.set(option, value)
+    with pytest.raises(ConfigError, match=option):
+        EpollWorker.check_config(options, Logger(options))
