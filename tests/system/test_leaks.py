@@ -42,7 +42,7 @@ def life(
     folder, bind = tmp_path_factory.mktemp("store"), f"127.0.0.1:{free_port()}"
     with Valkey(folder, *DURABLE) as store, closing(Redis(port=store.port)) as plain:
         plain.config_set("requirepass", STORE_PASSWORD)
-        url = store.url.replace("//", f"//:{STORE_PASSWORD}@")
+        url = store.url.replace("//", f"//:{STORE_PASSWORD}@") + "?socket_timeout=10"
         changes = {
             "OTPVOICE_REDIS_URL": url,
             "OTPVOICE_LOG_LEVEL": "debug",

@@ -185,7 +185,7 @@ def full(redis: Redis) -> Iterator[None]:
 def test_full_store_refuses_what_needs_memory(environ: dict[str, str], tmp_path: Path) -> None:
     """Refused requests have no effect, others are served, and no response is 500."""
     with Valkey(tmp_path) as server, server.client() as redis:
-        variables = environ | {"OTPVOICE_REDIS_URL": server.url}
+        variables = environ | {"OTPVOICE_REDIS_URL": f"{server.url}?socket_timeout=10"}
         with running_api(variables, tmp_path) as process:
             api = Api(process.url)
             made = api.creates("+919876541000", code="123456", call_after=120).json()

@@ -193,10 +193,12 @@ def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> N
             began, over = harm(line, act)
             witness.stop()
             steady = ASKED + SLACK if act is hang else SLACK
-            away = [a for a in line.responses if began + steady < a.began < over - 0.1]
+            away = [
+                a for a in line.responses if a.began > began + steady and a.began + a.took < over
+            ]
             back = min(a.began for a in line.responses if a.began > over and a.status in {200, 201})
             first = [a.took for a in line.responses if began < a.began + a.took and a.began < over]
-            if away:
+            if len(away) > 1:
                 print(
                     f"{act.__name__}: {len(away)} answers {sorted({a.status for a in away})}, "
                     f"p95 {p95(away) * 1000:.0f} ms, slowest of all {max(first):.2f} s; "
@@ -205,7 +207,7 @@ def test_hung_or_killed_store_gets_503_at_once(stack: Stack, store: Valkey) -> N
                 assert {a.status for a in away} == {503}
                 # The health page asks no store: what it takes is the machine's own share.
                 alongside = [a for a in health.responses if began < a.began < over]
-                assert p95(away) < 0.1 + 4 * p95(alongside)
+                assert p95(away) < 0.1 + 4 * p95(alongside) + witness.late
                 healthy = statistics.median(answer.took for answer in alongside)
                 assert healthy < ASKED / 2 + witness.late
                 assert max(first) < ASKED + 3 + witness.late

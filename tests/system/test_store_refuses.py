@@ -45,8 +45,8 @@ def acl(store: Valkey, *rules: str) -> None:
 
 
 def address(store: Valkey) -> str:
-    """Return the store's address for the service."""
-    return f"redis://service:word@127.0.0.1:{store.port}/0"
+    """Return the store's address for the service, which waits as long as a loaded machine needs."""
+    return f"redis://service:word@127.0.0.1:{store.port}/0?socket_timeout=10"
 
 
 @pytest.fixture(scope="module")
