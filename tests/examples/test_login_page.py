@@ -1,6 +1,7 @@
 """The login example with a browser, a phone, and all processes between them."""
 
 import re
+from typing import Any
 
 from browser import BrowserSession
 from examples.browser_users import LoginVisitor, Phone, mistyped
@@ -108,3 +109,30 @@ def _is_fit(page: Page) -> None:
     for field in page.get_by_role("textbox").all():
         label = page.locator(f"label[for={field.get_attribute('id')}]")
         assert re.search(r"\w", label.inner_text())
+
+
+def _devanagari(digits: str) -> str:
+    return digits.translate(str.maketrans("0123456789", "०१२३४५६७८९"))
+
+
+def _with_separators(code: str) -> str:
+    return f" {'-'.join(code[:2])}, ({code[2:4]}) {', '.join(code[4:])}. \u200f"
+
+
+def _in_every_script(code: str) -> str:
+    """Write a code in Arabic-Indic, fullwidth and ASCII digits, by turns."""
+    scripts = ("٠١٢٣٤٥٦٧٨٩", "０１２３４５６７８９", "0123456789")
+    return "".join(digits[int(digit)] for digit, digits in zip(code, scripts * 4, strict=False))
+
+
+def test_login_normalizes_typed_number_and_code(visitor: LoginVisitor, phone: Phone) -> None:
+    """The API gets ASCII digits only. A short code is not sent, so it costs no attempt."""
+    visitor.request_call(_devanagari(phone.number.removeprefix("+")))
+    code = phone.wait_for_code()
+    sent: list[tuple[str, Any]] = []
+    visitor.page.on("request", lambda request: sent.append((request.url, request.post_data_json)))
+    visitor.enter_code(code[:4])
+    visitor.expect_text("Please enter all 6 digits of the code.")
+    visitor.enter_code(_with_separators(_in_every_script(code)))
+    visitor.expect_text("You are logged in", f"Your number {phone.number} is verified.")
+    assert [body for url, body in sent if url.endswith("/checks")] == [{"code": code}]
