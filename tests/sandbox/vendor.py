@@ -68,7 +68,7 @@ def ended_calls(sandbox: RunningSandbox, count: int = 1) -> list[dict[str, Any]]
     """Wait until this number of calls have ended, and return the phone's calls."""
     network = sandbox.state
     ended = sandbox.state.wait_until(
-        lambda: sum(call.ended_at is not None for call in network.calls) >= count, 5
+        lambda: sum(call.ended_at is not None for call in network.calls) >= count, 60
     )
     assert ended, network.phone_calls(PERSON)
     return network.phone_calls(PERSON)
