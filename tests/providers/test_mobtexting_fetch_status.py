@@ -203,7 +203,8 @@ def test_number_is_not_logged(
     server: ScriptedServer, http: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No library logs the address, whose query string has the number."""
-    server.respond(*[http_response(NEWER_STATUS, "200 OK", "Bad header: x", ": y")] * 2)
+    response = http_response(NEWER_STATUS, "200 OK", "Bad header: x", ": y")
+    server.respond(*[lambda conn: conn.sendall(response)] * 2)  # a body to the connection's end
     caplog.set_level(logging.DEBUG)
     fetch_status(server.api_url, http, OBD_QUERY)
     assert fetch_status("http://127.0.0.1:1/", http, OBD_QUERY) is None
