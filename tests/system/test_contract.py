@@ -5,6 +5,7 @@ they are drawn from.
 """
 
 import os
+from contextlib import chdir
 from typing import Final
 
 import pytest
@@ -28,7 +29,8 @@ def asks(service: RunningService, *options: str, credential: str = "", **variabl
     if credential:
         command += ["--header", f"Authorization: Bearer {credential}"]
     hooks = {"SCHEMATHESIS_HOOKS": "system.contract_hooks"}
-    run = CliRunner().invoke(schemathesis, command, env=hooks | variables)
+    with chdir(service.folder):  # it writes what it remembers there
+        run = CliRunner().invoke(schemathesis, command, env=hooks | variables)
     print(run.output)
     assert run.exit_code == 0, run.output[-6000:]
 
