@@ -19,6 +19,9 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
+_AFTER = ". It is valid for five minutes. Please do not tell it anyone, not even our staff. Goodbye"
+"""Takes longer than a loaded machine needs to show the digits."""
+_SPOKEN = f"Hello YourName: 1, 2, 3, 4, 5, 6{_AFTER}"
 _STUB_VOICE = """
     speechSynthesis.getVoices = () => [{ name: 'test voice' }]
     speechSynthesis.speak = ({ lang, text }) => console.log(`spoken in ${lang}: ${text}`)
@@ -28,8 +31,8 @@ _STUB_VOICE = """
 
 @pytest.fixture
 def config(config: SandboxConfig) -> SandboxConfig:
-    """An account with a short flow."""
-    return replace(config, flows={"24": "Hello {Name}: {otp}"})
+    """An account with one flow."""
+    return replace(config, flows={"24": f"Hello {{Name}}: {{otp}}{_AFTER}"})
 
 
 @pytest.fixture
@@ -77,9 +80,9 @@ def test_call_rings_is_answered_and_speaks(by_hand: RunningSandbox, page: Page) 
     expect(desk.get_by_role("status")).to_have_text("Talking")
     expect(spoken_words(desk).nth(1)).to_have_text("YourName:")
     expect(desk.get_by_role("button", name="Hang up")).to_be_focused()
-    expect(desk.locator(".spoken-text")).to_have_text("Hello YourName: 1, 2, 3, 4, 5, 6")
+    expect(desk.locator(".spoken-text")).to_have_text(_SPOKEN)
     assert desk.locator(".digits .word").all_text_contents() == [*"123456"]
-    expect(desk.locator('.digits .word[data-said="now"]')).to_have_text(re.compile("^[1-6]$"))
+    expect(spoken_words(desk.locator(".digits")).last).to_have_text(re.compile("^[1-6]$"))
     take_still(page, "phone")
     playback = desk.locator(".speech").get_attribute("data-playback")
     press(desk, "Declines")
@@ -101,7 +104,7 @@ def test_browser_voice_speaks_text_in_language_of_flow(by_hand: RunningSandbox, 
     place_call(by_hand, OBD)
     with page.expect_console_message(lambda message: message.text.startswith("spoken")) as spoken:
         press(phone(page), "Answer")
-    assert re.fullmatch(r"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6\.?", spoken.value.text)
+    assert re.fullmatch(rf"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6{re.escape(_AFTER)}\.?", spoken.value.text)
     expect(page.locator('.word[data-said="now"]')).to_be_visible()
 
 
@@ -118,9 +121,9 @@ def test_key_speaks_what_follows_at_once(
     assert_fits_every_screen(page)
     with page.expect_console_message(lambda message: "YourName" in message.text) as spoken:
         press(phone(page), "Press 1")
-    assert re.fullmatch(r"spoken in en: +Hello YourName: 1, 2, 3, 4, 5, 6", spoken.value.text)
+    assert re.fullmatch(rf"spoken in en: +{re.escape(_SPOKEN)}", spoken.value.text)
     expect(phone(page).get_by_role("button", name="Press 1")).to_have_count(0)
-    expect(spoken_words(phone(page)).last).to_have_text("6")
+    expect(spoken_words(phone(page).locator(".digits")).last).to_have_text("6")
 
 
 def test_unanswered_call_shows_outcome(by_hand: RunningSandbox, page: Page) -> None:
@@ -280,7 +283,7 @@ def test_list_of_many_phones_fits_and_has_no_fault_for_assistive_technology(
     page.goto(sandbox.url)
     expect(page.locator(".phone")).to_have_count(20)
     expect(page.locator(".phone[open] h3")).to_have_text("+91 88671 35020")
-    expect(phone(page).locator(".heard")).to_have_text("Spoken: Hello YourName: 1, 2, 3, 4, 5, 6")
+    expect(phone(page).locator(".heard")).to_have_text(f"Spoken: {_SPOKEN}")
     assert_fits_every_screen(page)
     assert violations(page) == []
 
