@@ -20,8 +20,8 @@ example-sms: $(VENV)/.demo  ## an SMS system that falls back to a call, narrated
 	@$(BIN)/python examples sms $(ARGS)
 
 # Where Node is missing, the tests of the JavaScript client are left out.
-test: lint $(if $(shell command -v npm),$(NODE_MODULES))  ## lint, types, import contracts, tests in four processes; ARGS goes to pytest
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: lint $(if $(shell command -v npm),$(NODE_MODULES))  ## lint, types, import contracts, tests in six processes; ARGS goes to pytest
+	$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.demo  ## speed and memory, about three minutes; ARGS="--size full --svg FILE": more of it
 	@$(BIN)/python benchmarks/run.py $(ARGS)

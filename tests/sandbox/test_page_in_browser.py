@@ -19,7 +19,9 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
-_AFTER = ". It is valid for five minutes. Please do not tell it anyone, not even our staff. Goodbye"
+_AFTER = (
+    ". It is valid for five minutes. Do not share it with anyone, not even with our staff. Goodbye"
+)
 """Takes longer than a loaded machine needs to show the digits."""
 _SPOKEN = f"Hello YourName: 1, 2, 3, 4, 5, 6{_AFTER}"
 _STUB_VOICE = """
@@ -104,7 +106,7 @@ def test_browser_voice_speaks_text_in_language_of_flow(by_hand: RunningSandbox, 
     place_call(by_hand, OBD)
     with page.expect_console_message(lambda message: message.text.startswith("spoken")) as spoken:
         press(phone(page), "Answer")
-    assert re.fullmatch(rf"spoken in en: .*YourName.*1, 2, 3, 4, 5, 6{re.escape(_AFTER)}\.?", spoken.value.text)
+    assert re.fullmatch(rf"spoken in en: *{re.escape(_SPOKEN)}\.?", spoken.value.text)
     expect(page.locator('.word[data-said="now"]')).to_be_visible()
 
 
