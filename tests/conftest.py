@@ -116,7 +116,7 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 def clients() -> Iterator[Callable[[str], Redis]]:
     """Return the client of a URL, with a timeout that a loaded machine does not reach."""
     with ExitStack() as stack:
-        yield cache(lambda url: stack.enter_context(closing(connect(url, timeout_s=5))))
+        yield cache(lambda url: stack.enter_context(closing(connect(url, timeout_s=30))))
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from hiredis import pack_command
@@ -151,13 +153,15 @@ class CircuitBreaker:
         with self._lock:
             if self._opened_by is None:
                 self._opened_by = error
-                threading.Thread(target=self._close, name="store probe", daemon=True).start()
+                probe = partial(_repeat, weakref.WeakMethod(self._close_if_served))
+                threading.Thread(target=probe, name="store probe", daemon=True).start()
 
-    def _close(self) -> None:
-        """Probe at once and then every :data:`PROBE_INTERVAL_S`, until the store replies."""
-        while self._is_lost():
-            time.sleep(PROBE_INTERVAL_S)
-        self._opened_by = None
+    def _close_if_served(self) -> bool:
+        """Probe the store. Return whether it is still lost."""
+        is_lost = self._is_lost()
+        if not is_lost:
+            self._opened_by = None
+        return is_lost
 
     def _is_lost(self) -> bool:
         try:
@@ -169,3 +173,13 @@ class CircuitBreaker:
             return False
         self.outage_log.record_success("probe")
         return False
+
+
+def _repeat(step: "weakref.WeakMethod[Callable[[], bool]]") -> None:
+    """Run a step at once and then every :data:`PROBE_INTERVAL_S`, while it returns true.
+
+    The circuit breaker of a store that nobody uses any more ends it.
+    """
+    while (run := step()) and run():
+        del run
+        time.sleep(PROBE_INTERVAL_S)

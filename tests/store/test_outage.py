@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from redis import Redis
 from store.driver import RAVI, StoreDriver
 from store.new_verifications import CODE
-from support.processes import find_program
+from support.processes import TIMEOUT_S, find_program
 from support.timing import finishes_within
 from support.valkey import DURABLE, VALKEY, Valkey
 
@@ -179,6 +180,18 @@ def test_unreachable_server_is_unavailable() -> None:
         with finishes_within(AT_ONCE), pytest.raises(StoreUnavailable):
             RedisStore(client).get("vrf_1", "login")
         client.close()
+
+
+def test_probes_end_with_the_store_that_nobody_uses() -> None:
+    """Otherwise they would log the outage for as long as the process runs."""
+    before = set(threading.enumerate())
+    client = connect("redis://127.0.0.1:1/0")
+    with pytest.raises(StoreUnavailable):
+        RedisStore(client).get("vrf_1", "login")
+    client.close()
+    (probing,) = set(threading.enumerate()) - before
+    probing.join(TIMEOUT_S)
+    assert not probing.is_alive()
 
 
 def test_failing_function_is_not_an_outage(driver: StoreDriver) -> None:
