@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import pytest
 from api.api_client import ApiClient, settings_with
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from support.service import ASHA, RING_KEY
-from support.stack import ApiProcess
+from support.stack import running_api
 
 from otpvoice.api.errors import BAD_REQUEST, INTERNAL_ERROR, PROBLEM_TYPES
 from otpvoice.app import create_app
@@ -88,13 +88,20 @@ def samples(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def read_receipt(served: ApiProcess) -> Reader:
+def keys_url(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return where the keys are published, by a process that does not touch the tests' clock."""
+    elsewhere = {"OTPVOICE_REDIS_URL": environ["OTPVOICE_REDIS_URL"].replace("/0?", "/1?")}
+    with running_api(environ | elsewhere, tmp_path_factory.mktemp("api")) as running:
+        yield f"http://127.0.0.1:{running.port}/.well-known/jwks.json"
+
+
+@pytest.fixture(scope="module")
+def read_receipt(keys_url: str) -> Reader:
     """Return the Python sample with this service's URL and client."""
     (sample,) = samples("python")
     assert (sample.count(PUBLISHED_AT), sample.count('"login-backend"')) == (1, 1)
-    here = f"http://127.0.0.1:{served.port}/.well-known/jwks.json"
     names: dict[str, Any] = {}
-    exec(sample.replace(PUBLISHED_AT, here).replace('"login-backend"', '"login"'), names)  # noqa: S102 - the very words that readers copy
+    exec(sample.replace(PUBLISHED_AT, keys_url).replace('"login-backend"', '"login"'), names)  # noqa: S102 - the very words that readers copy
     reader: Reader = names["read_receipt"]
     return reader
 
