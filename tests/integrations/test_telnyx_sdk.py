@@ -39,7 +39,7 @@ def messages() -> dict[str, tuple[bytes, dict[str, str], str]]:
     return {
         "signed": (BODY, signed, PUBLIC_KEY),
         "by the sandbox": (BODY, lowered, telnyx_public_key(TOKEN)),
-        "four minutes old": (BODY, sign_ed25519(BODY, now - 240), PUBLIC_KEY),
+        "a minute old": (BODY, sign_ed25519(BODY, now - 60), PUBLIC_KEY),
         "four minutes ahead": (BODY, sign_ed25519(BODY, now + 240), PUBLIC_KEY),
         "stale": (BODY, sign_ed25519(BODY, now - 600), PUBLIC_KEY),
         "ahead": (BODY, sign_ed25519(BODY, now + 600), PUBLIC_KEY),

@@ -5,6 +5,7 @@ Durations are in seconds as in the contract, times in milliseconds as in the sto
 
 import itertools
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,15 @@ class StoreDriver:
         self.store.clock_offset_ms += round(seconds * 1000)
         if dialer:
             self.sweep(dialer)
+
+    def stop_clock(self, at: float) -> None:
+        """Set the functions' time, a later one, at which it stands for the next 0.9 seconds.
+
+        The server's clock seems to have been set back, so the functions wait until it catches up.
+        """
+        caught_up_ms = round(time.time() * 1000) + 900  # from a second on, they store it anew
+        lead_ms = round(at * 1000) - caught_up_ms
+        self.store.redis.set(Keys().of("clock"), f"{caught_up_ms} {lead_ms}", px=3_600_000)
 
     # Clients -------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Keys, denials and reports of gated calls compared with a model, in random sequences."""
 
+import time
 from dataclasses import dataclass
 
 import hypothesis.strategies as st
@@ -48,16 +49,22 @@ class Machine(RuleBasedStateMachine):
         self.redis.flushdb()
         policy = {"denial_block_ms": BLOCK_S * 1000}
         self.driver: StoreDriver = driver_with_limits(self.redis, gaps=NO_GAP, policy=policy)
+        self.base = time.time() + 3_600
         self.now = 0.0
         self.blocked_until = 0.0
         self.call: Model | None = None
         self.begun: Verification | None = None
         self.call_id = ""
 
+    def advance(self, seconds: float) -> None:
+        """Set both clocks."""
+        self.now += seconds
+        self.driver.stop_clock(self.base + self.now)
+        self.driver.sweep()
+
     def step(self, seconds: float = STEP_S) -> Model:
         """Let time pass, and return the model of the call."""
-        self.driver.advance_time(seconds)
-        self.now += seconds
+        self.advance(seconds)
         assert self.call
         if self.call.status is Status.PENDING and self.call.ends <= self.now:
             self.call.status = Status.EXPIRED
@@ -77,8 +84,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: not (self.call and self.call.is_live(self.now)))
     def ring(self, gate: Gate | None, ttl: float) -> None:
         """Start another verification; none if the number is blocked."""
-        self.driver.advance_time(STEP_S)
-        self.now += STEP_S
+        self.advance(STEP_S)
         reference = str(self.now)
         found = self.driver.try_create(reference=reference, ttl=ttl)
         assert (found.outcome == "rate_limited denial_block") == (self.blocked_until > self.now)

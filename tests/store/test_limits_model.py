@@ -164,14 +164,14 @@ class Machine(RuleBasedStateMachine):
                 client: ClientLimits(parse_quotas(f"{PER_CLIENT}/{WINDOW}s")) for client in CLIENTS
             },
         )
-        self.model = Model(now=(time.time() // WINDOW + 1) * WINDOW + 0.3)
+        self.model = Model(now=(time.time() // WINDOW + 2) * WINDOW + 0.3)
         self.codes = (str(code) for code in range(900_000, 999_999))
         self.ticks()
 
     def ticks(self, seconds: float = 0) -> None:
         """Set both clocks for the next step."""
         self.model.now += seconds + STEP
-        self.driver.store.clock_offset_ms = round((self.model.now - time.time()) * 1000)
+        self.driver.stop_clock(self.model.now)
         self.driver.sweep()
         self.model.expire()
 

@@ -71,14 +71,14 @@ class Machine(RuleBasedStateMachine):
         self.marked: list[tuple[Claim, ModelCall]] = []
         self.ended: dict[str, CallStatus] = {}
         self.codes = iter(range(100_000, 999_999))
-        self.base = time.time()
+        self.base = time.time() + 3_600
+        self.driver.stop_clock(self.base)
         self.driver.sweep()
 
     def ticks(self, seconds: float = 0) -> None:
         """Set both clocks for the next step."""
         self.model.now += seconds + STEP
-        offset = self.base + self.model.now - time.time()
-        self.driver.store.clock_offset_ms = round(offset * 1000)
+        self.driver.stop_clock(self.base + self.model.now)
 
     def one_of(self, index: int) -> ModelVerification:
         """Return a verification, more often a new one."""
