@@ -232,7 +232,7 @@ FORGED = [
 @pytest.fixture
 def api_on_server(settings: Settings, valkey: Valkey) -> Iterator[ApiClient]:
     """Return a driver of an API on that server."""
-    client = connect(valkey.url)
+    client = connect(valkey.url, timeout_s=30)
     yield ApiClient(
         create_app(settings, RedisStore(client)),
         RedisStore(client),
@@ -257,7 +257,7 @@ def forge_all(api: ApiClient) -> None:
 def test_forged_callbacks_never_reach_the_store(api_on_server: ApiClient, valkey: Valkey) -> None:
     """The server's command counters do not move; a genuine callback moves them."""
     assert len(FORGED) >= 200
-    with connect(valkey.url) as watcher:
+    with connect(valkey.url, timeout_s=30) as watcher:
         watcher.ping()
         before = command_counts(watcher)
         forge_all(api_on_server)

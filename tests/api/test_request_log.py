@@ -151,7 +151,7 @@ def talk_and_log(
     environ: dict[str, str], redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Talk, str]:
     """Return the dialogue and the process's whole log, at the most verbose level."""
-    client = connect(redis_url)
+    client = connect(redis_url, timeout_s=30)
     client.flushdb()
     RedisStore(client).sweep("a dialer")
     folder = tmp_path_factory.mktemp("api")

@@ -143,7 +143,7 @@ def test_store_that_goes_away_meanwhile_is_an_error(
     valkey: Valkey, environ: dict[str, str]
 ) -> None:
     """The export waits for its reader when the store goes away. It does not seem complete."""
-    with closing(connect(valkey.url)) as redis:
+    with closing(connect(valkey.url, timeout_s=30)) as redis:
         fill(redis, 100)
     away = {**environ, "OTPVOICE_REDIS_URL": valkey.url}
     reader, writer = os.pipe()

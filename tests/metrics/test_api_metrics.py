@@ -255,7 +255,7 @@ def test_scrape_without_the_store_exposes_the_counters(
 
 def test_counting_needs_no_round_trip(make_app: Callable[..., MeteredApp], tmp_path: Path) -> None:
     """Create, check, get and a scrape run one function each."""
-    with Valkey(tmp_path) as own, closing(connect(own.url)) as redis:
+    with Valkey(tmp_path) as own, closing(connect(own.url, timeout_s=30)) as redis:
         metered_app = make_app(redis_url=own.url)
 
         def send_all(number: str) -> None:

@@ -58,7 +58,7 @@ def life(
             OTPVOICE_SERVER_BIND=bind,
             OTPVOICE_SERVER_PUBLIC_URL=f"http://{bind}",
         )
-        with running as stack, closing(connect(url)) as redis:
+        with running as stack, closing(connect(url, timeout_s=30)) as redis:
             yield Life(stack, store, redis)
             assert (stack.dialer.terminate(), stack.api.terminate()) == (0, 0)
 

@@ -179,7 +179,7 @@ def test_routes_open_again_when_the_provider_accepts(
     service = refused.service
     for n in range(LOGINS):
         service.phones.set_behaviour(number(n), "answer")
-    with closing(connect(redis_url)) as redis:
+    with closing(connect(redis_url, timeout_s=30)) as redis:
         end_route_pauses(redis)
     newcomers = iter(range(LOGINS, 10_000))
 

@@ -156,7 +156,7 @@ def test_file_is_cut_off_if_the_store_fails_meanwhile(
     variables: dict[str, str], valkey: Valkey
 ) -> None:
     """The first part was sent. Without a first part, the failure is an error page."""
-    client = connect(valkey.url)
+    client = connect(valkey.url, timeout_s=30)
     app = create_app(settings_with(variables), store := RedisStore(client))
     store.sweep("a dialer")
     created = ApiClient(app, store).create()

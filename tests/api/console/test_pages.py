@@ -238,7 +238,7 @@ def test_console_without_the_store_is_unavailable(
     """503 with a page for operators, and still 401 without a key."""
     folder = tmp_path_factory.mktemp("away")
     with Valkey(folder) as server:
-        client = connect(server.url)
+        client = connect(server.url, timeout_s=30)
         app = create_app(settings_with(variables), RedisStore(client))
     response = ConsoleBrowser(app).open_overview()
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")

@@ -270,7 +270,7 @@ def test_no_dialer_is_20503(start_api: StartApi) -> None:
 
 def test_stopped_store_is_20503(environ: dict[str, str], valkey: Valkey) -> None:
     """For every operation."""
-    client = connect(valkey.url)
+    client = connect(valkey.url, timeout_s=30)
     store = RedisStore(client)
     twilio = TwilioClient(create_app(settings_with(environ, twilio_verify_enabled="true"), store))
     valkey.kill()
