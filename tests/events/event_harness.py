@@ -1,7 +1,12 @@
 """A service with events, driven in single steps."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from events.receiver import NEW_SECRET, EventReceiver
 from redis import Redis
+from support.service import ASHA, LOGIN_KEY
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
@@ -10,6 +15,8 @@ from otpvoice.store.redis_store import RedisStore
 
 KEEP = 7 * 86_400_000
 """Milliseconds."""
+LONGEST = 1.2
+"""A pause is at most so many times as long as it says."""
 
 
 def endpoint_settings(
@@ -66,3 +73,24 @@ class EventHarness:
         for event in taken.events:
             self.dispatcher.deliver(event)
         return len(taken.events)
+
+
+def begins_and_ends(harness: EventHarness, to: str = ASHA, key: str = LOGIN_KEY) -> str:
+    """Create and cancel a verification, which makes two events."""
+    verification_id = harness.create(key, to, call_after=100, reference="login-81")
+    harness.end(key, verification_id)
+    return verification_id
+
+
+@contextmanager
+def running(harness: EventHarness) -> Iterator[None]:
+    """Run the dispatcher during the block."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=harness.dispatcher.run, args=(stopping,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(15)
+        assert not thread.is_alive()

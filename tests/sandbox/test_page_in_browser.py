@@ -19,9 +19,7 @@ from otpvoice_sandbox import RunningSandbox, SandboxConfig
 OTHER = "918867135001"
 _ROWS = "elements => new Set(elements.map(element => element.offsetTop)).size"
 
-_AFTER = (
-    ". It is valid for five minutes. Do not share it with anyone, not even with our staff. Goodbye"
-)
+_AFTER = ". It is valid for five minutes. Do not share it, not even with our staff. Goodbye"
 """Takes longer than a loaded machine needs to show the digits."""
 _SPOKEN = f"Hello YourName: 1, 2, 3, 4, 5, 6{_AFTER}"
 _STUB_VOICE = """

@@ -8,9 +8,8 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ import requests
 from events.event_harness import endpoint_settings
 from events.receiver import NEW_SECRET, EventReceiver
 from integrations.locked_packages import python_packages
-from support.processes import TIMEOUT_S, Process, free_port, is_listening, wait_until
+from support.processes import TIMEOUT_S, Process, free_port, is_listening
 from support.service import ASHA, LOGIN_KEY, NUMBER_KEY, RING_KEY
 from support.stack import Stack, service_started_by
 from system.leaks import Scanner
+from system.received_traces import Traces
 
 from otpvoice.store import Keys
 from otpvoice.store.discovery import connect
@@ -33,50 +33,6 @@ CODE = "9173640285"
 """So long that it stands nowhere by chance."""
 TRACE, PARENT = secrets.token_hex(15) + "ab", secrets.token_hex(7) + "cd"
 """Of the client; with a letter, because the log shows no id of digits alone."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A span as it was received."""
-
-    name: str
-    kind: str
-    trace_id: str
-    id: str
-    parent_id: str
-    attributes: dict[str, Any]
-    links: list[list[str]]
-    events: list[str]
-    failed: bool
-    service: str
-
-
-@dataclass(frozen=True)
-class Traces:
-    """What the receiver has."""
-
-    file: Path
-
-    @property
-    def spans(self) -> list[Span]:
-        """All spans so far."""
-        lines = self.file.read_text("utf-8").splitlines() if self.file.exists() else []
-        return [Span(**json.loads(line)) for line in lines]
-
-    def wait_for(self, condition: Callable[[list[Span]], Any], what: str) -> Any:
-        """Return what the condition finds in the spans, as soon as it finds something."""
-        return wait_until(lambda: condition(self.spans), what)
-
-    def wait_for_one(self, name: str, trace_id: str | None = None) -> Span:
-        """Return the only span of this name, in one trace or in any."""
-        (found,) = self.wait_for(
-            lambda spans: [
-                span for span in spans if span.name == name and trace_id in {None, span.trace_id}
-            ],
-            f"the span {name}",
-        )
-        assert isinstance(found, Span)
-        return found
 
 
 @pytest.fixture(scope="module")
