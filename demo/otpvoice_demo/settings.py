@@ -38,7 +38,8 @@ public_url = "http://127.0.0.1:{port}"
 cors_origins = {origins}
 
 [redis]
-url = "unix://{socket}"
+# A busy machine may take longer than the half second of a service.
+url = "unix://{socket}?socket_timeout=10"
 
 {secrets}
 {clients}

@@ -119,7 +119,8 @@ class CircuitBreaker:
         self._probe = probe
         self.outage_log = outage_log
         self._lock = threading.Lock()
-        self._opened_by: StoreUnavailable | None = None
+        self._lost_because: str | None = None
+        """The reason, while it is open. Not the error, whose traceback would keep the store."""
 
     def run(self, function: str, command: Callable[..., Any], *arguments: Any) -> Any:
         """Return ``command(connections, *arguments)``, unless the store is known to be away.
@@ -130,9 +131,9 @@ class CircuitBreaker:
             StoreUnavailable: the store cannot serve.
             FunctionError: the function failed; the store serves others.
         """
-        opened_by = self._opened_by
-        if opened_by is not None:
-            refusal = StoreUnavailable(NOT_SENT, reason=opened_by.reason, is_lost=True)
+        reason = self._lost_because
+        if reason is not None:
+            refusal = StoreUnavailable(NOT_SENT, reason=reason, is_lost=True)
             self.outage_log.record_failure(function, refusal)
             raise refusal
         try:
@@ -140,7 +141,7 @@ class CircuitBreaker:
         except StoreUnavailable as error:
             self.outage_log.record_failure(function, error)
             if error.is_lost:
-                self._open(error)
+                self._open(error.reason)
             raise
         except FunctionError:
             self.outage_log.record_success(function)
@@ -149,10 +150,10 @@ class CircuitBreaker:
             self.outage_log.record_success(function)
         return reply
 
-    def _open(self, error: StoreUnavailable) -> None:
+    def _open(self, reason: str) -> None:
         with self._lock:
-            if self._opened_by is None:
-                self._opened_by = error
+            if self._lost_because is None:
+                self._lost_because = reason
                 probe = partial(_repeat, weakref.WeakMethod(self._close_if_served))
                 threading.Thread(target=probe, name="store probe", daemon=True).start()
 
@@ -160,7 +161,7 @@ class CircuitBreaker:
         """Probe the store. Return whether it is still lost."""
         is_lost = self._is_lost()
         if not is_lost:
-            self._opened_by = None
+            self._lost_because = None
         return is_lost
 
     def _is_lost(self) -> bool:

@@ -1,9 +1,10 @@
 """A user of a page with the element, who finds things by what is shown."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 _POLL: Final = "() => document.dispatchEvent(new Event('visibilitychange'))"
 """A page that becomes visible polls at once, so no test waits for the interval."""
@@ -30,6 +31,7 @@ class Visitor:
 
     def expect_text(self, *texts: str) -> None:
         """Expect all texts to become visible, after a poll that begins at once."""
-        self.page.evaluate(_POLL)
+        with suppress(Error):  # the page is being left: the next one polls by itself
+            self.page.evaluate(_POLL)
         for text in texts:
             expect(self.page.get_by_text(text).first).to_be_visible()

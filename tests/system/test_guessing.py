@@ -93,7 +93,18 @@ def test_parallel_wrong_codes_are_compared_up_to_max_checks(
 
     Then the correct one is refused.
     """
-    verification_id, before = begins(line), cpu_ticks(api)
+    before = cpu_ticks(api)
+    assert len(before) == WORKERS
+    for _ in range(20):  # a loaded machine may leave all of a storm to one worker
+        _compare_up_to_max_checks(line)
+        busy = [now - then for now, then in zip(cpu_ticks(api), before, strict=True)]
+        if min(busy) > 0:
+            return
+    raise AssertionError(busy)
+
+
+def _compare_up_to_max_checks(line: RecordingClient) -> None:
+    verification_id = begins(line)
     answers = at_once(line, verification_id, [f"{n:06}" for n in range(500_000, 500_500)])
     assert kinds(answers) == {WRONG: 5, CLOSED: 495}
     left = sorted(a.body["checks_left"] for a in answers if a.status == 200)
@@ -101,10 +112,6 @@ def test_parallel_wrong_codes_are_compared_up_to_max_checks(
     assert kinds([line.check(verification_id, RIGHT)]) == {CLOSED: 1}
     ended = line.get_verification(verification_id).body
     assert (ended["status"], ended["checks_left"]) == ("max_attempts_reached", 0)
-    busy = [now - then for now, then in zip(cpu_ticks(api), before, strict=True)]
-    print(f"500 wrong codes at once: {kinds(answers)}; ticks of each worker {busy}")
-    assert len(busy) == WORKERS
-    assert min(busy) > 0
 
 
 @pytest.mark.parametrize("ways", WAYS)
