@@ -42,6 +42,10 @@ class ResponseTooLargeError(Exception):
     """The response exceeds its bounds."""
 
 
+class IncompleteHeadError(HTTPException):
+    """The connection ended within the headers, which ``http.client`` takes for their end."""
+
+
 class UnexpectedUpgradeError(HTTPException):
     """The status is 101 although no upgrade was requested: what follows is not HTTP."""
 
@@ -56,6 +60,8 @@ class _BoundedReader(RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self.exchange = CURRENT_EXCHANGE.get()
         self.bytes_left = _MAX_HEAD_BYTES
+        self.has_ended = False
+        """The server sends no more."""
         self.is_detached = False
         """No further byte is read from the socket."""
         self._sock = sock
@@ -72,6 +78,7 @@ class _BoundedReader(RawIOBase):
         self._sock.settimeout(self.exchange.seconds_to(self.exchange.deadlines.finish_by))
         count = self._raw.readinto(memoryview(buffer)[: self.bytes_left])
         self.bytes_left -= count or 0
+        self.has_ended = count == 0
         return count
 
     def close(self) -> None:
@@ -106,6 +113,8 @@ class _Response(HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        if self._reader.has_ended:  # an end after the head has not been read yet
+            raise IncompleteHeadError
         self._reader.bytes_left += _MAX_ENCODED_BODY_BYTES
 
     def _read_status(self) -> tuple[str, int, str]:

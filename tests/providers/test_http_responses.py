@@ -193,6 +193,9 @@ def test_complete_response_is_read_to_its_end(
 BROKEN = {
     "closed": b"",
     "cut in the status line": b"HTTP/1.1 2",
+    "cut after the status line": b"HTTP/1.1 200 OK\r\n",
+    "cut in a header": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "cut before the empty line": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
     "HTTP/0.9": b"<html>hello</html>",
     "HTTP/2": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
     "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
