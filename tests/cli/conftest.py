@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from api.api_client import ApiClient, ManualDialer
 from redis import Redis
+from support.demo_stack import PreloadedStack
 
 from otpvoice.app import create_app
 from otpvoice.container import Container
@@ -17,7 +18,7 @@ from otpvoice_demo.stack import Stack, free_port
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Start the service with all its processes."""
-    with Stack(free_port()) as running:
+    with PreloadedStack(free_port()) as running:
         yield running
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.demo_stack import PreloadedStack
 
 from otpvoice_demo.printer import HttpRequest
 from otpvoice_demo.stack import Stack, free_port
@@ -20,7 +21,7 @@ def test_python_client_page_runs_with_the_documented_output(
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
     shown: list[str] = []
     sent: list[str] = []
-    with Stack(free_port()) as stack:
+    with PreloadedStack(free_port()) as stack:
         monkeypatch.setenv("OTPVOICE_URL", stack.url)
         monkeypatch.setenv("OTPVOICE_API_KEY", stack.api_key)
         yours = {

@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 from browser import BrowserSession
 from examples.browser_users import LoginVisitor, Phone
+from support.demo_stack import PreloadedStack
 
 from launcher import LOGIN, SMS
 from otpvoice_demo.settings import StackOptions
@@ -28,7 +29,9 @@ def stack(login_url: str) -> Iterator[Stack]:
     The login also receives the events of the SMS system's client.
     """
     options = StackOptions(event_url=f"{login_url}/otpvoice-events")
-    with Stack(free_port(), app_origin=login_url, call_seconds=0.2, options=options) as running:
+    with PreloadedStack(
+        free_port(), app_origin=login_url, call_seconds=0.2, options=options
+    ) as running:
         LOGIN.launch(running, login_url)
         yield running
 

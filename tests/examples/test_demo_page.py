@@ -11,6 +11,7 @@ import pytest
 import requests
 from examples.browser_users import Phone
 from playwright.sync_api import Locator, Page, expect
+from support.demo_stack import PreloadedStack
 from support.stills import take_still
 from visual_checks import assert_fits_and_is_legible
 
@@ -39,7 +40,9 @@ def demo_url() -> str:
 def stack(demo_url: str) -> Iterator[Stack]:
     """The demo without its scenario, with short gaps between calls."""
     login = f"http://127.0.0.1:{free_port()}"
-    with Stack(free_port(), app_origin=login, call_seconds=0.2, frame_ancestor=demo_url) as running:
+    with PreloadedStack(
+        free_port(), app_origin=login, call_seconds=0.2, frame_ancestor=demo_url
+    ) as running:
         start_pages(running, login, demo_url)
         yield running
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from integrations.locked_packages import node_packages, python_packages
+from support.demo_stack import PreloadedStack
 from support.processes import environment, find_program, free_port
 from support.service import BANK_KEY, LOGIN_KEY
 from support.stack import running_service
-
-from otpvoice_demo.stack import Stack
 
 SCRIPTS = Path(__file__).parent / "twilio_sdks"
 PAGE = SCRIPTS.parents[2] / "docs" / "integrations" / "twilio-verify.md"
@@ -51,7 +50,7 @@ def service(
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Variables]:
     """Run the demo stack, which the page assumes."""
-    with Stack(free_port()) as stack:
+    with PreloadedStack(free_port()) as stack:
         yield {
             "OTPVOICE_URL": stack.url,
             "OTPVOICE_API_KEY": stack.api_key,

@@ -3,8 +3,9 @@
 import re
 
 from javascript.node import CLIENT, Node
+from support.demo_stack import PreloadedStack
 
-from otpvoice_demo.stack import Stack, free_port
+from otpvoice_demo.stack import free_port
 
 PAGE = CLIENT.parents[1] / "docs" / "javascript-client.md"
 EXPECTED_OUTPUT = re.compile(r"^ *print\(.*\) // (.*)$", re.MULTILINE)
@@ -35,7 +36,7 @@ def test_javascript_client_page_runs_with_the_documented_output(node: Node) -> N
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"^```js\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     code = "\n".join([YOURS, *blocks, "if (shown.length === 0) throw new Error('nothing shown')"])
-    with Stack(free_port(), call_seconds=0.2) as stack:
+    with PreloadedStack(free_port(), call_seconds=0.2) as stack:
         variables = {
             "OTPVOICE_URL": stack.url,
             "OTPVOICE_API_KEY": stack.api_key,

@@ -54,6 +54,11 @@ class PreloadedProgram:
         assert self._process.pid
         self.pid = self._process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return self.poll()
+
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""
         return self._process.exitcode
