@@ -1,12 +1,11 @@
 """A service of which documented snippets of identity servers ask calls."""
 
 import itertools
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from integrations.snippets import Snippets
+from integrations.snippets import Node, Snippets
 from support.processes import free_port
 from support.stack import Stack, running_service
 
@@ -27,11 +26,17 @@ def stack(environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
         yield started
 
 
+@pytest.fixture(scope="module")
+def node(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Run the Node in which snippets are evaluated."""
+    with Node(stack.service, tmp_path_factory.mktemp("node") / "log") as node:
+        yield node
+
+
 @pytest.fixture
-def snippets(stack: Stack, tmp_path: Path) -> Snippets:
+def snippets(stack: Stack, node: Node, tmp_path: Path) -> Snippets:
     """Provide the snippets of the pages, to run against the service."""
-    shutil.copy(Path(__file__).parent / "node" / "call.mjs", tmp_path)
-    return Snippets(stack.service, tmp_path)
+    return Snippets(stack.service, tmp_path, node)
 
 
 @pytest.fixture

@@ -6,15 +6,55 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from integrations.locked_packages import node_packages
-from support.processes import TIMEOUT_S, find_program
+from support.processes import find_program
 from support.service import LOGIN_KEY, RunningService
 
 DOCS = Path(__file__).parents[2] / "docs" / "integrations"
 _BLOCK = re.compile(r"^(?:`([\w.-]+)`:\n\n)?```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _NODE = Path(__file__).parent / "node"
+
+
+class Node:
+    """A process of Node that evaluates expressions, one after the other, for one service."""
+
+    def __init__(self, service: RunningService, log: Path) -> None:
+        variables = {
+            "PATH": os.environ["PATH"],
+            "OTPVOICE_URL": service.url,
+            "OTPVOICE_API_KEY": LOGIN_KEY,
+        }
+        self._log = log
+        with log.open("wb") as errors:
+            self._child = subprocess.Popen(
+                [find_program("node"), _NODE / "call.mjs"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=variables,
+            )
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a question; see ``call.mjs``. It fails if Node ends instead."""
+        child = self._child
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(json.dumps(question) + "\n")
+        child.stdin.flush()
+        line = child.stdout.readline()
+        assert line, self._log.read_text("utf-8")
+        outcome: dict[str, Any] = json.loads(line)
+        return outcome
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.communicate()
 
 
 @dataclass(frozen=True)
@@ -24,6 +64,7 @@ class Snippets:
     service: RunningService
     folder: Path
     """For the files of a page."""
+    node: Node
 
     def block(self, page: str, name: str) -> str:
         """Return the block after the line that gives its file name, or else of that language."""
@@ -51,23 +92,13 @@ class Snippets:
         Returns:
             ``result``, or the ``error``'s message; and ``calls`` of recorded functions.
         """
-        completed = subprocess.run(
-            [find_program("node"), self.folder / "call.mjs", module, expression],
-            input=json.dumps(given),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            env={
-                "PATH": os.environ["PATH"],
-                "OTPVOICE_URL": self.service.url,
-                "OTPVOICE_API_KEY": LOGIN_KEY,
-                **variables,
-            },
-        )
-        assert completed.returncode == 0, completed.stderr
-        outcome: dict[str, Any] = json.loads(completed.stdout)
-        return outcome
+        question = {
+            "module": str(module),
+            "expression": expression,
+            "input": given,
+            "variables": variables,
+        }
+        return self.node.ask(question)
 
     def install_packages(self) -> None:
         """Provide the locked packages that the snippets import, next to their files."""
