@@ -6,6 +6,7 @@ they are drawn from.
 
 import os
 from contextlib import chdir
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,13 +18,15 @@ EXAMPLES: Final = os.environ.get("OTPVOICE_TEST_SCHEMA", "3")
 SEED: Final = os.environ.get("OTPVOICE_TEST_SEED", "1")
 TIMEOUT: Final = 600 + 5 * int(EXAMPLES)
 """Seconds."""
+CONFIG: Final = str(Path(__file__).with_name("contract.toml"))
 UNTOLD: Final = "positive_data_acceptance"
 """No pattern says which numbers exist, so that a well-formed one may well be refused."""
 
 
 def asks(service: RunningService, *options: str, credential: str = "", **variables: str) -> None:
     """Run schemathesis, which ends with 0 if all responses match the document."""
-    command = ["run", f"{service.url}/openapi.json", "--seed", SEED, "--max-examples", EXAMPLES]
+    command = ["--config-file", CONFIG, "run", f"{service.url}/openapi.json"]
+    command += ["--seed", SEED, "--max-examples", EXAMPLES]
     command += ["--exclude-checks", UNTOLD, "--warnings", "off", "--generation-database", "none"]
     command += ["--no-color", *options]
     if credential:
