@@ -1,4 +1,4 @@
-"""The demo's options, its stored keys, and the README's commands."""
+"""``otpvoice demo``: its scenario, options and stored keys, and the README's commands."""
 
 import json
 import re
@@ -26,6 +26,7 @@ from otpvoice_demo.stack import free_port
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ORIGINS = ("http://localhost:5173", "https://shop.example.com")
 NUMBER = "+919876543210"
+SECTION = re.compile(r"^\d\. (.*)  \([0-9.]+ s\)$", re.MULTILINE)
 SPOKEN = re.compile(r'"spoken": "(.*)"')
 
 
@@ -70,6 +71,29 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             text = process.read_until("Logs:  ")
             url, sandbox_url = (f"http://127.0.0.1:{each}" for each in (port, sandbox_port))
             yield Demo(text, folder, url, sandbox_url, keys, receiver, process, temporary)
+
+
+def test_demo_runs_scenario_to_callback(demo: Demo) -> None:
+    """Real responses: a wrong code, the right one, the same again, the callback."""
+    sections = SECTION.split(demo.text)[2::2]
+    created, hung_up, second_call, mistyped, checked, repeated, called_back, hindi, _ = sections
+    assert "201 Created" in created
+    assert '"heard": false' in hung_up
+    code = "".join(re.findall(r"\d", SPOKEN.findall(second_call)[-1]))
+    assert len(code) == 6
+    assert code not in created + hung_up + mistyped
+    assert '"valid": false' in mistyped
+    assert f'-d \'{{"code": "{code}"}}\'' in checked
+    assert '"status": "approved"' in checked
+    assert '"valid": true' in checked
+    assert "409 Conflict" in repeated
+    assert '"verification_closed"' in repeated
+    assert '"heard": true' in called_back
+    assert '"locale": "hi"' in hindi
+    assert '"spoken": "ACME Pay से आशा' in hindi
+    assert '"valid": true' in hindi
+    assert all("curl -sS http://127.0.0.1:" in section for section in sections)
+    assert "\x1b" not in demo.text
 
 
 def test_demo_env_file_exports_addresses_and_stored_key(demo: Demo) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli.cli_runner import start_command
+from support.demo_stack import PreloadedStack
 from support.processes import Process
 
 from otpvoice.cli.serve import terminate
@@ -18,7 +19,7 @@ from otpvoice_demo.stack import Stack, StackError, StopRequested, free_port, is_
 
 def test_stack_with_ended_process_raises_with_log() -> None:
     """The error has name, status and the end of the log; nothing is left afterwards."""
-    with Stack(free_port()) as stack:
+    with PreloadedStack(free_port()) as stack:
         stack.processes["dialer"].kill()
         with pytest.raises(
             StackError, match=r"the dialer ended with status -9\n.*dialer\.log"

@@ -2,8 +2,10 @@
 
 import re
 import signal
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,19 @@ def read_page_url(process: TerminalProcess) -> tuple[str, str]:
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder for temporary files, with a path short enough for a socket."""
     return tmp_path_factory.mktemp("t")
+
+
+@pytest.fixture
+def default_ports_in_use() -> Iterator[None]:
+    """Ports 8000 and 8100 are in use, by this fixture or already."""
+    with ExitStack() as listeners:
+        for port in (8000, 8100):
+            listener = listeners.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+        yield
 
 
 @pytest.fixture
@@ -96,12 +111,23 @@ def test_demo_without_browser_prints_address_only(desktop: dict[str, str], opene
     assert not opened.exists()
 
 
-def test_demo_once_exits_after_scenario(desktop: dict[str, str], opened: Path) -> None:
-    """With status 0, and without a page."""
-    with demo_in_terminal("--once", environ=desktop) as process:
+@pytest.mark.usefixtures("default_ports_in_use")
+def test_demo_once_exits_after_scenario(
+    temporary: Path, desktop: dict[str, str], opened: Path
+) -> None:
+    """With status 0, without a page, as ``otpvoice demo --once``, which it runs.
+
+    The default ports are in use, so the demo chooses others. It removes everything at the end.
+    """
+    ports = {"DEMO_PORT": "", "DEMO_SANDBOX_PORT": ""}
+    with demo_in_terminal("--once", environ=desktop | ports) as process:
         wait_until(lambda: process.output() and not process.is_running, "the end")
         output = process.output()
-        assert process.status == 0
+        assert process.status == 0, output
+        assert process.survivors() == []
+    assert "Port 8000 is in use" in output
+    assert "Port 8100 is in use" in output
     assert "Approved once, and the callback is recorded" in output
     assert not PAGE.search(output)
     assert not opened.exists()
+    assert [*temporary.iterdir()] == []
