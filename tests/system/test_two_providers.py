@@ -137,11 +137,11 @@ def test_call_that_may_ring_is_requested_nowhere_else(companies: TwoCompanies) -
         companies.phones_of(route).set_behaviour(number, **LIES[lie], copies=0)
         begun[way] = companies.service.create(number, route=route)
         wait_until(lambda n=number: companies.requests_for(n), "the request")  # type: ignore[misc]
-    answered = {(route, lie): [(route, "answered")] for route, lie in ways}
-    wait_until(
-        lambda: {way: companies.call_statuses(each) for way, each in begun.items()} == answered,
-        "the companies to be asked",
-    )
+    for (route, _), each in begun.items():
+        wait_until(
+            lambda e=each, r=route: companies.call_statuses(e) == [(r, "answered")],  # type: ignore[misc]
+            "the company to be asked",
+        )
     requests = {way: len(companies.requests_for(number)) for way, number in numbers.items()}
     assert requests == dict.fromkeys(ways, 1)
     assert {way: rings(companies, number) for way, number in numbers.items()} == requests
@@ -157,12 +157,12 @@ def test_client_calls_from_the_line_that_the_create_shows(companies: TwoCompanie
             assert answer.status_code == 201, answer.text
             begun[number] = answer.json()
 
-        def all_answered() -> bool:
-            paths = [f"/v1/verifications/{each['id']}" for each in begun.values()]
-            found = [companies.service.get(path, BANK_KEY).json() for path in paths]
-            return all(each["calls"][-1]["status"] == "answered" for each in found)
+        def is_answered(path: str) -> bool:
+            found = companies.service.get(path, BANK_KEY).json()
+            return bool(found["calls"][-1]["status"] == "answered")
 
-        wait_until(all_answered, "the calls")
+        for each in begun.values():
+            wait_until(lambda p=f"/v1/verifications/{each['id']}": is_answered(p), "the call")  # type: ignore[misc]
         used: Counter[str] = Counter()
         for number, each in begun.items():
             (entry,) = companies.requests_for(number)
@@ -198,10 +198,11 @@ def test_code_that_was_not_heard_is_repeated_by_the_next_company(companies: TwoC
         companies.phones_of(route).set_behaviour(number, **options, calls=1)
         begun[route, end] = companies.service.create(number, route=route, code="161803")
         wanted[route, end] = [(route, status), (following[route], "answered")]
-    wait_until(
-        lambda: {way: companies.call_statuses(each) for way, each in begun.items()} == wanted,
-        "the second calls",
-    )
+    for way, each in begun.items():
+        wait_until(
+            lambda e=each, w=way: companies.call_statuses(e) == wanted[w],  # type: ignore[misc]
+            "the second call",
+        )
     for (route, end), number in numbers.items():
         first, second = companies.service.get_verification(begun[route, end])["calls"]
         assert (bool(first["heard"]), second["heard"]) == (False, True)
