@@ -18,12 +18,14 @@ from playwright.sync_api import Response, expect
 from support.axe import COLOR_RULES, violations
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["", "how-it-works/", "errors/", "first-service/", "threat-model/"]
-"""With pictures, a wide table, code, and the longest one."""
+PAGES = ["", "how-it-works/", "errors/", "first-service/"]
+"""With pictures, a wide table, and code."""
 DARK_PAGES = {*PAGES[1:4]}
 NEW_DIAGRAM = "```mermaid\nflowchart LR\n  accTitle: New\n  a --> b\n```"
 MAX_PAGE_BYTES = 300_000
 """Compressed, with everything that it loads but the search's index."""
+MAX_HTML_BYTES = 40_000
+"""Compressed, of a page alone."""
 MAX_INDEX_BYTES = 250_000
 
 
@@ -33,16 +35,16 @@ def build(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
-def copy_checkout(folder: Path, checkout: Path = ROOT) -> Path:
-    """Copy a checkout without what is installed or built in it."""
+def copy_checkout(folder: Path) -> Path:
+    """Copy the checkout without what is installed or built in it."""
     kept = {".venv", ".site", ".git", ".demo", "node_modules", "__pycache__", "types"}
-    shutil.copytree(checkout, folder, symlinks=True, ignore=lambda _, names: kept & {*names})
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=lambda _, names: kept & {*names})
     return folder
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the site is built from."""
+    """A copy of what the site is built from. A test may spoil a page, and puts it back."""
     return copy_checkout(tmp_path_factory.mktemp("copy") / "checkout")
 
 
@@ -51,7 +53,7 @@ def site(checkout: Path) -> Path:
     """The built site."""
     done = build(checkout)
     assert done.returncode == 0, done.stdout + done.stderr
-    return checkout / ".site" / "html"
+    return (checkout / ".site" / "html").rename(checkout.parent / "html")
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -69,12 +71,6 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def faulty_checkout(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy whose pages a test may spoil; no test reads its site."""
-    return copy_checkout(tmp_path_factory.mktemp("faulty") / "checkout", checkout)
-
-
 @pytest.mark.parametrize(
     ("page", "text", "reason"),
     [
@@ -85,17 +81,19 @@ def faulty_checkout(checkout: Path, tmp_path_factory: pytest.TempPathFactory) ->
     ],
 )
 def test_broken_link_lost_page_or_stale_picture_fails_the_build(
-    faulty_checkout: Path, page: str, text: str, reason: str
+    checkout: Path, page: str, text: str, reason: str
 ) -> None:
     """The message names it."""
-    file = faulty_checkout / "docs" / page
+    file = checkout / "docs" / page
     before = file.read_text("utf-8") if file.exists() else None
     file.write_text(f"{before or ''}\n{text}\n", "utf-8")
-    done = build(faulty_checkout)
-    if before is None:
-        file.unlink()
-    else:
-        file.write_text(before, "utf-8")
+    try:
+        done = build(checkout)
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(before, "utf-8")
     assert done.returncode != 0
     assert reason in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
 
@@ -130,6 +128,13 @@ def test_page_is_accessible_and_light(
         dark = browsing.open(address + page, color_scheme="dark")
         expect(dark.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
         assert violations(dark, *COLOR_RULES) == []
+
+
+def test_every_page_is_light(site: Path) -> None:
+    """The longest one too. All load the same further files, apart from pictures."""
+    sizes = [len(gzip.compress(page.read_bytes())) for page in site.rglob("*.html")]
+    assert len(sizes) > 40
+    assert max(sizes) < MAX_HTML_BYTES
 
 
 def test_index_of_search_is_light(site: Path) -> None:
