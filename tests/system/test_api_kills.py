@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import TIMEOUT_S, free_port, otpvoice_process, wait_until
+from support.processes import free_port, otpvoice_process, wait_until
 from support.stack import Stack, is_ready, move_callbacks, running_service
 from system.concurrency import NO_RESPONSE, RecordingClient, TimedResponse, concurrently, nth_number
 from system.two_companies import two_companies
@@ -29,12 +29,8 @@ def every_call_rings_once(stack: Stack, line: RecordingClient, acknowledged: dic
         calls: list[dict[str, Any]] = line.get_verification(name).body["calls"]
         return calls
 
-    left = set(acknowledged.values())
-    deadline = time.monotonic() + TIMEOUT_S
-    while left and time.monotonic() < deadline:
-        left = {name for name in left if calls_of(name)[-1]["status"] != "answered"}
-        time.sleep(0.1)
-    assert [(name, calls_of(name)) for name in left] == []
+    for name in acknowledged.values():
+        wait_until(lambda n=name: calls_of(n)[-1]["status"] == "answered", f"the call of {name}")  # type: ignore[misc]
     rang = Counter(f"+{e['person']}" for e in stack.service.phones.ledger() if e["rang"])
     assert {number: rang[number] for number in acknowledged if rang[number] != 1} == {}
     assert {number: times for number, times in rang.items() if times != 1} == {}
@@ -106,7 +102,8 @@ def test_call_whose_document_a_killed_worker_served_is_spoken(
         def is_over(n: int) -> bool:
             return calls_of(n)[-1]["heard"] is True
 
-        wait_until(lambda: all(is_over(n) for n in acknowledged), "the last calls")
+        for n in acknowledged:
+            wait_until(lambda n=n: is_over(n), "the last calls")  # type: ignore[misc]
         calls = {n: calls_of(n) for n in acknowledged}
         ledger = Counter(entry["person"].removeprefix("+") for entry in phones.ledger())
         assert {n: ledger[nth_number(n)[1:]] for n in calls} == {n: len(calls[n]) for n in calls}
