@@ -36,9 +36,11 @@ def build(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def copy_checkout(folder: Path) -> Path:
-    """Copy the checkout without what is installed or built in it."""
-    kept = {".venv", ".site", ".git", ".demo", "node_modules", "__pycache__", "types"}
-    shutil.copytree(ROOT, folder, symlinks=True, ignore=lambda _, names: kept & {*names})
+    """Copy the checkout without what is installed, built or cached in it."""
+    others = [".venv", ".site", ".git", ".demo", "node_modules", "types"]
+    caches = ["__pycache__", ".*_cache", ".hypothesis"]
+    ignored = shutil.ignore_patterns(*others, *caches)
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored)
     return folder
 
 
