@@ -72,7 +72,7 @@ def test_rolling_restart_loses_no_request(
                     return
                 time.sleep(0.05)
 
-        with concurrently(create_and_look, threads=3, pause=0.05):
+        with concurrently(create_and_look, threads=3, pause=0.1):
             for old in apis:
                 serves(proxy, old)
                 assert old.process.terminate() == 0
