@@ -23,7 +23,7 @@ from support.service import ASHA, BANK_KEY, LOGIN_KEY, PATH_TOKEN, WEBHOOK_SECRE
 from support.stack import ApiProcess
 from werkzeug.test import TestResponse
 
-EXAMPLES: Final = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "30"))
+EXAMPLES: Final = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "20"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -22,7 +22,7 @@ from otpvoice.core.keys import LogId, NumberHasher, mask_number
 from otpvoice.core.speech import CodeFormat, format_code
 from otpvoice.logs.lines import ForeignText, RecordFilter
 
-EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("OTPVOICE_TEST_EXAMPLES", "100"))
 
 NUMBER = "+919876543210"
 DIGITS = NUMBER.removeprefix("+")
