@@ -317,4 +317,4 @@ class Machine(RuleBasedStateMachine):
 def test_store_agrees_with_the_model(redis: Redis) -> None:
     """Clients, dialers, the provider and time, in any order."""
     Machine.redis = redis
-    run_machine(Machine, examples=15)
+    run_machine(Machine, examples=25)
