@@ -35,7 +35,7 @@ from otpvoice.store.policy import StorePolicy
 from otpvoice.store.redis_store import RedisStore
 
 OUTAGE = float(os.environ.get("OTPVOICE_TEST_OUTAGE", "0.5"))
-LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "1000"))
+LIVES = int(os.environ.get("OTPVOICE_TEST_LIVES", "2000"))
 
 
 class Api:
