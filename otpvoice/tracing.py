@@ -8,6 +8,7 @@ A span holds ids, words and numbers of HTTP statuses, as lines of the log do: no
 number, no path and no text of an exception.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -59,6 +60,11 @@ def is_on() -> bool:
     What runs for every request asks this first, so that without spans it does nothing more.
     """
     return _tracer() is not None
+
+
+# A process that logs before it forks has no provider yet; the forked one may get its own.
+os.register_at_fork(after_in_child=_tracer.cache_clear)
+os.register_at_fork(after_in_child=is_on.cache_clear)
 
 
 def parse_traceparent(header: str | None) -> str | None:

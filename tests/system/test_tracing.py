@@ -297,3 +297,24 @@ def test_without_the_extra_nothing_of_opentelemetry_is_imported() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ran.stdout == "[]\n"
+
+
+_FORKED = """
+import os
+from otpvoice import tracing
+assert not tracing.is_on()
+if pid := os.fork():
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+os._exit(0 if tracing.is_on() else 3)
+"""
+
+
+def test_provider_that_is_set_after_the_fork_is_used(packages: Path) -> None:
+    """As by a ``post_fork`` hook, although gunicorn's main process has logged lines before."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED], env={"PYTHONPATH": str(packages)}, check=False
+    )
+    assert done.returncode == 0
