@@ -14,7 +14,8 @@ from typing import Final
 
 import http_load
 from report import Budget, Measurement, Section, at_least, at_most
-from stack import API_KEY, ServerProcess, Sizes, Stack, number, percentile
+from sizes import Sizes
+from stack import API_KEY, ServerProcess, Stack, number, percentile
 
 _ID: Final = re.compile(rb"vrf_[0-9a-f]{32}")
 _CREATES: Final = "/v1/verifications"

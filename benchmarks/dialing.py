@@ -6,11 +6,11 @@ from statistics import median
 from typing import Final
 
 from report import Measurement, Section, at_least, at_most
+from sizes import Sizes
 from stack import (
     API_KEY,
     Connection,
     ProviderProcess,
-    Sizes,
     Stack,
     cpu_seconds,
     number,

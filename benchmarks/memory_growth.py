@@ -14,7 +14,8 @@ from statistics import median
 from typing import Any, Final
 
 from report import Measurement, Section, at_most
-from stack import RING, Sizes, rules, store_server, wait_until
+from sizes import Sizes
+from stack import RING, rules, store_server, wait_until
 
 from otpvoice.core.keys import NumberHasher, encrypt_number, encrypt_speech
 from otpvoice.core.store_port import LimitKeys, NewCall, NewVerification

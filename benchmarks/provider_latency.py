@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from report import Measurement, Section, at_most
-from stack import Connection, ProviderProcess, Sizes, Stack, number, percentile, wait_until
+from sizes import Sizes
+from stack import Connection, ProviderProcess, Stack, number, percentile, wait_until
 
 _THREADS: Final = 8
 _HANGS: Final = "hangs"

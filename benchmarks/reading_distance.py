@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Any, Final
 
 from report import Budget, Measurement, Section, at_most
-from stack import API_KEY, Sizes, Stack, number
+from sizes import Sizes
+from stack import API_KEY, Stack, number
 
 import otpvoice
 from otpvoice.app import create_app

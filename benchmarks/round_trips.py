@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from report import Budget, Measurement, Section, at_most
-from stack import WEBHOOK_SECRET, Connection, Sizes, Stack, number
+from sizes import Sizes
+from stack import WEBHOOK_SECRET, Connection, Stack, number
 
 _END: Final = "the request is complete"
 

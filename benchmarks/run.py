@@ -17,7 +17,7 @@ import reading_distance
 import round_trips
 import structlog
 from report import Section, as_json, as_svg, table
-from stack import FULL, SHORT, SMALLEST, Sizes
+from sizes import FULL, SHORT, SMALLEST, Sizes
 
 BENCHMARKS: Final[Mapping[str, Callable[[Sizes], list[Section]]]] = MappingProxyType(
     {
